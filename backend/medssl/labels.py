@@ -1,0 +1,140 @@
+"""The label schema: which segments there are, and how they look and are coded everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from medssl.errors import LabelError
+
+BACKGROUND = 0
+UNANNOTATED = 255  # 'nobody looked here': never trains, never counts
+
+Colour: TypeAlias = tuple[
+    Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
+]
+MirrorAxis: TypeAlias = Literal["left-right", "front-back", "up-down"]
+
+# Distinct in light and dark views and for the common colour-vision deficiencies (Okabe and Ito, 2008).
+PALETTE: tuple[Colour, ...] = (
+    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
+)  # fmt: skip
+
+
+class Code(BaseModel):
+    """A coded concept, as in DICOM: value, coding scheme and meaning, e.g. `(T-32300, SRT, Left atrium)`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+class Terminology(BaseModel):
+    """What a segment is, in DICOM's segment description: category, type, and where it lies."""
+
+    model_config = ConfigDict(frozen=True)
+
+    category: Code
+    type: Code
+    type_modifier: Code | None = None
+    region: Code | None = None
+    region_modifier: Code | None = None
+
+
+class Segment(BaseModel):
+    """One structure: its name, its fixed value in every label map, its colour and its code."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    value: Annotated[int, Field(ge=1, le=254)]
+    colour: Colour
+    terminology: Terminology | None = None
+    largest_component: bool = Field(
+        default=False, description="Keep only the largest connected component of a prediction."
+    )
+
+
+class LabelSchema(BaseModel):
+    """The segments of a project, with values and names that are unique.
+
+    Class indices, which networks use, are 0 for background and 1..F for the segments in this order; values,
+    which files use, are whatever the segments say.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    segments: tuple[Segment, ...]
+    mirror_axes: tuple[MirrorAxis, ...] = Field(
+        default=(), description="Axes along which the anatomy may be mirrored and stay the same anatomy."
+    )
+
+    @model_validator(mode="after")
+    def _unique(self) -> LabelSchema:
+        if not self.segments:
+            raise ValueError("A label schema needs at least one segment.")
+        for what, found in (("value", [s.value for s in self.segments]), ("name", [s.name for s in self.segments])):
+            twice = sorted({str(x) for x in found if found.count(x) > 1})
+            if twice:
+                raise ValueError(f"Two segments have the same {what}: {', '.join(twice)}.")
+        return self
+
+    @classmethod
+    def of_names(cls, names: dict[int, str], **settings: Any) -> LabelSchema:
+        """Make a schema from label values and names, with colours of the standard palette."""
+        segments = tuple(
+            Segment(name=name, value=value, colour=PALETTE[i % len(PALETTE)])
+            for i, (value, name) in enumerate(sorted(names.items()))
+        )
+        return cls(segments=segments, **settings)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The label values, in the order of the segments."""
+        return tuple(s.value for s in self.segments)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The segments' names, in their order."""
+        return tuple(s.name for s in self.segments)
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes a network tells apart, background included."""
+        return len(self.segments) + 1
+
+    def check(self, values: Iterable[int], where: str) -> None:
+        """Raise `LabelError` when `values` holds one that is neither background, 255 nor a segment's.
+
+        `where` names the file for the person who reads the message.
+        """
+        unknown = sorted({int(v) for v in values} - set(self.values) - {BACKGROUND, UNANNOTATED})
+        if unknown:
+            known = ", ".join(f"{s.value} ({s.name})" for s in self.segments)
+            raise LabelError(
+                f"{where} holds the label {'values' if len(unknown) > 1 else 'value'} "
+                f"{', '.join(map(str, unknown))}, which the project does not know.",
+                f"It knows {known}; add a segment to the label schema or correct the file.",
+            )
+
+    def to_classes(self, values: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Turn label values into class indices (uint8, same shape); 255 stays 255. See `check` for the rest."""
+        table = np.full(256, UNANNOTATED, dtype=np.uint8)
+        table[BACKGROUND] = 0
+        for index, value in enumerate(self.values, start=1):
+            table[value] = index
+        return table[values.astype(np.uint8)]
+
+    def to_values(self, classes: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Turn class indices back into label values (uint8, same shape); 255 stays 255."""
+        table = np.full(256, UNANNOTATED, dtype=np.uint8)
+        table[0] = BACKGROUND
+        for index, value in enumerate(self.values, start=1):
+            table[index] = value
+        return table[classes.astype(np.uint8)]

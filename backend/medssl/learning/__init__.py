@@ -1,0 +1,1 @@
+"""Learning: plan, preprocessing, network, methods, trainer."""
