@@ -1,0 +1,1 @@
+"""Make an environment for MedSSL and run a command in it (standard library only)."""
