@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Data as other software lays it out."""

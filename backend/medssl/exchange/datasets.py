@@ -1,0 +1,270 @@
+"""Datasets as others lay them out on disk: the Medical Segmentation Decathlon's way and nnU-Net's way.
+
+Both keep a `dataset.json` beside `imagesTr`, `labelsTr`, `imagesTs` (and sometimes `labelsTs`). The Decathlon
+lists every file and has one file a case; nnU-Net lists none and has one file a channel, `case_0000.nii.gz`,
+`case_0001.nii.gz`. Mixtures are common (nnU-Net's first version lists `case.nii.gz` and stores
+`case_0000.nii.gz`), so that each case is looked up in both ways.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medssl.errors import DataError, UsageError
+from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
+
+_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".nhdr")
+_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})$")
+
+
+@dataclass(frozen=True)
+class DatasetCase:
+    """One subject of a dataset.
+
+    Attributes:
+        name: the files' common name, without ending and channel number.
+        channels: one file a channel, in the order of the dataset's channel names.
+        labels: the label map, where the dataset has one.
+        test: whether the dataset holds this case back for testing (`imagesTs`).
+    """
+
+    name: str
+    channels: tuple[Path, ...]
+    labels: Path | None
+    test: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset on disk: what its channels and segments are called, and where its cases lie.
+
+    Cases keep the order in which `dataset.json` lists them, or are sorted by name where it lists none; those
+    held back for testing come last.
+    """
+
+    name: str
+    folder: Path
+    channel_names: tuple[str, ...]
+    schema: LabelSchema
+    cases: tuple[DatasetCase, ...]
+
+
+class _Listed(BaseModel):
+    image: str | list[str]
+    label: str | None = None
+
+
+class _Description(BaseModel):
+    """What `dataset.json` may say; everything else in it is for others."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str = ""
+    modality: dict[str, str] | None = None
+    channel_names: dict[str, str] | None = None
+    labels: dict[str, int | str | list[int]]
+    training: list[_Listed | str] = []
+    test: list[_Listed | str] = []
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read the description of a Decathlon- or nnU-Net-style dataset; no voxel is read.
+
+    Raises:
+        UsageError: the folder is not there or holds no `dataset.json`.
+        DataError: the description cannot be understood, or files it promises are missing.
+    """
+    path = folder / "dataset.json"
+    if not path.is_file():
+        what = f"{folder} holds no dataset.json" if folder.is_dir() else f"The folder {folder} does not exist"
+        raise UsageError(
+            f"{what}.",
+            "Choose the folder of a Decathlon- or nnU-Net-style dataset, the one with dataset.json.",
+        )
+    description = _read_description(path)
+    channel_names = _channel_names(description, path)
+    training = _find_cases(folder, description.training, "Tr", path)
+    test = _find_cases(folder, description.test, "Ts", path)
+    cases = _complete(training, test, channel_names, path)
+    return Dataset(
+        name=description.name.strip() or folder.resolve().name,
+        folder=folder,
+        channel_names=channel_names,
+        schema=_schema(description.labels, path),
+        cases=cases,
+    )
+
+
+def _read_description(path: Path) -> _Description:
+    remedy = "Correct the file; the dataset's publisher may have a newer one."
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise DataError(f"{path} cannot be read: {error}.", remedy) from error
+    try:
+        return _Description.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "its top level"
+        raise DataError(
+            f"{path} is not a dataset's description: {first['msg']} (at {where}).", remedy
+        ) from error
+
+
+def _channel_names(description: _Description, path: Path) -> tuple[str, ...]:
+    named = description.channel_names or description.modality
+    if not named:
+        raise DataError(
+            f"{path} names no channels.", 'Add "channel_names": {"0": "MRI"} or what the scans are.'
+        )
+    try:
+        ordered = sorted((int(number), name) for number, name in named.items())
+    except ValueError as error:
+        raise DataError(
+            f"{path} numbers its channels {', '.join(named)}.",
+            "Number them 0, 1, 2, ... in the order of the files.",
+        ) from error
+    if [number for number, _ in ordered] != list(range(len(ordered))):
+        raise DataError(
+            f"{path} numbers its channels {', '.join(named)}.", "Number them 0, 1, 2, ... without gaps."
+        )
+    return tuple(name for _, name in ordered)
+
+
+def _schema(labels: dict[str, int | str | list[int]], path: Path) -> LabelSchema:
+    """Make the schema from `{"1": "liver"}` (Decathlon) or `{"liver": 1}` (nnU-Net)."""
+    names: dict[int, str] = {}
+    for key, entry in labels.items():
+        if isinstance(entry, list):
+            raise DataError(
+                f"{path} describes the label '{key}' as a region of several values ({entry}).",
+                "Give every segment one value of its own; overlapping regions are not known here.",
+            )
+        by_value = isinstance(entry, str) and not entry.strip().isdigit()
+        number, name = (key, str(entry)) if by_value else (str(entry), key)
+        if not number.strip().isdigit():
+            raise DataError(
+                f"{path}: the label '{key}': {entry!r} has no number.", "Give it a value of 1 to 254."
+            )
+        value = int(number)
+        if value in (BACKGROUND, UNANNOTATED):
+            continue
+        if name.strip().lower() == "ignore":
+            raise DataError(
+                f"{path} marks voxels that nobody annotated with the value {value}.",
+                f"Replace {value} by {UNANNOTATED} in the label files and in dataset.json.",
+            )
+        if value in names:
+            raise DataError(
+                f"{path} gives the value {value} to two labels.", "Give every label its own value."
+            )
+        names[value] = name.strip() or f"Segment {value}"
+    if not names:
+        raise DataError(f"{path} names no label but the background.", "Name at least one segment in it.")
+    try:
+        return LabelSchema.of_names(names)
+    except ValidationError as error:
+        raise DataError(
+            f"{path}: {error.errors()[0]['msg']}.", "Give every label its own name and a value of 1 to 254."
+        ) from error
+
+
+def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: Path) -> list[DatasetCase]:
+    """Find the cases of one part, `Tr` or `Ts`: those that are listed, or all files when none is."""
+    test = part == "Ts"
+    labels = {_stem(file): file for file in _volumes(folder / f"labels{part}")}
+    images: dict[str, list[Path]] = {}  # the files of a folder are sorted, so that channels come in order
+    for file in _volumes(folder / f"images{part}"):
+        images.setdefault(_without_channel(_stem(file)), []).append(file)
+    if not listed:
+        return [DatasetCase(name, tuple(files), labels.get(name), test) for name, files in images.items()]
+
+    entries = [_Listed(image=entry) if isinstance(entry, str) else entry for entry in listed]
+    promised = [[folder / name for name in _as_list(entry.image)] for entry in entries]
+    if not all(promised):
+        raise DataError(f"{path} lists a case without an image.", "Correct or remove that entry.")
+    # 'scan_0001' may be the first channel of 'scan', or a scan of that name: the whole list tells.
+    numbered = all(len(files) > 1 or _stem(files[0]).endswith("_0000") for files in promised)
+    cases = []
+    for entry, files in zip(entries, promised, strict=True):
+        name = _without_channel(_stem(files[0])) if numbered else _stem(files[0])
+        channels = files if all(file.is_file() for file in files) else images.get(name, [])
+        if not channels:
+            raise DataError(
+                f"{files[0]}, which {path.name} lists, does not exist.",
+                "Unpack the dataset again, or remove the entry.",
+            )
+        label = folder / entry.label if entry.label else labels.get(name)
+        if label is not None and not label.is_file():
+            raise DataError(
+                f"{label}, which {path.name} lists, does not exist.",
+                "Unpack the dataset again, or remove the entry's label.",
+            )
+        cases.append(DatasetCase(name, tuple(channels), label, test))
+    return cases
+
+
+def _complete(
+    training: Sequence[DatasetCase], test: Sequence[DatasetCase], channel_names: Sequence[str], path: Path
+) -> tuple[DatasetCase, ...]:
+    """Check that the cases have their channels and names of their own, and join both parts."""
+    known = {case.name for case in training}
+    if len(known) < len(training):
+        raise DataError(f"{path} lists a training case twice.", "Give every case one entry.")
+    # Some datasets number both parts from 1: the names must be told apart, not the cases dropped.
+    apart = [
+        DatasetCase(f"{case.name}_test", case.channels, case.labels, True) if case.name in known else case
+        for case in test
+    ]
+    cases = (*training, *apart)
+    if not cases:
+        raise DataError(
+            f"{path.parent} holds no scans.",
+            "Put them into imagesTr and imagesTs, as NIfTI, NRRD or MHA files.",
+        )
+    for case in cases:
+        if len(case.channels) == len(channel_names):
+            continue
+        found = ", ".join(channel.name for channel in case.channels)
+        remedy = f"Give every case one file a channel: {case.name}_0000.nii.gz, {case.name}_0001.nii.gz, ..."
+        if len(case.channels) == 1:
+            remedy = f"Split its 4D file into one 3D file a channel: {case.name}_0000.nii.gz, ..."
+        raise DataError(
+            f"By {path}, the case {case.name} has {len(case.channels)} of {len(channel_names)} channels ({found}).",
+            remedy,
+        )
+    return cases
+
+
+def _as_list(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else names
+
+
+def _volumes(folder: Path) -> list[Path]:
+    """List the volumes of a folder by name; none when there is no such folder."""
+    if not folder.is_dir():
+        return []
+    # The Decathlon's archives carry macOS's hidden '._name.nii.gz' files.
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name.lower().endswith(_ENDINGS)
+    )
+
+
+def _stem(path: Path) -> str:
+    """Return a file's name without its ending."""
+    ending = next((ending for ending in _ENDINGS if path.name.lower().endswith(ending)), path.suffix)
+    return path.name[: len(path.name) - len(ending)]
+
+
+def _without_channel(stem: str) -> str:
+    match = _CHANNEL.match(stem)
+    return match["case"] if match else stem
