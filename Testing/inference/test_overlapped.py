@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from medssl.inference.overlapped import Outcome, Stages, overlapped
+
+
+def never() -> bool:
+    return False
+
+
+def stages(
+    read: Callable[[int], int] = lambda i: i,
+    work: Callable[[int, int], int] = lambda _, data: 2 * data,
+    write: Callable[[int, int], str] = lambda _, product: str(product),
+    weight: Callable[[int], float] = lambda _: 1.0,
+    budget: float = 100,
+    readers: int = 1,
+) -> Stages[int, int, int, str]:
+    return Stages(read, work, write, weight, budget, readers)
+
+
+def fail_at(bad: int) -> Callable[..., int]:
+    def step(item: int, data: int = 0) -> int:
+        if item == bad:
+            raise ValueError(f"number {item}")
+        return item
+
+    return step
+
+
+@pytest.mark.parametrize("readers", [1, 3])
+def test_every_item_comes_out_in_order(readers: int) -> None:
+    outcomes = list(overlapped(range(20), stages(readers=readers), never))
+    assert outcomes == [Outcome(i, row=str(2 * i)) for i in range(20)]
+
+
+@pytest.mark.parametrize("stage", ["read", "work", "write"])
+def test_an_item_that_fails_in_any_stage_stops_no_other(stage: str) -> None:
+    steps = {"read": stages(read=fail_at(3)), "work": stages(work=fail_at(3))}
+    steps["write"] = stages(write=fail_at(3))  # type: ignore[arg-type]  # the row's type does not matter here
+    outcomes = list(overlapped(range(6), steps[stage], never))
+    assert [o.item for o in outcomes] == list(range(6))
+    assert [o.item for o in outcomes if o.error] == [3]
+    assert str(outcomes[3].error) == "number 3"
+
+
+def test_the_three_stages_run_at_the_same_time() -> None:
+    def slow(*_: int) -> int:
+        time.sleep(0.05)
+        return 0
+
+    begun = time.monotonic()
+    list(overlapped(range(8), stages(slow, slow, lambda *_: str(slow())), never))
+    assert time.monotonic() - begun < 8 * 3 * 0.05 * 0.75
+
+
+def test_few_items_are_on_their_way_however_many_there_are() -> None:
+    lock, inside, most = threading.Lock(), 0, 0
+
+    def read(item: int) -> int:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        return item
+
+    def write(_: int, product: int) -> str:
+        nonlocal inside
+        time.sleep(0.002)
+        with lock:
+            inside -= 1
+        return ""
+
+    list(overlapped(range(60), stages(read=read, write=write), never))
+    assert most <= 4
+
+
+def test_items_heavier_than_the_budget_go_one_at_a_time() -> None:
+    lock, inside, most = threading.Lock(), 0, 0
+
+    def read(item: int) -> int:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        return item
+
+    def write(_: int, product: int) -> str:
+        nonlocal inside
+        with lock:
+            inside -= 1
+        return ""
+
+    outcomes = list(overlapped(range(6), stages(read=read, write=write, weight=lambda _: 101.0), never))
+    assert len(outcomes) == 6
+    assert most == 1
+
+
+def test_after_a_stop_nothing_is_begun_and_what_was_computed_is_written() -> None:
+    worked: list[int] = []
+    written: list[int] = []
+
+    def work(item: int, data: int) -> int:
+        worked.append(item)
+        return data
+
+    def write(item: int, _: int) -> str:
+        written.append(item)
+        return ""
+
+    outcomes = list(overlapped(range(50), stages(work=work, write=write), lambda: len(worked) >= 5))
+    assert worked == written == [o.item for o in outcomes] == list(range(5))
+
+
+def test_an_interrupt_ends_the_threads_and_what_was_computed_is_written() -> None:
+    written: list[int] = []
+
+    def work(item: int, data: int) -> int:
+        if item == 3:
+            raise KeyboardInterrupt
+        return data
+
+    def write(item: int, _: int) -> str:
+        time.sleep(0.01)
+        written.append(item)
+        return ""
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        list(overlapped(range(50), stages(work=work, write=write), never))
+    assert written == [0, 1, 2]
+    assert threading.active_count() == before

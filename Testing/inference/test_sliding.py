@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from medssl.inference.sliding import slide, window_starts
+from monai.inferers.utils import sliding_window_inference
+from torch import Tensor
+
+CPU = torch.device("cpu")
+
+
+def opinion(windows: Tensor) -> Tensor:
+    """Two maps that depend on where in the window a voxel lies, so that wrong weights would show."""
+    ramp = torch.linspace(-1, 1, windows.shape[2]).view(1, 1, -1, 1, 1)
+    first = windows[:, :1]
+    return torch.cat((first * (1 + ramp), first + first.mean(dim=(2, 3, 4), keepdim=True)), dim=1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 30), st.integers(1, 20), st.integers(1, 20)),
+    window=st.tuples(*[st.sampled_from((4, 6, 8))] * 3),
+    batch=st.integers(1, 3),
+    overlap=st.sampled_from((0.0, 0.25, 0.5)),
+)
+def test_the_result_is_that_of_monais_sliding_window(
+    size: tuple[int, int, int], window: tuple[int, int, int], batch: int, overlap: float
+) -> None:
+    image = torch.randn(2, *size, generator=torch.Generator().manual_seed(sum(size)))
+    expected = sliding_window_inference(
+        image[None], window, batch, opinion, overlap=overlap, mode="gaussian", sigma_scale=0.125
+    )[0]
+    found = slide(
+        image, window, opinion, 2, batch=batch, overlap=overlap, device=CPU, accumulate_on=CPU
+    )  # fmt: skip
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@given(size=st.integers(1, 100), window=st.integers(1, 40), overlap=st.sampled_from((0.0, 0.5, 0.75)))
+@settings(max_examples=50, deadline=None)
+def test_windows_cover_the_whole_axis_and_stay_inside(size: int, window: int, overlap: float) -> None:
+    starts = window_starts(size, window, overlap)
+    covered = {i for start in starts for i in range(start, start + window)}
+    assert covered >= set(range(size))
+    assert starts[-1] + window <= max(size, window)
+    assert starts == sorted(set(starts))
+
+
+def test_half_precision_results_differ_only_by_rounding() -> None:
+    image = torch.rand(1, 20, 9, 11)
+    full = slide(image, (8, 8, 8), opinion, 2, device=CPU, accumulate_on=CPU)
+    half = slide(image, (8, 8, 8), opinion, 2, device=CPU, accumulate_on=CPU, dtype=torch.float16)
+    assert half.dtype == torch.float16
+    assert float((half.float() - full).abs().max()) == pytest.approx(0, abs=2e-3)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from medssl.inference import uncertainty
+
+
+def ball(shape: tuple[int, int, int], centre: tuple[float, ...], radius: float) -> np.ndarray:
+    axes = np.indices(shape).astype(float)
+    return sum((axes[i] - centre[i]) ** 2 for i in range(3)) <= radius**2
+
+
+def soft(mask: np.ndarray, confidence: float) -> torch.Tensor:
+    """Two-class probabilities that give `confidence` to what the mask says."""
+    p = np.where(mask, confidence, 1 - confidence).astype(np.float32)
+    return torch.from_numpy(np.stack((1 - p, p)))
+
+
+def test_entropy_is_zero_where_one_class_is_certain_and_one_where_all_are_as_likely() -> None:
+    certain = torch.zeros(3, 1, 1, 2)
+    certain[1] = 1
+    assert torch.equal(uncertainty.entropy(certain), torch.zeros(1, 1, 2))
+    assert uncertainty.entropy(torch.full((3, 1, 1, 1), 1 / 3)).item() == pytest.approx(1)
+
+
+def test_disagreement_is_zero_for_equal_and_one_for_opposite_answers() -> None:
+    p = torch.tensor([1.0, 0.0]).reshape(2, 1, 1, 1)
+    assert uncertainty.disagreement(p, p).item() == 0
+    assert uncertainty.disagreement(p, p.flip(0)).item() == 1
+    batch = torch.stack((p, p.flip(0)))
+    assert uncertainty.disagreement(batch, batch).shape == (2, 1, 1, 1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 4), st.integers(0, 2**31 - 1))
+def test_every_measure_stays_between_zero_and_one(classes: int, seed: int) -> None:
+    logits = 4 * torch.randn(2, classes, 4, 5, 6, generator=torch.Generator().manual_seed(seed))
+    p, q = logits.softmax(1)
+    for found in (uncertainty.entropy(p), uncertainty.disagreement(p, q)):
+        assert found.min() >= -1e-6
+        assert found.max() <= 1 + 1e-6
+    assert 0 <= uncertainty.case_score(p, p.argmax(0)) <= 1
+
+
+def test_a_surer_prediction_has_a_lower_score() -> None:
+    mask = ball((20, 20, 20), (10, 10, 10), 6)
+    scores = [
+        uncertainty.case_score(soft(mask, c), torch.from_numpy(mask).long()) for c in (0.55, 0.8, 0.95, 1.0)
+    ]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] == pytest.approx(0)
+
+
+def test_the_score_does_not_depend_on_the_resolution_of_the_same_shape() -> None:
+    mask = ball((16, 16, 16), (7.5, 7.5, 7.5), 5)
+    fine = mask.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    scores = [uncertainty.case_score(soft(m, 0.9), torch.from_numpy(m).long()) for m in (mask, fine)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
+def test_a_structure_that_was_not_found_counts_as_entirely_uncertain() -> None:
+    mask = ball((12, 12, 12), (6, 6, 6), 4)
+    two = soft(mask, 1.0)
+    three = torch.cat((two, torch.zeros(1, 12, 12, 12)))
+    assert uncertainty.case_score(three, torch.from_numpy(mask).long()) == pytest.approx(0.5)
+    assert uncertainty.case_score(soft(np.zeros((4, 4, 4), bool), 1.0), torch.zeros(4, 4, 4).long()) == 1
+
+
+def test_half_precision_and_slabs_change_nothing_that_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = ball((20, 20, 20), (10, 10, 10), 6)
+    p, h = soft(mask, 0.9), torch.from_numpy(mask).long()
+    whole = uncertainty.case_score(p, h)
+    monkeypatch.setattr(uncertainty, "_SLAB_VOXELS", 900)
+    assert uncertainty.case_score(p.half(), h) == pytest.approx(whole, abs=1e-3)
+
+
+def test_the_worst_slice_is_the_one_with_the_widest_doubt_and_not_the_largest() -> None:
+    found = ball((21, 40, 40), (10, 20, 20), 10)
+    doubt = np.zeros(found.shape, np.float32)
+    doubt[found & ~ball(found.shape, (10, 20, 20), 9)] = 0.5  # the usual thin rim
+    doubt[4][ball((1, 40, 40), (0, 20, 20), 9)[0]] = 1.0  # one slice that is doubtful all over
+    assert uncertainty.worst_slice(doubt, found) == 4
+
+
+def test_one_stray_voxel_is_not_the_worst_slice() -> None:
+    found = ball((21, 40, 40), (10, 20, 20), 8)
+    doubt = np.zeros(found.shape, np.float32)
+    doubt[0, 0, 0] = 1
+    doubt[12, 10:30, 10:30] = 0.5
+    assert uncertainty.worst_slice(doubt, found) == 12
+
+
+@pytest.mark.parametrize("size", [(30, 40, 50), (5, 200, 200), (1, 1, 1)])
+def test_the_worst_region_encloses_the_blob_of_doubt(size: tuple[int, int, int]) -> None:
+    doubt = np.zeros(size, np.float32)
+    centre = tuple(s // 2 for s in size)
+    doubt[centre] = 1
+    region = uncertainty.worst_region(doubt)
+    assert region is not None
+    for axis, position in enumerate(centre):
+        assert 0 <= region[2 * axis] <= position < region[2 * axis + 1] <= size[axis]
+
+
+def test_the_worst_region_is_a_part_and_not_the_whole_of_the_uncertain_rim() -> None:
+    shape = (40, 40, 40)
+    rim = ball(shape, (20, 20, 20), 14) & ~ball(shape, (20, 20, 20), 13)
+    doubt = np.where(rim, np.float32(0.4), np.float32(0))
+    doubt[18:24, 30:36, 18:24] = 1
+    region = uncertainty.worst_region(doubt)
+    assert region is not None
+    z0, z1, y0, y1, x0, x1 = region
+    assert z0 <= 18
+    assert z1 >= 24
+    assert y1 - y0 < 15
+    assert y0 <= 30
+    assert x0 <= 18
+    assert x1 >= 24
+
+
+def test_no_doubt_has_no_worst_region() -> None:
+    assert uncertainty.worst_region(np.zeros((4, 4, 4), np.float32)) is None

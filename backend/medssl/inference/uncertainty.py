@@ -1,0 +1,151 @@
+"""How sure a prediction is: a map of voxels, one number a case, and where a person should look first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+Region: TypeAlias = tuple[int, int, int, int, int, int]
+
+_SLAB_VOXELS = 4_000_000  # voxels worked on at once: bounds the memory of a large scan's intermediate results
+_COARSE_SIDE = 64  # cells a side on which the worst region is searched; finer would not move it visibly
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """Predictive entropy of each voxel, 0 (one class is certain) to 1 (all classes are as likely).
+
+        - sum_k p_k log p_k / log K
+
+    Args:
+        probabilities: `(K, D, H, W)`, summing to 1 over K, of any floating type.
+
+    Returns:
+        `(D, H, W)`, float32.
+    """
+    p = probabilities.float()
+    surprise: Tensor = torch.special.xlogy(p, p).sum(dim=0)
+    return surprise / -float(np.log(p.shape[0]))
+
+
+def disagreement(probabilities: Tensor, others: Tensor) -> Tensor:
+    """How much two distributions over the classes differ, 0 (equal) to 1 (nothing in common).
+
+    The total variation distance, half the sum of absolute differences. Between the segmentation head and the
+    level-set head it shows where the two tasks of a dual-task network contradict each other.
+
+    Args:
+        probabilities: `(..., K, D, H, W)`.
+        others: of the same shape.
+
+    Returns:
+        `(..., D, H, W)`.
+    """
+    return (probabilities - others).abs().sum(dim=-4) / 2
+
+
+def case_score(probabilities: Tensor, classes: Tensor) -> float:
+    """One number a case: 0 for certain to 1 for uncertain, whatever the size of its structures.
+
+    1 - the overlap a prediction expects to have with the truth: the soft Dice coefficient between the
+    probabilities and the segmentation made from them, as mean over the foreground classes,
+
+        1 - mean_k 2 sum(p_k h_k) / (sum(p_k) + sum(h_k)).
+
+    A mean of the voxels' entropy would mostly measure how much surface there is. A class that was not found
+    anywhere expects no overlap and counts as entirely uncertain: a structure of the schema that is missing is
+    a reason to look.
+
+    Args:
+        probabilities: `(K, D, H, W)`, background first.
+        classes: `(D, H, W)`, class indices of the segmentation.
+    """
+    foreground = range(1, probabilities.shape[0])
+    overlap = np.zeros(probabilities.shape[0])
+    total = np.zeros(probabilities.shape[0])
+    for slab in _slabs(classes.shape):
+        for k in foreground:
+            p, h = probabilities[k, slab].float(), classes[slab] == k
+            overlap[k] += float(p[h].sum(dtype=torch.float64))
+            total[k] += float(p.sum(dtype=torch.float64)) + int(h.sum())
+    expected = np.divide(2 * overlap, total, out=np.zeros_like(total), where=total > 0)[1:]
+    return float(np.clip(1 - expected.mean(), 0.0, 1.0))
+
+
+def worst_slice(uncertainty: NDArray[np.float32], found: NDArray[np.bool_]) -> int:
+    """Index along z of the slice where the rim of the segmentation is doubtful over the greatest width.
+
+    Even a good prediction is uncertain along its outline, and outlines grow with the root of the area: the
+    sum of a slice's uncertainty is divided by that root, so that the largest slice does not always win. The
+    mean area is added, so that one stray voxel does not win either.
+
+    Args:
+        uncertainty: `(z, y, x)`, 0..1.
+        found: `(z, y, x)`, where any structure was found.
+    """
+    area = found.sum(axis=(1, 2), dtype=np.float64)
+    doubt = uncertainty.sum(axis=(1, 2), dtype=np.float64)
+    typical = float(area[area > 0].mean()) if area.any() else 1.0
+    return int(np.argmax(doubt / np.sqrt(area + typical)))
+
+
+def worst_region(uncertainty: NDArray[np.float32]) -> Region | None:
+    """The box that holds the most uncertainty: where a correction is most likely needed.
+
+    Its sides are a third of the extent of all uncertain voxels (over 0.25) along each axis.
+
+    Args:
+        uncertainty: `(z, y, x)`, 0..1.
+
+    Returns:
+        `(z0, z1, y0, y1, x0, x1)`, half open, in voxels; None when no voxel is uncertain.
+    """
+    bounds = _bounds(uncertainty > 0.25)
+    if bounds is None:
+        return None
+    part = uncertainty[tuple(slice(start, stop) for start, stop in bounds)]
+    cell = [-(-side // _COARSE_SIDE) for side in part.shape]
+    coarse = _block_means(part, cell)
+    sides = [max(1, round(side / 3)) for side in coarse.shape]
+    sums = F.avg_pool3d(torch.from_numpy(coarse)[None], tuple(sides), stride=1)[0]
+    corner = np.unravel_index(int(sums.argmax()), tuple(sums.shape))
+    region: list[int] = []
+    for (start, stop), first, side, size in zip(bounds, corner, sides, cell, strict=True):
+        begin = start + int(first) * size
+        region += [begin, min(begin + side * size, stop)]
+    z0, z1, y0, y1, x0, x1 = region
+    return z0, z1, y0, y1, x0, x1
+
+
+def _slabs(shape: torch.Size) -> Iterator[slice]:
+    """Cut the first axis into pieces of a bounded number of voxels."""
+    planes = max(1, _SLAB_VOXELS // max(1, shape[1] * shape[2]))
+    for start in range(0, shape[0], planes):
+        yield slice(start, min(start + planes, shape[0]))
+
+
+def _bounds(mask: NDArray[np.bool_]) -> list[tuple[int, int]] | None:
+    """First and one past the last index of the true voxels along each axis; None when there are none."""
+    bounds = []
+    for axis in range(3):
+        others = tuple(i for i in range(3) if i != axis)
+        inside = np.flatnonzero(mask.any(axis=others))
+        if inside.size == 0:
+            return None
+        bounds.append((int(inside[0]), int(inside[-1]) + 1))
+    return bounds
+
+
+def _block_means(array: NDArray[np.float32], cell: list[int]) -> NDArray[np.float32]:
+    """Means of blocks of `cell` voxels; blocks that reach over the end are filled up with zeros."""
+    means: NDArray[np.float32] = array
+    for axis, size in enumerate(cell):
+        starts = np.arange(0, array.shape[axis], size)
+        sums = np.add.reduceat(means, starts, axis=axis)
+        means = (sums / size).astype(np.float32)
+    return means
