@@ -63,11 +63,16 @@ class Volume:
     Attributes:
         array: (z, y, x); the file's own numeric type.
         grid: where the voxels lie.
+        notes: what a person should know about how the file was read, one sentence each; mostly empty.
     """
 
     array: NDArray[Any]
     grid: Grid
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        """Refuse an array that does not lie on the grid."""
         if self.array.shape != self.grid.shape:
-            raise ImageError(f"An array of shape {self.array.shape} does not lie on a grid of {self.grid.shape}.")
+            raise ImageError(
+                f"An array of shape {self.array.shape} does not lie on a grid of {self.grid.shape}."
+            )

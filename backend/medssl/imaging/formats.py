@@ -1,0 +1,39 @@
+"""Which files are volumes: known by the end of their name, in any case of letters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medssl.errors import UsageError
+
+SEGMENTATION_SUFFIX = ".seg.nrrd"
+# Two-part suffixes first, so that the longest one that fits is found.
+READABLE = (SEGMENTATION_SUFFIX, ".seg.nhdr", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+# Formats of two files (.mhd, .nhdr) are read but not written: two files cannot be replaced at once.
+WRITABLE = (SEGMENTATION_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")
+
+
+def suffix_of(path: Path) -> str | None:
+    """Return the suffix of a volume's file in lower case, as `.nii.gz`, or None for other files."""
+    name = path.name.lower()
+    return next((suffix for suffix in READABLE if name.endswith(suffix) and len(name) > len(suffix)), None)
+
+
+def stem_of(path: Path) -> str:
+    """Return the file's name without its volume suffix; dots inside the name stay."""
+    suffix = suffix_of(path)
+    return path.name[: -len(suffix)] if suffix else path.name
+
+
+def writable_suffix(path: Path) -> str:
+    """Return the suffix of a file that is to be written.
+
+    Raises:
+        UsageError: the format is not one that can be written.
+    """
+    suffix = suffix_of(path)
+    if suffix not in WRITABLE:
+        raise UsageError(
+            f"{path} has no name of a format that can be written.", f"End the name in {', '.join(WRITABLE)}."
+        )
+    return suffix

@@ -1,0 +1,183 @@
+"""Reading the header of a volume's file, and refusing what cannot be a scan before its voxels are read."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from medssl.errors import ImageError
+from medssl.imaging.formats import READABLE, suffix_of
+from medssl.imaging.itk import grid_of
+from medssl.imaging.nifti import exact_grid, is_complete, read_nifti_header
+from medssl.imaging.volume import Grid
+
+EXPORT_AGAIN = "Copy or export it again from where it came."
+_SKEW_LIMIT = 0.01  # cosine between two axes; half a degree
+_VOXEL_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
+
+
+def open_header(path: Path) -> sitk.ImageFileReader:
+    """Read the header of a volume's file and check that its data is there.
+
+    Returns:
+        A reader on which only `Execute` is left to be called.
+
+    Raises:
+        ImageError: there is no such file, it is empty, truncated or not an image.
+    """
+    _check_file(path)
+    try:
+        if suffix_of(path) in (".nii", ".nii.gz"):
+            _check_nifti(path)
+        elif suffix_of(path) in (".mha", ".mhd"):
+            _check_meta_image(path)
+        elif (suffix_of(path) or "").endswith(".nhdr"):
+            _check_data_file(path, r"data file:\s*(.+)")
+    except (EOFError, OSError, zlib.error) as error:
+        raise incomplete(path) from error
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise unreadable(path, error) from error
+    return reader
+
+
+def header_grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
+    """Return the grid of a header, with a NIfTI file's exact affine.
+
+    Raises:
+        ImageError: the grid is not one of three axes at right angles with a positive size and spacing.
+    """
+    grid = grid_of(reader)
+    if suffix_of(path) in (".nii", ".nii.gz"):
+        header = read_nifti_header(path)
+        if header is not None and header.sform is not None:
+            grid = exact_grid(grid, header.sform)
+    check_grid(grid, path)
+    return grid
+
+
+def check_grid(grid: Grid, path: Path) -> None:
+    """Raise `ImageError` for a grid on which nothing can be measured: without size, singular or skewed."""
+    if 0 in grid.size:
+        raise ImageError(f"{path} holds no voxels: its size is {_by(grid.size)}.", EXPORT_AGAIN)
+    if not np.isfinite(grid.matrix).all() or min(grid.spacing_mm) <= 0:
+        raise ImageError(
+            f"{path} has a spacing of {_by(grid.spacing_mm)} mm, which no scan can have.",
+            "Correct the spacing in the file, or export it again.",
+        )
+    direction = np.array(grid.direction).reshape(3, 3)
+    if abs(np.linalg.det(direction)) < 1e-3:
+        raise ImageError(
+            f"{path} has a singular direction: two of its axes point the same way.",
+            "Correct the directions in the file, or export it again.",
+        )
+    lengths = np.linalg.norm(direction, axis=0)
+    cosines = (direction / lengths).T @ (direction / lengths)
+    skew = float(np.abs(cosines - np.eye(3)).max())
+    if skew > _SKEW_LIMIT or np.abs(lengths - 1).max() > _SKEW_LIMIT:
+        angle = float(np.degrees(np.arccos(min(1.0, skew))))
+        raise ImageError(
+            f"{path} has axes that are not at right angles ({angle:.1f} degrees), as from a tilted gantry.",
+            "Resample it onto straight axes, in 3D Slicer with 'Resample Scalar Volume' or its DICOM import.",
+        )
+
+
+def unreadable(path: Path, error: RuntimeError) -> ImageError:
+    """Say in one sentence what ITK's refusal to read a file means."""
+    text = str(error)
+    if "Unable to determine ImageIO" in text or "is not recognized as a NIFTI" in text:
+        return ImageError(
+            f"{path} is not an image that can be read.",
+            f"Use one of the formats {', '.join(READABLE)} or a folder of DICOM files.",
+        )
+    if "determinant is 0" in text or "orthonormal" in text:
+        return ImageError(
+            f"{path} has a singular direction: its axes do not span space.",
+            "Correct the directions in the file, or export it again.",
+        )
+    if "size is zero" in text:
+        return ImageError(f"{path} holds no voxels: one of its sizes is 0.", EXPORT_AGAIN)
+    return incomplete(path)
+
+
+def incomplete(path: Path) -> ImageError:
+    """Say that a file is damaged."""
+    return ImageError(
+        f"{path} is damaged or incomplete: it ends too early or its header is wrong.", EXPORT_AGAIN
+    )
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise ImageError(f"There is no file {path}.", "Check the path.")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path} is empty (0 bytes).", EXPORT_AGAIN)
+    try:
+        path.open("rb").close()
+    except PermissionError as error:
+        raise ImageError(f"{path} may not be read.", "Ask for permission to read it.") from error
+
+
+def _check_nifti(path: Path) -> None:
+    header = read_nifti_header(path)
+    if header is None:
+        return
+    if not header.size or min(header.size) <= 0:
+        raise ImageError(f"{path} holds no voxels: its size is {_by(header.size)}.", EXPORT_AGAIN)
+    if not is_complete(path, header):
+        raise incomplete(path)
+
+
+def _check_meta_image(path: Path) -> None:
+    """Check a MetaImage's fields and length: ITK's reader writes to the terminal when they are wrong."""
+    start = path.open("rb")
+    with start:
+        text = start.read(1 << 16)
+    head, marker, rest = text.partition(b"ElementDataFile")
+    fields = dict(re.findall(r"^\s*(\w+)\s*=\s*(.*?)\s*$", head.decode("latin-1"), re.MULTILINE))
+    sizes = [int(n) for n in re.findall(r"-?\d+", fields.get("DimSize", ""))]
+    line, newline, _ = rest.partition(b"\n")
+    if not fields and not marker:
+        raise ImageError(f"{path} is not an image that can be read.", EXPORT_AGAIN)
+    if not sizes or not marker or (not newline and path.suffix.lower() == ".mha"):
+        raise incomplete(path)
+    if min(sizes) <= 0:
+        raise ImageError(f"{path} holds no voxels: its size is {_by(sizes)}.", EXPORT_AGAIN)
+    if line.strip(b" =\r") == b"LOCAL":
+        data_bytes: int | None = path.stat().st_size - len(head) - len(marker) - len(line) - 1
+    else:
+        data = _check_data_file(path, r"ElementDataFile\s*=\s*(.+)")
+        data_bytes = data.stat().st_size if data else None
+    kind = fields.get("ElementType", "").removeprefix("MET_").removeprefix("U")
+    expected = int(np.prod(sizes)) * _VOXEL_BYTES.get(kind, 1) * int(fields.get("ElementNumberOfChannels", 1))
+    if fields.get("CompressedData", "False").lower() == "true":
+        expected = int(fields.get("CompressedDataSize", 0))
+    if data_bytes is not None and data_bytes < expected:
+        raise incomplete(path)
+
+
+def _check_data_file(path: Path, pattern: str) -> Path | None:
+    """Find the file that a header points to for its voxels; None when it is a list or the header itself."""
+    found = re.search(pattern, path.read_bytes()[: 1 << 16].decode("utf-8", "replace"))
+    if found is None:
+        raise incomplete(path)
+    name = found.group(1).strip()
+    if name.upper().startswith(("LIST", "LOCAL")) or "%" in name:
+        return None
+    data = path.parent / name
+    if not data.is_file():
+        raise ImageError(
+            f"{path} points to {data}, which is not there.", "Put the file with the voxels beside the header."
+        )
+    return data
+
+
+def _by(numbers: object) -> str:
+    return " x ".join(f"{n:g}" for n in numbers) if isinstance(numbers, (tuple, list)) else str(numbers)

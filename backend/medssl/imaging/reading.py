@@ -1,0 +1,86 @@
+"""Reading a volume with its geometry: from one file, or from a folder with one DICOM series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from medssl.errors import ImageError
+from medssl.imaging.headers import header_grid, open_header, unreadable
+from medssl.imaging.itk import array_of
+from medssl.imaging.volume import Grid, Volume
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a scan of three dimensions.
+
+    Args:
+        path: a NIfTI, NRRD or MetaImage file, or a folder that holds exactly one DICOM series.
+
+    Returns:
+        The voxels in the file's own type, with the file's own geometry. Voxels that are not finite are
+        replaced by the smallest finite one, and `notes` says so. A constant volume is read like any other.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or not an image; it has not three dimensions, no
+            voxels or a geometry that means nothing; half of its voxels or more are not finite.
+    """
+    reader = open_header(path)
+    _check_scalar_3d(reader, path)
+    grid = header_grid(reader, path)
+    if reader.GetDimension() > 3:
+        reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
+    try:
+        array = array_of(reader.Execute())
+    except RuntimeError as error:
+        raise unreadable(path, error) from error
+    return Volume(array, grid, _make_finite(array, path))
+
+
+def read_grid(path: Path) -> Grid:
+    """Read where the voxels lie, without reading them; the same grid and errors as `read_volume`."""
+    reader = open_header(path)
+    _check_scalar_3d(reader, path)
+    return header_grid(reader, path)
+
+
+def _check_scalar_3d(reader: sitk.ImageFileReader, path: Path) -> None:
+    size = reader.GetSize()
+    shape = " x ".join(map(str, size))
+    if len(size) < 3:
+        raise ImageError(f"{path} has two dimensions ({shape}).", "Use a scan of three dimensions.")
+    if any(n != 1 for n in size[3:]):
+        raise ImageError(
+            f"{path} has {len(size)} dimensions ({shape}).",
+            "Save each of its volumes as a file of its own: the channels of a case are separate files.",
+        )
+    if reader.GetNumberOfComponents() != 1:
+        raise ImageError(
+            f"{path} holds {reader.GetNumberOfComponents()} numbers for each voxel (colours or vectors).",
+            "Save each of them as a volume of its own.",
+        )
+    if reader.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+        raise ImageError(f"{path} holds complex numbers.", "Save their magnitude.")
+
+
+def _make_finite(array: NDArray[Any], path: Path) -> tuple[str, ...]:
+    """Replace NaN and infinity in place by the smallest finite value; returns what to tell the person."""
+    if array.dtype.kind != "f":
+        return ()
+    # Slice by slice: a mask of a whole volume would be another large array.
+    bad = sum(int(plane.size - np.count_nonzero(np.isfinite(plane))) for plane in array)
+    if bad == 0:
+        return ()
+    if 2 * bad >= array.size:
+        raise ImageError(
+            f"{path} holds {bad} voxels of {array.size} that are not finite numbers (NaN or infinity).",
+            "Export it again; fewer than half may be so.",
+        )
+    lowest = min(float(plane[np.isfinite(plane)].min(initial=np.inf)) for plane in array)
+    for plane in array:
+        plane[~np.isfinite(plane)] = lowest
+    return (f"{path}: {bad} voxels that are not finite numbers were read as the smallest value, {lowest:g}.",)
