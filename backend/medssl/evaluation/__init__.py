@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""How good segmentations are: metrics of a case, summaries over cases, rankings."""

@@ -236,10 +236,8 @@ def _complete(
         remedy = f"Give every case one file a channel: {case.name}_0000.nii.gz, {case.name}_0001.nii.gz, ..."
         if len(case.channels) == 1:
             remedy = f"Split its 4D file into one 3D file a channel: {case.name}_0000.nii.gz, ..."
-        raise DataError(
-            f"By {path}, the case {case.name} has {len(case.channels)} of {len(channel_names)} channels ({found}).",
-            remedy,
-        )
+        channels = f"{len(case.channels)} of {len(channel_names)} channels ({found})"
+        raise DataError(f"The case {case.name} has {channels}, by {path}.", remedy)
     return cases
 
 
