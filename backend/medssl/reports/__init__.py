@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What a person reads when the work is done: one self-contained HTML page with previews."""
