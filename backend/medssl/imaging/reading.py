@@ -30,7 +30,7 @@ def read_volume(path: Path) -> Volume:
             voxels or a geometry that means nothing; half of its voxels or more are not finite.
     """
     reader = open_header(path)
-    _check_scalar_3d(reader, path)
+    check_three_dimensions(reader, path)
     grid = header_grid(reader, path)
     if reader.GetDimension() > 3:
         reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
@@ -44,11 +44,12 @@ def read_volume(path: Path) -> Volume:
 def read_grid(path: Path) -> Grid:
     """Read where the voxels lie, without reading them; the same grid and errors as `read_volume`."""
     reader = open_header(path)
-    _check_scalar_3d(reader, path)
+    check_three_dimensions(reader, path)
     return header_grid(reader, path)
 
 
-def _check_scalar_3d(reader: sitk.ImageFileReader, path: Path) -> None:
+def check_three_dimensions(reader: sitk.ImageFileReader, path: Path, components: int = 1) -> None:
+    """Raise `ImageError` when a header is not that of a volume with so many real numbers for each voxel."""
     size = reader.GetSize()
     shape = " x ".join(map(str, size))
     if len(size) < 3:
@@ -58,7 +59,7 @@ def _check_scalar_3d(reader: sitk.ImageFileReader, path: Path) -> None:
             f"{path} has {len(size)} dimensions ({shape}).",
             "Save each of its volumes as a file of its own: the channels of a case are separate files.",
         )
-    if reader.GetNumberOfComponents() != 1:
+    if reader.GetNumberOfComponents() != components:
         raise ImageError(
             f"{path} holds {reader.GetNumberOfComponents()} numbers for each voxel (colours or vectors).",
             "Save each of them as a volume of its own.",

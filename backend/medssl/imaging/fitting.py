@@ -1,0 +1,111 @@
+"""Bringing a label map onto the grid of its scan."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from medssl.errors import GridError
+from medssl.imaging.itk import array_of, image_of
+from medssl.imaging.volume import Grid, Volume
+
+_VOXEL_TOLERANCE = 0.01  # how far a voxel may lie from its place, in voxels, to count as in its place
+_INSIDE_AT_LEAST = 0.95  # of the labelled voxels, so that a label map plainly belongs to the scan
+
+
+def fit_to_grid(labels: Volume, scan: Grid, where: str) -> NDArray[np.uint8]:
+    """Return the label values (z, y, x) on the scan's own grid.
+
+    The same grid: as they are. A part of the same grid, in any axis order, as 3D Slicer saves segmentations:
+    each voxel is put exactly in its place. Another grid at the same place in the patient: the nearest voxel.
+    Where the label map does not reach is background.
+
+    Args:
+        labels: uint8 label values.
+        scan: the grid they are wanted on.
+        where: names the file in messages.
+
+    Raises:
+        GridError: the label map plainly belongs to another scan, since its labels lie outside this one.
+    """
+    if labels.grid.agrees_with(scan):
+        return np.asarray(labels.array, dtype=np.uint8)
+    _check_inside(labels, scan, where)
+    # From the label map's voxel indices (x, y, z) to the scan's.
+    step = np.linalg.inv(scan.matrix) @ labels.grid.matrix
+    whole = np.rint(step)
+    farthest = np.abs(step - whole)[:3] @ np.array([*labels.grid.size, 1.0])
+    is_permutation = bool(
+        (np.abs(whole[:3, :3]).sum(0) == 1).all() and (np.abs(whole[:3, :3]).sum(1) == 1).all()
+    )
+    if is_permutation and farthest.max() <= _VOXEL_TOLERANCE:
+        return _place(np.asarray(labels.array, dtype=np.uint8), whole.astype(int), scan)
+    resampled = sitk.Resample(
+        image_of(labels.array, labels.grid),
+        scan.size,
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor,
+        scan.origin_mm,
+        scan.spacing_mm,
+        scan.direction,
+        0,
+        sitk.sitkUInt8,
+    )
+    return np.asarray(array_of(resampled), dtype=np.uint8)
+
+
+def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid) -> NDArray[np.uint8]:
+    """Put a label map of the same voxels, cropped or with other axes, in its place on the scan's grid."""
+    turn = step[:3, :3]
+    # The scan's axis i runs along the label map's axis source[i]; both ordered x, y, z.
+    source = np.abs(turn).argmax(axis=1)
+    moved = values.transpose([2 - int(source[2 - axis]) for axis in range(3)])
+    start = step[:3, 3].copy()
+    for axis in range(3):
+        if turn[axis, source[axis]] < 0:
+            moved = np.flip(moved, 2 - axis)
+            start[axis] -= moved.shape[2 - axis] - 1
+    placed = np.zeros(scan.shape, dtype=np.uint8)
+    first = [int(n) for n in start[::-1]]
+    to = tuple(slice(max(0, f), max(0, f + n)) for f, n in zip(first, moved.shape, strict=True))
+    taken = tuple(
+        slice(max(0, -f), max(0, min(n, whole - f)))
+        for f, n, whole in zip(first, moved.shape, scan.shape, strict=True)
+    )
+    placed[to] = moved[taken]
+    return placed
+
+
+def _check_inside(labels: Volume, scan: Grid, where: str) -> None:
+    """Refuse a label map whose labels, or whose whole grid when it is empty, do not lie in the scan."""
+    step = np.linalg.inv(scan.matrix) @ labels.grid.matrix
+    highest = np.array(scan.size) - 0.5 + _VOXEL_TOLERANCE
+    inside, total = 0, 0
+    # Plane by plane, and in 32 bits: the coordinates of a large organ's voxels would be gigabytes.
+    for z, plane in enumerate(labels.array):
+        y, x = np.nonzero(plane)
+        places = np.stack([x, y, np.full_like(x, z)]).astype(np.float32)
+        places = step[:3, :3].astype(np.float32) @ places + step[:3, 3:].astype(np.float32)
+        within = (places > -0.5 - _VOXEL_TOLERANCE) & (places < highest[:, None])
+        inside += int(np.count_nonzero(within.all(axis=0)))
+        total += len(x)
+    if total == 0:
+        middle = step @ np.array([*(np.array(labels.grid.size) - 1) / 2, 1.0])
+        inside, total = int((middle[:3] > -0.5).all() and (middle[:3] < highest).all()), 1
+    if inside >= _INSIDE_AT_LEAST * total:
+        return
+    raise GridError(
+        f"{where} does not lie on its scan: {inside / total:.0%} of its labels are inside. "
+        f"The label map has {_describe(labels.grid)}; the scan has {_describe(scan)}.",
+        "Check that both belong together; if they do, save the label map again with the scan's geometry.",
+    )
+
+
+def _describe(grid: Grid) -> str:
+    def by(numbers: tuple[float, ...]) -> str:
+        return " x ".join(f"{n:.6g}" for n in numbers)
+
+    origin = ", ".join(f"{n:.6g}" for n in grid.origin_mm)
+    axes = ", ".join(f"{n:.3g}" for n in grid.direction)
+    return f"{by(grid.size)} voxels of {by(grid.spacing_mm)} mm, origin ({origin}) mm, directions ({axes})"

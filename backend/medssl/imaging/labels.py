@@ -1,0 +1,192 @@
+"""Reading and writing label maps, with the segments they hold, and bringing them onto their scan's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medssl.errors import ImageError, LabelError
+from medssl.imaging.fitting import fit_to_grid
+from medssl.imaging.formats import SEGMENTATION_SUFFIX, writable_suffix
+from medssl.imaging.headers import header_grid, open_header, unreadable
+from medssl.imaging.itk import array_of, image_of
+from medssl.imaging.reading import check_three_dimensions
+from medssl.imaging.segments import UNANNOTATED_NAME, FileSegment, parse_segments, segment_fields
+from medssl.imaging.volume import Grid, Volume
+from medssl.imaging.writing import write_image
+from medssl.labels import UNANNOTATED, LabelSchema, Segment
+
+__all__ = ["LabelVolume", "fit_to_grid", "match_schema", "read_labels", "write_labels"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelVolume:
+    """A label map as a file holds it.
+
+    Attributes:
+        volume: uint8 label values; 0 is background, 255 'not annotated'. Its notes say what was changed.
+        segments: the segments with their values in `volume`; None when the file names none. Names may repeat.
+    """
+
+    volume: Volume
+    segments: tuple[Segment, ...] | None
+
+
+def read_labels(path: Path) -> LabelVolume:
+    """Read a label map: `.seg.nrrd` with its segments, or any volume of whole numbers 0..255.
+
+    Segments that overlap are put into one map, where later segments win, and a note says so. Segments whose
+    value another one has, or that has another meaning here, get a free value.
+
+    Raises:
+        ImageError: see `read_volume`; fractions, NaN.
+        LabelError: label values below 0 or above 255.
+    """
+    reader = open_header(path)
+    segments = parse_segments({key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()})
+    layers = reader.GetNumberOfComponents() if segments else 1
+    check_three_dimensions(reader, path, components=layers)
+    grid = header_grid(reader, path)
+    if reader.GetDimension() > 3:
+        reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
+    try:
+        array = array_of(reader.Execute())
+    except RuntimeError as error:
+        raise unreadable(path, error) from error
+    values = _to_uint8(array, path)
+    if segments is None:
+        return LabelVolume(Volume(values, grid), None)
+    return _merge(values.reshape(*grid.shape, layers), segments, grid, path)
+
+
+def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume:
+    """Give a label map the values of a project's schema.
+
+    3D Slicer numbers segments anew when it saves them, so that names decide, without regard to case. A file
+    without segments, or with none that the schema names, is taken by its values.
+
+    Args:
+        labels: as read.
+        schema: the project's segments.
+        where: names the file in messages.
+
+    Raises:
+        LabelError: segments or values that the schema does not know.
+    """
+    values = labels.volume.array
+    present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
+    by_name = {s.name.strip().casefold(): s.value for s in schema.segments}
+    drawn = [s for s in labels.segments or () if s.value in present]
+    if not any(s.name.strip().casefold() in by_name for s in drawn):
+        schema.check(present, where)
+        return labels.volume
+    unknown = [s.name for s in drawn if s.name.strip().casefold() not in by_name]
+    ownerless = set(present.tolist()) - {0, UNANNOTATED} - {s.value for s in drawn}
+    if unknown or ownerless:
+        what = ", ".join([*unknown, *(f"value {v} without a name" for v in sorted(ownerless))])
+        raise LabelError(
+            f"{where} holds segments that the project does not know: {what}.",
+            f"It knows {', '.join(schema.names)}; rename or remove the segments, or add them to the schema.",
+        )
+    table = np.zeros(256, dtype=np.uint8)
+    table[UNANNOTATED] = UNANNOTATED
+    for segment in drawn:
+        table[segment.value] = by_name[segment.name.strip().casefold()]
+    if all(table[v] == v for v in present):
+        return labels.volume
+    return replace(labels.volume, array=table[values])
+
+
+def write_labels(path: Path, values: NDArray[np.uint8], grid: Grid, schema: LabelSchema) -> None:
+    """Write a label map atomically; the end of the name says as what.
+
+    `.seg.nrrd` holds names, colours, values and terminology as 3D Slicer expects them; the other formats hold
+    the values alone.
+
+    Args:
+        path: `.seg.nrrd`, `.nrrd`, `.nii.gz`, `.nii` or `.mha`.
+        values: (z, y, x) on `grid`.
+        grid: the scan's own grid.
+        schema: the segments the values belong to.
+
+    Raises:
+        ImageError: `values` does not lie on `grid`.
+        UsageError, StorageError: see `write_volume`.
+    """
+    suffix = writable_suffix(path)
+    volume = Volume(values.astype(np.uint8, copy=False), grid)
+    image = image_of(volume.array, grid)
+    if suffix == SEGMENTATION_SUFFIX:
+        partly = any(bool((plane == UNANNOTATED).any()) for plane in volume.array)
+        for key, text in segment_fields(schema, grid.size, partly).items():
+            image.SetMetaData(key, text)
+    write_image(path, image)
+
+
+def _to_uint8(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    """Turn whole numbers of any type into uint8."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind not in "iuf":
+        raise ImageError(f"{path} is not a label map: it holds {array.dtype} numbers.", "Save whole numbers.")
+    lowest, highest = array.min(), array.max()
+    # Written so that NaN, which compares with nothing, ends here too.
+    if not (lowest >= 0 and highest <= 255):
+        raise LabelError(
+            f"{path} holds label values from {lowest} to {highest}.",
+            "Use values 1 to 254, and 0 for background.",
+        )
+    values = array.astype(np.uint8)
+    if array.dtype.kind == "f" and not np.array_equal(values, array):
+        raise ImageError(
+            f"{path} is not a label map: it holds fractions.", "Use a label map, with a whole number a voxel."
+        )
+    return values
+
+
+def _merge(layers: NDArray[np.uint8], found: tuple[FileSegment, ...], grid: Grid, path: Path) -> LabelVolume:
+    """Put all layers (z, y, x, layers) into one map, each segment with a value of its own."""
+    values = _own_values(found)
+    notes: list[str] = []
+    if layers.shape[-1] == 1 and all(s.value == v for s, v in zip(found, values, strict=True)):
+        merged = layers[..., 0]
+    else:
+        merged = np.zeros(grid.shape, dtype=np.uint8)
+        overlapping = 0
+        for segment, value in zip(found, values, strict=True):
+            if segment.layer < layers.shape[-1]:
+                inside = layers[..., segment.layer] == segment.value
+                overlapping += int(np.count_nonzero(merged[inside]))
+                merged[inside] = value
+        if overlapping:
+            notes.append(
+                f"{path}: {overlapping} voxels belong to several segments; the later segment has them."
+            )
+    named = tuple(
+        Segment(name=s.name, value=v, colour=s.colour, terminology=s.terminology)
+        for s, v in zip(found, values, strict=True)
+        if v != UNANNOTATED
+    )
+    return LabelVolume(Volume(merged, grid, tuple(notes)), named)
+
+
+def _own_values(found: Iterable[FileSegment]) -> list[int]:
+    """Give each segment its own value 1..254, the file's where it is free, and 255 to 'Not annotated'."""
+    segments = list(found)
+    taken: set[int] = set()
+    values: list[int] = []
+    wanted = {s.value for s in segments}
+    for segment in segments:
+        value = segment.value
+        if segment.name == UNANNOTATED_NAME:
+            value = UNANNOTATED
+        elif value in taken or not 0 < value < UNANNOTATED:
+            value = next(v for v in range(1, UNANNOTATED) if v not in taken | wanted)
+        taken.add(value)
+        values.append(value)
+    return values
