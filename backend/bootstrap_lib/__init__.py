@@ -1,1 +1,1 @@
-"""Make an environment for MedSSL and run a command in it (standard library only)."""
+"""The parts of `bootstrap.py`: standard library only, apart from `medssl.host`, which is so too."""

@@ -1,0 +1,60 @@
+"""One process at a time changes an environment; the others wait for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_POLL_S = 0.2
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock file `path`; calls `on_wait` once when another process holds it.
+
+    The operating system lets go of the lock when the process ends, however it ends.
+    """
+    waited = False
+    while True:
+        file = path.open("a+b")
+        if _try_lock(file):
+            if _is_current(file, path):
+                break
+        elif not waited:
+            waited = True
+            on_wait()
+        file.close()
+        time.sleep(_POLL_S if waited else 0)
+    try:
+        yield
+    finally:
+        file.close()
+
+
+def _is_current(file: IO[bytes], path: Path) -> bool:
+    """Whether the locked file is still the one at `path`: `remove` may have taken it away while we waited."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
