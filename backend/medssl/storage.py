@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medssl.errors import StorageError
 
-_PARTIAL = ".partial-"  # leads the name of a file that is being written
+_PARTIAL = ".partial-"  # leads the name of a file or folder that is being written
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)  # network and foreign file systems
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:
     """Say what an operating system's refusal means for the person, and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC):
-        return StorageError(f"The disk is full: {path} could not be written.", "Free some space and try again.")
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return StorageError(
+            f"The disk is full: {path} could not be written.", "Free some space and try again."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(
             f"{path} may not be written.", "Choose another folder, or ask for permission to write there."
         )
     if error.errno == errno.ENAMETOOLONG:
-        return StorageError(f"The path {path} is too long for this computer.", "Choose a shorter folder or name.")
-    return StorageError(f"{path} could not be written: {error.strerror or error}.", "Check the disk and try again.")
+        return StorageError(
+            f"The path {path} is too long for this computer.", "Choose a shorter folder or name."
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return StorageError(
+            f"{path} could not be written: a file stands where a folder is needed.",
+            "Choose another folder, or move that file away.",
+        )
+    if error.errno == errno.EISDIR:
+        return StorageError(
+            f"{path} could not be written: it is a folder.", "Choose another name, or move that folder away."
+        )
+    return StorageError(
+        f"{path} could not be written: {error.strerror or error}.", "Check the disk and try again."
+    )
 
 
 @contextmanager
@@ -32,25 +50,68 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; when the block ends well, it becomes `target` at once.
 
     The temporary name keeps the target's suffixes, because image libraries choose the format by them. On an
-    error the temporary file is removed and `target` is as it was.
+    error the temporary file is removed and `target` is as it was. An `OSError` of the block that names some
+    other file, such as a source that cannot be read, is not about `target` and passes through.
 
     Raises:
         StorageError: the disk is full, the folder may not be written.
     """
     # A short name of its own: a long target's name plus a prefix could pass the 255 bytes a name may have.
     suffix = "".join(target.suffixes[-2:]) if len("".join(target.suffixes[-2:])) <= 16 else target.suffix
-    temporary = target.parent / f"{_PARTIAL}{uuid.uuid4().hex[:12]}{suffix}"
+    temporary = target.parent / f"{_partial_name()}{suffix}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        _sync_file(temporary)
         temporary.replace(target)
         _sync_folder(target.parent)
     except OSError as error:
+        if _names_another_file(error, temporary, target):
+            raise
         raise storage_error(error, target) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # The unlink meets the same obstacle as the writing did; that one has been told.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """Give a new folder inside `folder` to write in; see `publish`. What is left in it at the end is removed.
+
+    Raises:
+        StorageError: the disk is full, the folder may not be written.
+    """
+    staging = folder / _partial_name()
+    try:
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def publish(staged: Path, target: Path) -> None:
+    """Give a finished file or folder its lasting name, at once and on the disk; never over an existing one.
+
+    Two programs that may publish the same name need a lock of their own, such as a database transaction.
+
+    Raises:
+        StorageError: `target` exists, the disk is full, the folder may not be written.
+    """
+    try:
+        if target.exists():
+            raise StorageError(f"{target} exists already.", "Move it away, so that nothing is overwritten.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for path in [staged, *staged.rglob("*")]:
+            if path.is_file():
+                _sync_file(path)
+        staged.rename(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise storage_error(error, target) from error
 
 
 def write_text(target: Path, text: str) -> None:
@@ -65,20 +126,53 @@ def write_bytes(target: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def remove_partial_files(folder: Path) -> int:
-    """Remove what killed processes left behind in a folder; returns how many files that were."""
-    left = [path for path in folder.glob(f"{_PARTIAL}*") if path.is_file()]
-    for path in left:
-        path.unlink(missing_ok=True)
-    return len(left)
+def remove_partial_files(folder: Path, older_than_s: float = 3600.0) -> int:
+    """Remove what killed processes left behind in a folder; returns how many files and folders that were.
+
+    What is younger than `older_than_s` seconds stays: another process may be writing it now.
+    """
+    removed = 0
+    for path in folder.glob(f"{_PARTIAL}*"):
+        with suppress(OSError):  # another process removed it first, or holds it open: it goes next time
+            if time.time() - path.stat().st_mtime < older_than_s:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            removed += 1
+    return removed
+
+
+def _partial_name() -> str:
+    return f"{_PARTIAL}{uuid.uuid4().hex[:12]}"
+
+
+def _names_another_file(error: OSError, temporary: Path, target: Path) -> bool:
+    """Whether the error is about a file that is neither the one being written nor a folder above it."""
+    if not isinstance(error.filename, (str, bytes)):
+        return False
+    named = Path(os.fsdecode(error.filename))
+    return named not in (temporary, target, *target.parents)
+
+
+def _sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    with path.open("rb+") as written:
+        os.fsync(written.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename itself durable; Windows has no such call and does not need it."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        # The file has its name already; only file systems without this call may go on without it.
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
