@@ -15,7 +15,9 @@ BACKGROUND = 0
 UNANNOTATED = 255  # 'nobody looked here': never trains, never counts
 
 Colour: TypeAlias = tuple[
-    Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)], Annotated[int, Field(ge=0, le=255)]
+    Annotated[int, Field(ge=0, le=255)],
+    Annotated[int, Field(ge=0, le=255)],
+    Annotated[int, Field(ge=0, le=255)],
 ]
 MirrorAxis: TypeAlias = Literal["left-right", "front-back", "up-down"]
 
@@ -79,8 +81,8 @@ class LabelSchema(BaseModel):
     def _unique(self) -> LabelSchema:
         if not self.segments:
             raise ValueError("A label schema needs at least one segment.")
-        for what, found in (("value", [s.value for s in self.segments]), ("name", [s.name for s in self.segments])):
-            twice = sorted({str(x) for x in found if found.count(x) > 1})
+        for what, found in (("value", [str(v) for v in self.values]), ("name", list(self.names))):
+            twice = sorted({x for x in found if found.count(x) > 1})
             if twice:
                 raise ValueError(f"Two segments have the same {what}: {', '.join(twice)}.")
         return self

@@ -40,7 +40,7 @@ class Outline:
 
     Attributes:
         segment: index into the report's segments.
-        path: an SVG path in pixels of the preview's picture.
+        path: an SVG path in half pixels of the preview's picture (see `medssl.reports.outlines.trace`).
         reference: whether it is the reference's border and not the prediction's.
     """
 
@@ -54,7 +54,7 @@ class Preview:
     """One slice with the borders of the segments on it. See `medssl.reports.previews.make_previews`.
 
     Attributes:
-        plane: what is shown, in a person's words: 'Axial', 'Most uncertain slice (axial)'.
+        plane: 'Axial', 'Coronal' or 'Sagittal'.
         slice_number: which slice of how many, for a person: from 1.
         slice_count: how many slices that axis has.
         picture: a grey JPEG or PNG file.
@@ -63,6 +63,7 @@ class Preview:
         aspect: width through height on the screen, from the millimetres, for pixels are rarely square.
         edges: patient directions at the left, right, top and bottom of the picture: ('R', 'L', 'A', 'P').
         outlines: borders of the segments.
+        worst: whether the slice was chosen because it is the most uncertain one.
     """
 
     plane: str
@@ -74,6 +75,7 @@ class Preview:
     aspect: float
     edges: tuple[str, str, str, str]
     outlines: tuple[Outline, ...] = ()
+    worst: bool = False
 
 
 @dataclass(frozen=True)
