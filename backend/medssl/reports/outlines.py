@@ -35,13 +35,13 @@ def _ways_out(mask: NDArray[np.bool_]) -> dict[_Point, list[int]]:
     """Find all pixel edges between mask and background: from each corner, the directions that leave it."""
     inside = np.pad(mask, 1)
     centre = inside[1:-1, 1:-1]
-    neighbours = {
-        _RIGHT: inside[:-2, 1:-1],
-        _DOWN: inside[1:-1, 2:],
-        _LEFT: inside[2:, 1:-1],
-        _UP: inside[1:-1, :-2],
+    # The pixel on the other side of the edge, and the corner (x, y) where the edge starts.
+    edges = {
+        _RIGHT: (inside[:-2, 1:-1], (0, 0)),
+        _DOWN: (inside[1:-1, 2:], (1, 0)),
+        _LEFT: (inside[2:, 1:-1], (1, 1)),
+        _UP: (inside[1:-1, :-2], (0, 1)),
     }
-    corners = {_RIGHT: (0, 0), _DOWN: (1, 0), _LEFT: (1, 1), _UP: (0, 1)}  # where the edge starts, (x, y)
     ways: dict[_Point, list[int]] = {}
     for direction, (neighbour, (x, y)) in edges.items():
         for row, column in np.argwhere(centre & ~neighbour).tolist():
@@ -50,7 +50,7 @@ def _ways_out(mask: NDArray[np.bool_]) -> dict[_Point, list[int]]:
 
 
 def _walk(ways: dict[_Point, list[int]]) -> tuple[_Point, list[int]]:
-    """Follow one closed border, taking its edges out of `ways`; returns its first corner and the directions."""
+    """Take one closed border out of `ways`; returns its first corner and its directions."""
     start = next(iter(ways))
     at, came, directions = start, ways[start][0], []
     while at in ways:
