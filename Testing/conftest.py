@@ -1,15 +1,22 @@
-"""What every test shares: quiet threads, repeatable examples, and the folder of real scans."""
+"""What every test shares: quiet threads, repeatable examples, real scans, folders that may not be written."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-# One thread a test process, set before anything imports torch: pytest-xdist keeps every core busy already, and
-# what the tests start inherits it.
+_CAPABILITY_VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
+_OVERRIDES = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: what lets root ignore permissions
+
+# One thread a test process, set before anything imports torch: pytest-xdist keeps every core busy already,
+# and what the tests start inherits it.
 for _name in (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -29,3 +36,53 @@ def data_folder() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("MEDSSL_TEST_DATA names no folder with the real data sets")
     return Path(named)
+
+
+@pytest.fixture
+def make_read_only() -> Iterator[Callable[[Path], None]]:
+    """A function that takes the right to write in a folder and below away until the test ends."""
+    if os.name == "nt":
+        pytest.skip("Windows keeps no permission to write on folders that a test could take away")
+    changed: list[tuple[Path, int]] = []
+
+    def forbid(folder: Path) -> None:
+        for path in [folder, *folder.rglob("*")]:
+            changed.append((path, path.stat().st_mode))
+            path.chmod(0o555 if path.is_dir() else 0o444)
+
+    with _bound_by_permissions():
+        yield forbid
+        for path, mode in changed:
+            path.chmod(mode)
+
+
+@pytest.fixture
+def read_only_folder(tmp_path: Path, make_read_only: Callable[[Path], None]) -> Path:
+    """A folder that may not be written."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    make_read_only(folder)
+    return folder
+
+
+@contextmanager
+def _bound_by_permissions() -> Iterator[None]:
+    """Make file permissions count for root too, which containers and CI often run as."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("root ignores permissions here, and only Linux lets it stop doing so")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    before = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, before) != 0:
+        pytest.skip("the capabilities of this process cannot be read")
+    less = (ctypes.c_uint32 * 6)(*before)
+    less[0] &= ~_OVERRIDES  # the effective set only, so that it can be taken back
+    if libc.capset(header, less) != 0:
+        pytest.skip("the capabilities of this process cannot be changed")
+    try:
+        yield
+    finally:
+        libc.capset(header, before)
