@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from medssl.errors import ImageError
+from medssl.imaging.dicom import only_series, read_series, series_grid
 from medssl.imaging.headers import header_grid, open_header, unreadable
 from medssl.imaging.itk import array_of
 from medssl.imaging.volume import Grid, Volume
@@ -29,6 +30,8 @@ def read_volume(path: Path) -> Volume:
         ImageError: the file is missing, empty, truncated or not an image; it has not three dimensions, no
             voxels or a geometry that means nothing; half of its voxels or more are not finite.
     """
+    if path.is_dir():
+        return read_series(only_series(path))
     reader = open_header(path)
     check_three_dimensions(reader, path)
     grid = header_grid(reader, path)
@@ -43,6 +46,8 @@ def read_volume(path: Path) -> Volume:
 
 def read_grid(path: Path) -> Grid:
     """Read where the voxels lie, without reading them; the same grid and errors as `read_volume`."""
+    if path.is_dir():
+        return series_grid(only_series(path))
     reader = open_header(path)
     check_three_dimensions(reader, path)
     return header_grid(reader, path)
