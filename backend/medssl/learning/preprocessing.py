@@ -77,7 +77,7 @@ class WayBack:
         for part, slab in resample_slabs(
             lambda first, last: turned[:, first:last].float(), len(turned), _sides(turned), self.grid.shape
         ):
-            classes[part] = slab.argmax(dim=0).to(torch.uint8).cpu().numpy()
+            classes[part] = slab.max(dim=0).indices.to(torch.uint8).cpu().numpy()
         return classes
 
     def _turned(self, maps: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class Prepared:
     """A scan as the network sees it, and the way back.
 
     Attributes:
-        image: `(C, D, H, W)` float32: canonical axes, the plan's spacing, intensities near 0 with spread near 1.
+        image: `(C, D, H, W)` float32: canonical axes, the plan's spacing, intensities of mean 0 and spread 1.
         way: back onto the scan's own grid.
     """
 
@@ -168,7 +168,7 @@ def prepare_labels(values: NDArray[np.uint8], grid: Grid, plan: Plan) -> Tensor:
     for part, shares in resample_slabs(
         lambda first, last: (stored[None, first:last] == indices).float(), count, source, way.size
     ):
-        resampled[part] = shares.argmax(dim=0).to(torch.uint8)
+        resampled[part] = shares.max(dim=0).indices.to(torch.uint8)
     annotated = classes != UNANNOTATED
     if not annotated.all():
         resampled[torch.from_numpy(~cells_with_any(annotated, way.size))] = UNANNOTATED
