@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medssl.host import find_nvidia_gpus
 
+from .installation import LOG, Installation, program, say
 from .lock import locked
 from .points import look, needed_bytes
-from .problems import NOT_FOUND, SetupError, explain, explain_os
-from .process import run_logged
-from .stamp import Stamp, fingerprint, read_stamp, write_stamp
-from .torch_build import attempts, choose_build, pinned_version
+from .problems import SetupError, explain_os
+from .stamp import STAMP, Stamp, fingerprint, read_stamp, write_stamp
+from .torch_build import choose_build, pinned_version
 
-LOG = "install.log"
 _LOCK = "medssl-environment.lock"
-_DOWNLOAD = re.compile(r"\s*Downloading (?:\S*/)?([^-\s]+)-([^-\s]+)\S* \((\d+(?:\.\d+)? [MG]B)\)")
-_UNPACK = re.compile(r"Installing collected packages: (.+)")
 
 
 @dataclass(frozen=True)
@@ -38,17 +34,13 @@ class Environment:
 
     def program(self, name: str) -> Path:
         """A program that is installed in it."""
-        return (
-            self.folder
-            / ("Scripts" if os.name == "nt" else "bin")
-            / (f"{name}.exe" if os.name == "nt" else name)
-        )
+        return program(self.folder, name)
 
     @property
     def ready(self) -> bool:
         """Whether it is finished and made from the engine as it is now."""
         stamp = read_stamp(self.folder)
-        return stamp is not None and self._is_current(stamp, self._wanted(stamp, None, False))
+        return stamp is not None and self._is_current(stamp, self._wanted(stamp, None, False)[0])
 
     def ensure(self, torch: str | None = None, with_tests: bool = False) -> None:
         """Make or change the environment until it is as wanted; at once back when it is so already.
@@ -61,23 +53,25 @@ class Environment:
             SetupError: what is in the way, and what to do.
         """
         stamp = read_stamp(self.folder)
-        wanted = self._wanted(stamp, torch, with_tests)
+        wanted, _ = self._wanted(stamp, torch, with_tests)
         if stamp is not None and self._is_current(stamp, wanted):
             return
         self._refuse_what_is_not_ours(stamp)
         version = pinned_version(self.backend)
-        needed = 0 if stamp else needed_bytes(wanted.torch, version is not None)
+        whole = stamp is not None and self._is_whole(stamp)
+        needed = 0 if whole else needed_bytes(wanted.torch, version is not None)
         for point in look(self.folder, needed, version is not None):
             if point.remedy:
                 raise SetupError(f"{point.found}.", point.remedy)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with locked(
-                self.folder / _LOCK, lambda: _say(f"Another process is at work in {self.folder}: waiting.")
-            ):
-                stamp = read_stamp(self.folder)
+            with self._locked() as lock:
+                stamp = read_stamp(self.folder)  # again: another process may have done it while we waited
+                wanted, reason = self._wanted(stamp, torch, with_tests)
                 if stamp is None or not self._is_current(stamp, wanted):
-                    self._install(stamp, wanted)
+                    if reason:
+                        say(reason)
+                    self._install(stamp, wanted, lock)
         except OSError as error:
             raise explain_os(error, self.folder) from error
 
@@ -88,9 +82,7 @@ class Environment:
             return
         self._refuse_what_is_not_ours(stamp)
         try:
-            with locked(
-                self.folder / _LOCK, lambda: _say(f"Another process is at work in {self.folder}: waiting.")
-            ):
+            with self._locked():
                 self._clear()
                 (self.folder / LOG).unlink(missing_ok=True)
                 if os.name != "nt":  # Windows does not delete an open file
@@ -100,15 +92,21 @@ class Environment:
         except OSError as error:
             raise explain_os(error, self.folder) from error
 
-    def _wanted(self, stamp: Stamp | None, torch: str | None, with_tests: bool) -> Stamp:
+    def _locked(self) -> AbstractContextManager[int]:
+        return locked(
+            self.folder / _LOCK, lambda: say(f"Another process is at work in {self.folder}: waiting.")
+        )
+
+    def _wanted(self, stamp: Stamp | None, torch: str | None, with_tests: bool) -> tuple[Stamp, str]:
+        """The stamp of the finished environment, and the reason for its torch where it was chosen here."""
+        reason = ""
         if torch is None and stamp is not None and stamp.torch:
             build = stamp.torch
         elif torch in (None, "auto"):
             build, reason = choose_build(find_nvidia_gpus())
-            _say(reason)
         else:
             build = str(torch)
-        return Stamp(
+        wanted = Stamp(
             state="ready",
             folder=str(self.folder),
             backend=str(self.backend),
@@ -117,10 +115,14 @@ class Environment:
             torch=build,
             python=stamp.python if stamp else Stamp.python,
         )
+        return wanted, reason
 
     def _is_current(self, stamp: Stamp, wanted: Stamp) -> bool:
+        return stamp == wanted and self._is_whole(stamp)
+
+    def _is_whole(self, stamp: Stamp) -> bool:
         # The Python of the environment is a link to the one it was made with, which may be gone.
-        return stamp == wanted and self.python.exists()
+        return stamp.state == "ready" and stamp.folder == str(self.folder) and self.python.exists()
 
     def _refuse_what_is_not_ours(self, stamp: Stamp | None) -> None:
         if stamp is not None or not self.folder.exists():
@@ -133,103 +135,36 @@ class Environment:
                 "Choose another folder with --env DIR, or move that one away.",
             )
 
-    def _install(self, before: Stamp | None, wanted: Stamp) -> None:
-        whole = before is not None and before.state == "ready" and before.folder == str(self.folder)
-        keeps = before if whole and self.python.exists() else None
+    def _install(self, before: Stamp | None, wanted: Stamp, lock: int) -> None:
+        keeps = before if before is not None and self._is_whole(before) else None
         if keeps is None:
             wanted = replace(wanted, python=Stamp.python)
-            if before is not None:
-                _say(f"The environment in {self.folder} was not finished, or was moved: making it anew.")
+        if keeps is None and before is not None:
+            say(f"The environment in {self.folder} was not finished, or was moved: making it anew.")
         write_stamp(self.folder, replace(wanted, state="unfinished"))
-        (self.folder / LOG).write_text("", encoding="utf-8")
+        installation = Installation(self.folder, self.backend, lock)
+        installation.log.write_text("", encoding="utf-8")
         if keeps is None:
             self._clear(but_keep_stamp=True)
-            _say(f"Making an environment in {self.folder}.")
-            self._run(sys.executable, "-m", "venv", self.folder)
+            installation.make()
         try:
-            self._install_torch(wanted.torch)
-            self._install_engine(wanted.with_tests)
+            installation.add_torch(wanted.torch)
+            installation.add_engine(wanted.with_tests)
         except SetupError:
             if keeps is not None:
-                write_stamp(
-                    self.folder, keeps
-                )  # pip has put back what it had changed: the old one still works
+                # pip has put back what it had changed: the old one still works.
+                write_stamp(self.folder, keeps)
             raise
         write_stamp(self.folder, wanted)
-        _say("The environment is ready.")
-
-    def _install_torch(self, build: str) -> None:
-        version = pinned_version(self.backend)
-        if version is None:
-            return
-        tries = attempts(build, version)
-        for attempt in tries:
-            source = ["--index-url", attempt.index] if attempt.index else []
-            where = attempt.index or "pip's own sources"
-            _say(f"Asking {where} for {attempt.requirement}.")
-            # Without its dependencies: the engine's installation brings them, in the tested versions.
-            code, text = self._pip("install", "--no-deps", *source, attempt.requirement)
-            if code == 0:
-                break
-            if attempt is tries[-1] or not (NOT_FOUND.search(text) or attempt.index):
-                raise self._no_torch(text, build, version)
-        code, text = run_logged([self.python, "-c", "import torch"], self.folder / LOG, lambda _: None)
-        if code != 0 and "No module named" not in text:
-            raise SetupError(
-                f"torch {version} was installed but does not start: {text.strip().splitlines()[-1]}",
-                "On Windows install the Visual C++ Redistributable "
-                "(https://aka.ms/vs/17/release/vc_redist.x64.exe); elsewhere try --torch cpu.",
-            )
-
-    def _no_torch(self, text: str, build: str, version: str) -> SetupError:
-        found = explain(text, self.folder / LOG)
-        if not found.what.startswith("There is no build"):
-            return found
-        return SetupError(
-            f"There is no build {build} of torch {version} for this computer.",
-            f"Try --torch auto, or --torch cpu. Details: {self.folder / LOG}",
-        )
-
-    def _install_engine(self, with_tests: bool) -> None:
-        _say("Installing the engine and what it needs.")
-        engine = f"{self.backend}[test]" if with_tests else str(self.backend)
-        constraints = self.backend / "constraints" / "cpu.txt"
-        code, text = self._pip(
-            "install", "--prefer-binary", "--constraint", constraints, "--editable", engine
-        )
-        if code != 0:
-            raise explain(text, self.folder / LOG)
-
-    def _pip(self, command: str, *arguments: str | Path) -> tuple[int, str]:
-        pip = ("-m", "pip", "--no-input", "--disable-pip-version-check", command, "--no-user")
-        return run_logged([self.python, *pip, *arguments], self.folder / LOG, _say_progress)
-
-    def _run(self, *command: str | Path) -> None:
-        code, text = run_logged(command, self.folder / LOG, lambda _: None)
-        if code != 0:
-            raise explain(text, self.folder / LOG)
+        say("The environment is ready.")
 
     def _clear(self, but_keep_stamp: bool = False) -> None:
         """Delete what is inside; the stamp last, so that a kill leaves a folder that is known as ours."""
         kept = {_LOCK, LOG}
-        for entry in sorted(
-            self.folder.iterdir(), key=lambda e: e.name.startswith("medssl-environment.json")
-        ):
-            if entry.name in kept or (but_keep_stamp and entry.name == "medssl-environment.json"):
+        for entry in sorted(self.folder.iterdir(), key=lambda e: e.name.startswith(STAMP)):
+            if entry.name in kept or (but_keep_stamp and entry.name == STAMP):
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-
-
-def _say_progress(line: str) -> None:
-    download, unpack = _DOWNLOAD.match(line), _UNPACK.match(line)
-    if download:
-        _say(f"  downloading {download.group(1)} {download.group(2)} ({download.group(3)})")
-    elif unpack:
-        _say(f"  unpacking {len(unpack.group(1).split(', '))} packages")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -14,10 +14,12 @@ _POLL_S = 0.2
 
 
 @contextmanager
-def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[int]:
     """Hold the lock file `path`; calls `on_wait` once when another process holds it.
 
-    The operating system lets go of the lock when the process ends, however it ends.
+    The block receives the number of the open file. The operating system lets go of the lock when this process
+    and those that inherited the file have ended, however they ended: a pip that outlives a killed bootstrap
+    still changes the environment.
     """
     waited = False
     while True:
@@ -31,7 +33,7 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         file.close()
         time.sleep(_POLL_S if waited else 0)
     try:
-        yield
+        yield file.fileno()
     finally:
         file.close()
 

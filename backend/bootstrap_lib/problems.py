@@ -67,18 +67,27 @@ _SYMPTOMS = (
         "same command again.",
     ),
 )
-NOT_FOUND = re.compile(r"No matching distribution found for (\S+)|Could not find a version that satisfies")
+_NOT_FOUND = re.compile(r"No matching distribution found for ([^\s;]+)")
+
+
+def found_nothing(text: str) -> bool:
+    """Whether pip's sources answered that they do not have what was asked for."""
+    return _symptom(text) is None and _NOT_FOUND.search(text) is not None
+
+
+def _symptom(text: str) -> _Symptom | None:
+    return next((each for each in _SYMPTOMS if re.search(each.pattern, text, re.IGNORECASE)), None)
 
 
 def explain(text: str, log: Path) -> SetupError:
     """Turn what pip printed into a sentence for a person; `log` holds all of it."""
-    for symptom in _SYMPTOMS:
-        if re.search(symptom.pattern, text, re.IGNORECASE):
-            return SetupError(symptom.what, f"{symptom.remedy} Details: {log}")
-    missing = NOT_FOUND.search(text)
+    symptom = _symptom(text)
+    if symptom is not None:
+        return SetupError(symptom.what, f"{symptom.remedy} Details: {log}")
+    missing = _NOT_FOUND.search(text)
     if missing:
         return SetupError(
-            f"There is no build of {missing.group(1) or 'a package'} for this Python and this computer.",
+            f"There is no build of {missing.group(1)} for this Python and this computer.",
             f"Try another Python between 3.10 and 3.13 of 64 bits. Details: {log}",
         )
     errors = [line.strip() for line in text.splitlines() if line.strip().lower().startswith("error")]

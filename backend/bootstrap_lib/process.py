@@ -53,8 +53,13 @@ def run(command: Sequence[str | Path], folder: Path | None = None) -> int:
             continue  # the terminal has told the child too, and it ends in its own way
 
 
-def run_logged(command: Sequence[str | Path], log: Path, on_line: Callable[[str], None]) -> tuple[int, str]:
-    """Run a program, add what it prints to `log`, and hand each line on; exit code and all it printed."""
+def run_logged(
+    command: Sequence[str | Path], log: Path, on_line: Callable[[str], None], lock: int
+) -> tuple[int, str]:
+    """Run a program, add what it prints to `log`, and hand each line on; exit code and all it printed.
+
+    The program keeps the open file `lock`, and with it the lock, to its own end.
+    """
     arguments = [str(part) for part in command]
     lines = []
     with log.open("a", encoding="utf-8") as written:
@@ -62,6 +67,7 @@ def run_logged(command: Sequence[str | Path], log: Path, on_line: Callable[[str]
         with subprocess.Popen(
             arguments,
             env=clean_environment(os.environ),
+            pass_fds=() if os.name == "nt" else (lock,),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
