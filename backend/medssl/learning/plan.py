@@ -42,7 +42,7 @@ class NetworkShape(BaseModel):
     features: tuple[int, ...]
     strides: tuple[Triple, ...]
     kernels: tuple[Triple, ...]
-    convolutions: tuple[int, int] = Field(default=(2, 2), description="Blocks a level of encoder and decoder.")
+    convolutions: tuple[int, ...] = Field(description="Convolutions of a level, in encoder and decoder alike.")
 
     @property
     def divisor(self) -> Triple:

@@ -1,1 +1,12 @@
-"""Placeholder."""
+"""The training methods, by name. A new method is a file, its test and a line here."""
+
+from medssl.learning.methods.base import Method, Step
+from medssl.learning.methods.dual_task import DualTask
+from medssl.learning.methods.dual_task_published import DualTaskPublished
+from medssl.learning.methods.supervised import Supervised
+
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (Supervised, DualTask, DualTaskPublished)
+}
+
+__all__ = ["METHODS", "Method", "Step"]

@@ -1,0 +1,58 @@
+"""Small cases that a network can learn in seconds: two balls of different brightness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from medssl.labels import LabelSchema
+from medssl.learning.cases import TrainingCase
+from medssl.learning.distance import level_set
+from medssl.learning.plan import NetworkShape, Normalisation, Plan
+
+SIDES = (24, 28, 20)
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return Plan(
+        label_schema=LabelSchema.of_names({1: "Left ball", 4: "Right ball"}),
+        channel_names=("image",),
+        spacing_mm=(1.0, 1.0, 1.0),
+        normalisation=(Normalisation(kind="percentile", low=0.5, high=99.5),),
+        patch_size=(16, 16, 16),
+        batch_size=2,
+        network=NetworkShape(
+            channels=1,
+            classes=3,
+            features=(8, 16, 16),
+            strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)),
+            kernels=((3, 3, 3),) * 3,
+            convolutions=(1, 1, 1),
+        ),
+        level_set_mm=(4.0, 4.0),
+    )
+
+
+@pytest.fixture
+def make_case(plan: Plan) -> Callable[[int], TrainingCase]:
+    def make(seed: int) -> TrainingCase:
+        rng = np.random.default_rng(seed)
+        places = np.stack(np.meshgrid(*(np.arange(n) for n in SIDES), indexing="ij"), axis=-1)
+        classes = np.zeros(SIDES, dtype=np.uint8)
+        image = rng.normal(0, 0.3, SIDES)
+        for index, (row, brightness) in enumerate(((8, 1.5), (20, 3.0)), start=1):
+            centre = np.array([12, row, 10]) + rng.uniform(-1.5, 1.5, 3)
+            inside = np.linalg.norm(places - centre, axis=-1) < rng.uniform(4, 5.5)
+            classes[inside] = index
+            image[inside] += brightness
+        return TrainingCase(
+            name=f"case {seed}",
+            image=torch.from_numpy(image[None].astype(np.float32)),
+            labels=torch.from_numpy(classes),
+            level_set=torch.from_numpy(level_set(classes, 2, plan.spacing_mm, plan.level_set_mm)),
+        )
+
+    return make

@@ -1,0 +1,116 @@
+"""Dual-task consistency: what each term sees, and what it leaves alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from medssl.labels import UNANNOTATED
+from medssl.learning.methods import METHODS, Step
+from medssl.learning.methods.dual_task import RAMP, START, DualTask, level_set_loss, worst_dice
+from medssl.learning.network import Network
+from medssl.learning.patches import Batch
+from medssl.learning.plan import Plan
+from medssl.learning.sampling import Augmentation, PatchSampler
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def step(make_case, plan: Plan) -> Step:
+    torch.manual_seed(0)
+    network = Network(plan.network, DualTask.heads)
+    generator = torch.Generator().manual_seed(0)
+    labelled = PatchSampler([make_case(0)], plan, Augmentation(), True).draw(2, generator, CPU)
+    unlabelled = PatchSampler([make_case(1)], plan, Augmentation(), False).draw(1, generator, CPU)
+    average = Network(plan.network, DualTask.heads).eval().requires_grad_(False)
+    return Step(network, average, Batch(labelled, unlabelled), plan, fraction=1.0)
+
+
+def gradient(network: Network, part: str) -> float:
+    return sum(
+        float(p.grad.abs().sum()) for n, p in network.named_parameters() if part in n and p.grad is not None
+    )
+
+
+def test_it_is_registered_under_its_name() -> None:
+    assert METHODS["dual_task"] is DualTask
+
+
+def test_unannotated_patches_join_only_when_the_consistency_has_set_in() -> None:
+    method = DualTask()
+    assert method.unlabelled_patches(4, 0.0) == 0
+    assert method.unlabelled_patches(4, START) == 2
+    assert method.unlabelled_patches(1, 1.0) == 1
+
+
+def test_without_unannotated_patches_there_is_no_consistency(step: Step) -> None:
+    alone = dataclasses.replace(step, batch=Batch(step.batch.labelled))
+    assert set(DualTask().losses(alone)) == {"segmentation", "level_set"}
+
+
+def test_consistency_rises_from_nothing(step: Step) -> None:
+    at = {
+        f: DualTask().losses(dataclasses.replace(step, fraction=f))["consistency"]
+        for f in (START, START + RAMP)
+    }
+    assert at[START] == 0
+    assert at[START + RAMP] > 0
+
+
+def test_consistency_reaches_both_heads_and_never_the_average(step: Step) -> None:
+    DualTask().losses(step)["consistency"].backward()
+    assert gradient(step.network, "heads.segmentation") > 0
+    assert gradient(step.network, "heads.level_set") > 0
+    assert gradient(step.average, "") == 0
+
+
+def test_labels_of_unannotated_patches_are_never_looked_at(step: Step) -> None:
+    method = DualTask()
+    before = method.losses(step)
+    assert step.batch.unlabelled is not None
+    lying = dataclasses.replace(step.batch.unlabelled, labels=torch.ones_like(step.batch.unlabelled.labels))
+    after = method.losses(dataclasses.replace(step, batch=Batch(step.batch.labelled, lying)))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_where_the_tasks_of_the_average_disagree_nothing_is_asked(step: Step) -> None:
+    with torch.no_grad():
+        # Segmentation says 'first structure' everywhere, the level sets say 'outside' everywhere.
+        for head, bias in (("segmentation", [0.0, 50.0, 0.0]), ("level_set", [50.0, 50.0])):
+            layer = step.average.heads[head] if head == "segmentation" else step.average.heads[head][0]
+            layer.weight.zero_()
+            layer.bias.copy_(torch.tensor(bias))
+    assert DualTask().losses(step)["consistency"] == 0
+
+
+def test_level_set_loss_ignores_what_nobody_looked_at() -> None:
+    truth = -torch.ones((1, 1, 4, 4, 4))
+    found = truth.clone()
+    found[:, :, :2] = 1.0
+    labels = torch.ones((1, 4, 4, 4), dtype=torch.int64)
+    labels[:, :2] = UNANNOTATED
+    assert level_set_loss(found, truth, labels) == 0
+    assert level_set_loss(found, truth, torch.ones_like(labels)) == pytest.approx(2.0)
+
+
+def test_a_class_that_a_patch_lacks_weighs_little() -> None:
+    truth = torch.ones((1, 2, 4, 4, 4))
+    truth[:, 0, 0] = -1
+    labels = torch.zeros((1, 4, 4, 4), dtype=torch.int64)
+    wrong_present, wrong_absent = truth.clone(), truth.clone()
+    wrong_present[:, 0] += 0.5
+    wrong_absent[:, 1] -= 0.5
+    present = level_set_loss(wrong_present, truth, labels)
+    assert present == pytest.approx(10 * float(level_set_loss(wrong_absent, truth, labels)), rel=1e-4)
+
+
+def test_trust_is_the_dice_of_the_worst_structure() -> None:
+    labels = torch.zeros((1, 4, 4, 4), dtype=torch.int64)
+    labels[:, 0], labels[:, 3] = 1, 2
+    logits = 50 * torch.nn.functional.one_hot(labels, 3).movedim(-1, 1).float()
+    assert worst_dice(logits, labels) == pytest.approx(1, abs=1e-4)
+    logits[:, 2] = -50  # the second structure is never found
+    assert worst_dice(logits, labels) == pytest.approx(0, abs=1e-3)
+    assert worst_dice(logits, torch.zeros_like(labels)) == 0

@@ -1,0 +1,61 @@
+"""A budget of steps or of time, and what is left of it."""
+
+from __future__ import annotations
+
+import pytest
+from medssl.learning.budget import Budget
+from medssl.learning.settings import TrainingSettings
+from pydantic import ValidationError
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_steps_are_counted() -> None:
+    clock = Clock()
+    budget = Budget(TrainingSettings(steps=10), clock)
+    for _ in range(4):
+        clock.now += 2
+        budget.count()
+    assert budget.fraction == 0.4
+    assert budget.left_s == pytest.approx(12)
+    assert budget.expected_steps == 10
+
+
+def test_time_is_counted_and_steps_are_expected_from_the_pace() -> None:
+    clock = Clock()
+    budget = Budget(TrainingSettings(seconds=20), clock)
+    for _ in range(4):
+        clock.now += 2
+        budget.count()
+    assert budget.fraction == pytest.approx(0.4)
+    assert budget.left_s == pytest.approx(12)
+    assert budget.expected_steps == 10
+
+
+def test_time_between_interruption_and_resumption_does_not_count() -> None:
+    clock = Clock()
+    clock.now = 5000.0
+    budget = Budget(TrainingSettings(seconds=20), clock, step=7, elapsed_s=15.0)
+    assert budget.elapsed_s == pytest.approx(15)
+    assert budget.fraction == pytest.approx(0.75)
+
+
+def test_the_pace_follows_the_last_steps() -> None:
+    clock = Clock()
+    budget = Budget(TrainingSettings(steps=1000), clock)
+    for seconds in (10.0,) * 50 + (1.0,) * 100:
+        clock.now += seconds
+        budget.count()
+    assert budget.left_s == pytest.approx(850, rel=0.05)
+
+
+@pytest.mark.parametrize("given", [{}, {"steps": 1, "seconds": 1.0}, {"steps": 0}, {"seconds": 0.0}])
+def test_exactly_one_sensible_budget_is_given(given: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        TrainingSettings.model_validate(given)

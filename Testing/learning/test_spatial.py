@@ -1,0 +1,113 @@
+"""Patches are cut, turned and bent without losing what they show."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from medssl.labels import UNANNOTATED
+from medssl.learning.cases import TrainingCase
+from medssl.learning.spatial import NONE, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
+
+
+def cut(
+    case: TrainingCase, deformation: Deformation, seed: int = 0, mirror: tuple[int, ...] = (), centre=None
+):
+    shape = tuple(case.image.shape[1:])
+    place = torch.tensor([(n - 1) / 2 for n in shape] if centre is None else centre)
+    generator = torch.Generator().manual_seed(seed)
+    return plan_cut(shape, place, (8, 8, 8), (1.0, 1.0, 1.0), deformation, mirror, generator)
+
+
+def test_an_undeformed_patch_is_the_scan_itself(make_case) -> None:
+    case = make_case(0)
+    found = cut(case, NONE, centre=[9.5, 11.5, 7.5])
+    assert torch.allclose(cut_image(case, found)[0], case.image[:, 6:14, 8:16, 4:12], atol=1e-5)
+    assert torch.equal(cut_labels(case, found, 3)[0], case.labels[6:14, 8:16, 4:12].long())
+    assert torch.allclose(cut_level_set(case, found)[0], case.level_set[:, 6:14, 8:16, 4:12], atol=1e-5)
+
+
+def test_beyond_the_scan_nothing_is_known(make_case) -> None:
+    case = make_case(0)
+    labels = cut_labels(case, cut(case, NONE, centre=[-0.5, 13.5, 9.5]), 3)[0]
+    assert (labels[:4] == UNANNOTATED).all()
+    assert (labels[4:] != UNANNOTATED).all()
+
+
+def test_a_case_without_labels_gives_patches_without_labels(make_case) -> None:
+    case = dataclasses.replace(make_case(0), labels=None)
+    assert (cut_labels(case, cut(case, NONE), 3) == UNANNOTATED).all()
+
+
+def test_unannotated_slices_stay_unannotated(make_case) -> None:
+    case = make_case(0)
+    labels = case.labels.clone()
+    labels[:12] = UNANNOTATED
+    found = cut_labels(
+        dataclasses.replace(case, labels=labels), cut(case, NONE, centre=[11.5, 13.5, 9.5]), 3
+    )[0]
+    assert (found[:4] == UNANNOTATED).all()
+    assert (found[4:] != UNANNOTATED).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_image_labels_and_level_set_are_deformed_alike(make_case, seed: int) -> None:
+    case = make_case(seed)
+    # The image is the label map itself, so that any difference of the two cuts would show.
+    case = dataclasses.replace(case, image=case.labels[None].float())
+    found = cut(case, Deformation(chance=1.0, bend_chance=1.0), seed, centre=[11.5, 9.5, 9.5])
+    image, labels = cut_image(case, found)[0, 0], cut_labels(case, found, 3)[0]
+    only_ball = ((image - image.round()).abs() < 0.05) & (labels != UNANNOTATED)
+    assert only_ball.float().mean() > 0.5
+    assert torch.equal(image[only_ball].round().long(), labels[only_ball])
+    inside = cut_level_set(case, found)[0, 0] < -0.1
+    assert (labels[inside] == 1).all()
+
+
+def test_mirroring_happens_only_along_the_axes_allowed(make_case) -> None:
+    case = make_case(0)
+    plain = cut_image(case, cut(case, NONE))
+    seen = [cut_image(case, cut(case, NONE, seed, mirror=(2,))) for seed in range(8)]
+    mirrored = [torch.allclose(image, plain.flip(-1), atol=1e-5) for image in seen]
+    same = [torch.allclose(image, plain, atol=1e-5) for image in seen]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True))
+    assert any(mirrored)
+    assert any(same)
+
+
+def test_a_patch_that_shows_things_larger_has_distances_scaled_with_it(make_case) -> None:
+    case = make_case(0)
+    larger = Deformation(
+        rotation_deg=0.0, scale=1.5, stretch=1.0, bend_voxels=0.0, chance=1.0, bend_chance=0.0
+    )
+    cuts = [cut(case, larger, seed) for seed in range(6)]
+    assert min(c.enlargement for c in cuts) < 0.95
+    assert max(c.enlargement for c in cuts) > 1.05
+    for one in cuts:
+        reach = (one.coordinates[0, 0, 0, 0] - one.coordinates[0, -1, 0, 0]).abs()[2]
+        assert one.enlargement == pytest.approx(7 * 2 / 24 / float(reach), rel=1e-4)
+
+
+def test_rotation_keeps_right_angles_in_millimetres(make_case) -> None:
+    case = make_case(0)
+    turn = Deformation(
+        rotation_deg=40.0, scale=1.0, stretch=1.0, bend_voxels=0.0, chance=1.0, bend_chance=0.0
+    )
+    spacing = (3.0, 1.0, 1.0)
+    shape = tuple(case.image.shape[1:])
+    found = plan_cut(
+        shape, torch.tensor([11.5, 13.5, 9.5]), (8, 8, 8), spacing, turn, (), torch.Generator().manual_seed(2)
+    )
+    voxels = (found.coordinates[0].flip(-1) + 1) * torch.tensor(shape) / 2
+    down = (voxels[1, 0, 0] - voxels[0, 0, 0]) * torch.tensor(spacing)
+    across = (voxels[0, 0, 1] - voxels[0, 0, 0]) * torch.tensor(spacing)
+    assert float(down @ across) == pytest.approx(0, abs=1e-3)
+    assert float(down.norm()) == pytest.approx(3.0, abs=1e-3)
+    assert float(across.norm()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_same_seed_cuts_the_same_patch(make_case) -> None:
+    case = make_case(0)
+    first, second = (cut(case, Deformation(), seed=5) for _ in range(2))
+    assert torch.equal(first.coordinates, second.coordinates)

@@ -1,0 +1,155 @@
+"""The training loop learns, stops when asked, and goes on exactly where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from medssl.errors import Cancelled, DataError
+from medssl.events import Event, Metric, Monitor, Progress
+from medssl.learning.methods import METHODS
+from medssl.learning.network import Network
+from medssl.learning.plan import Plan
+from medssl.learning.settings import TrainingSettings
+from medssl.learning.trainer import STAGE, VALIDATIONS, learning_rate_factor, train
+
+CPU = torch.device("cpu")
+
+
+class StopAt(Monitor):
+    """Collects events and asks to stop once a given step is reported."""
+
+    def __init__(self, step: int | None = None) -> None:
+        super().__init__(self.take)
+        self.events: list[Event] = []
+        self._step = step
+
+    def take(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, Progress) and self._step is not None and event.done >= self._step:
+            self.cancel()
+
+    def losses(self, name: str = "loss") -> dict[int, float]:
+        return {e.step: e.value for e in self.events if isinstance(e, Metric) and e.name == name}
+
+
+def dice(network: Network, case) -> list[float]:
+    image = torch.nn.functional.pad(case.image[None], (2, 2, 2, 2, 0, 0), mode="replicate")
+    with torch.no_grad():
+        found = network(image, ("segmentation",))["segmentation"].argmax(dim=1)[0, :, 2:-2, 2:-2]
+    truth = case.labels
+    return [
+        2 * float(((found == i) & (truth == i)).sum()) / float((found == i).sum() + (truth == i).sum())
+        for i in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("method", ["supervised", "dual_task", "dual_task_published"])
+def test_every_method_learns_from_one_annotated_case(make_case, plan: Plan, method: str) -> None:
+    unlabelled = [dataclasses.replace(make_case(i), labels=None, level_set=None) for i in range(1, 4)]
+    settings = TrainingSettings(method=method, steps=80, learning_rate=1e-2)
+    trained = train([make_case(0)], unlabelled, plan, settings, CPU, Monitor())
+    assert trained.steps == 80
+    assert min(dice(trained.network, make_case(9))) > 0.75
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_trains_without_unannotated_cases(make_case, plan: Plan, method: str) -> None:
+    assert (
+        train([make_case(0)], [], plan, TrainingSettings(method=method, steps=2), CPU, Monitor()).steps == 2
+    )
+
+
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(make_case, plan: Plan, tmp_path: Path) -> None:
+    labelled = [make_case(0)]
+    unlabelled = [dataclasses.replace(make_case(1), labels=None, level_set=None)]
+    settings = TrainingSettings(method="dual_task", steps=12, seed=3)
+    whole = StopAt()
+    expected = train(labelled, unlabelled, plan, settings, CPU, whole)
+    interrupted, checkpoint = StopAt(step=7), tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Cancelled):
+        train(labelled, unlabelled, plan, settings, CPU, interrupted, checkpoint=checkpoint)
+    resumed = StopAt()
+    found = train(labelled, unlabelled, plan, settings, CPU, resumed, checkpoint=checkpoint)
+    assert set(resumed.losses()) == {8, 9, 10, 11, 12}
+    both = interrupted.losses() | resumed.losses()
+    assert both == pytest.approx(whole.losses(), rel=1e-5)
+    for name, weight in expected.network.state_dict().items():
+        assert torch.allclose(found.network.state_dict()[name], weight, atol=1e-6), name
+
+
+def test_the_same_seed_gives_the_same_network_and_another_another(make_case, plan: Plan) -> None:
+    def weights(seed: int) -> torch.Tensor:
+        trained = train(
+            [make_case(0)],
+            [],
+            plan,
+            TrainingSettings(method="supervised", steps=3, seed=seed),
+            CPU,
+            Monitor(),
+        )
+        return torch.cat([p.flatten() for p in trained.network.parameters()])
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.allclose(weights(1), weights(2))
+
+
+def test_a_time_budget_ends_the_training(make_case, plan: Plan) -> None:
+    ticks = itertools.count()
+    settings = TrainingSettings(method="supervised", seconds=30)
+    trained = train([make_case(0)], [], plan, settings, CPU, Monitor(), clock=lambda: float(next(ticks)))
+    assert 1 <= trained.steps <= 15
+    assert trained.elapsed_s >= 30
+
+
+def test_progress_and_losses_are_reported_to_the_end(make_case, plan: Plan) -> None:
+    monitor = StopAt()
+    train([make_case(0)], [], plan, TrainingSettings(method="dual_task", steps=6), CPU, monitor)
+    progress = [e for e in monitor.events if isinstance(e, Progress)]
+    assert {e.stage for e in progress} == {STAGE}
+    assert progress[-1].done == progress[-1].total == 6
+    assert progress[-1].left_s == 0
+    assert set(monitor.losses("segmentation")) == set(monitor.losses("level_set")) == set(range(1, 7))
+
+
+def test_the_average_is_validated_ten_times(make_case, plan: Plan) -> None:
+    seen: list[int] = []
+    settings = TrainingSettings(method="supervised", steps=20)
+    train(
+        [make_case(0)], [], plan, settings, CPU, Monitor(), validate=lambda network, step: seen.append(step)
+    )
+    assert len(seen) == VALIDATIONS
+    assert seen[-1] == 20
+
+
+def test_a_training_may_start_from_a_given_network(make_case, plan: Plan) -> None:
+    torch.manual_seed(0)
+    start = Network(plan.network)
+    before = torch.cat([p.detach().flatten() for p in start.parameters()])
+    settings = TrainingSettings(method="supervised", steps=1, learning_rate=1e-6)
+    trained = train([make_case(0)], [], plan, settings, CPU, Monitor(), start=start)
+    after = torch.cat([p.flatten() for p in trained.network.parameters()])
+    assert torch.allclose(before, after, atol=1e-4)
+
+
+def test_without_an_annotated_case_it_says_so(make_case, plan: Plan) -> None:
+    with pytest.raises(DataError, match="annotated"):
+        train([], [make_case(0)], plan, TrainingSettings(method="supervised", steps=1), CPU, Monitor())
+
+
+def test_a_training_that_diverges_says_so(make_case, plan: Plan) -> None:
+    broken = make_case(0)
+    broken = dataclasses.replace(broken, image=broken.image * float("nan"))
+    with pytest.raises(DataError, match="diverged"):
+        train([broken], [], plan, TrainingSettings(method="supervised", steps=2), CPU, Monitor())
+
+
+def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
+    factors = [learning_rate_factor(i / 100) for i in range(101)]
+    assert factors[0] < 0.1
+    assert max(factors) > 0.95
+    assert factors[-1] == 0
+    assert factors[3:] == sorted(factors[3:], reverse=True)

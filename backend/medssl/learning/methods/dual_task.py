@@ -1,0 +1,109 @@
+"""Dual-task consistency: two descriptions of one structure, class and signed distance, must agree.
+
+After Luo et al., 'Semi-supervised Medical Image Segmentation through Dual-task Consistency', AAAI 2021. The
+idea is theirs; the form below is what held with one or two annotated scans. `dual_task_published` is theirs
+to the letter.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medssl.labels import UNANNOTATED
+from medssl.learning.level_sets import class_probabilities, sharpness_over
+from medssl.learning.losses import dice_loss, segmentation_loss
+from medssl.learning.methods.base import Method, Step
+from medssl.learning.network import HeadName
+
+LEVEL_SET_WEIGHT = 0.3  # beta of the paper
+ABSENT_WEIGHT = 0.1  # of a class that a patch does not show: its level set is +1 everywhere
+CONSISTENCY_WEIGHT = 0.5
+START, RAMP = 0.5, 0.3  # in parts of the training: when the consistency sets in, and how long it rises
+RISE_VOXELS = 2.0  # the task transform rises over two voxels, so that gradients reach both sides of a border
+
+
+class DualTask(Method):
+    """Both tasks on annotated patches; on the others, what both tasks of the average agree on.
+
+    The published loss lets both heads of one network pull each other together, on whatever they share. Here
+    the moving average of the network looks at the plain patch, and where its two tasks name the same class,
+    that class is the target for both tasks of the network, which sees the patch with another appearance.
+    Where they disagree nothing is asked.
+
+        L = L_seg + beta L_level_set + lambda(t) d L_con
+        L_con = CE(p, c) + Dice(p, c) + Dice(T(z), c),
+        c = argmax p' where that is argmax T(z'), else unknown
+
+    d is the Dice of the worst class on the annotated patches of the same step: guesses are trusted as far as
+    what is known has been learned.
+    """
+
+    name: ClassVar[str] = "dual_task"
+    title: ClassVar[str] = "Dual-task consistency"
+    summary: ClassVar[str] = (
+        "Learns class and distance to the border, and makes both agree on unannotated scans."
+    )
+    heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "level_set")
+
+    def unlabelled_patches(self, labelled: int, fraction: float) -> int:
+        """Half as many as annotated ones, at least one, once the consistency has set in."""
+        return max(1, labelled // 2) if fraction >= START else 0
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        """Return the terms `segmentation`, `level_set` and, once it has set in, `consistency`."""
+        patches = step.batch.labelled
+        output = step.network(patches.image)
+        terms = {
+            "segmentation": segmentation_loss(output["segmentation"], patches.labels),
+            "level_set": LEVEL_SET_WEIGHT
+            * level_set_loss(output["level_set"], patches.level_set, patches.labels),
+        }
+        if step.batch.unlabelled is not None:
+            weight = CONSISTENCY_WEIGHT * min(1.0, (step.fraction - START) / RAMP)
+            trust = worst_dice(output["segmentation"].detach(), patches.labels)
+            terms["consistency"] = weight * trust * self._consistency(step)
+        return terms
+
+    def _consistency(self, step: Step) -> Tensor:
+        assert step.batch.unlabelled is not None
+        sharpness = sharpness_over(RISE_VOXELS, step.plan.spacing_mm, step.plan.level_set_mm)
+        with torch.no_grad():
+            guess = step.average(step.batch.unlabelled.plain)
+            by_class = guess["segmentation"].argmax(dim=1)
+            by_distance = class_probabilities(guess["level_set"], sharpness).argmax(dim=1)
+            target = torch.where(by_class == by_distance, by_class, UNANNOTATED)
+        output = step.network(step.batch.unlabelled.image)
+        transformed = class_probabilities(output["level_set"], sharpness)
+        return segmentation_loss(output["segmentation"], target) + dice_loss(transformed, target)
+
+
+def level_set_loss(found: Tensor, truth: Tensor | None, labels: Tensor) -> Tensor:
+    """Mean squared error of level sets over annotated voxels, `ABSENT_WEIGHT` for classes a patch lacks.
+
+    Args:
+        found: `(B, F, D, H, W)`.
+        truth: the same; None is a mistake of the caller.
+        labels: `(B, D, H, W)`, 255 where nobody looked.
+    """
+    if truth is None:
+        raise ValueError("The level-set loss needs patches with level sets.")
+    known = (labels != UNANNOTATED).unsqueeze(1)
+    present = (truth < 0).flatten(2).any(dim=2)[:, :, None, None, None]
+    weight = known * torch.where(present, 1.0, ABSENT_WEIGHT)
+    return (weight * (found.float() - truth) ** 2).sum() / weight.sum().clamp_min(1e-6)
+
+
+def worst_dice(logits: Tensor, labels: Tensor) -> Tensor:
+    """Soft Dice of the foreground class that fares worst in the batch, 0..1; 0 when there is none."""
+    known = (labels != UNANNOTATED).unsqueeze(1)
+    truth = F.one_hot(torch.where(known[:, 0], labels, 0), logits.shape[1]).movedim(-1, 1) * known
+    found = logits.float().softmax(dim=1) * known
+    axes = (0, 2, 3, 4)
+    present = truth.sum(dim=axes) > 0
+    dice = 2 * (truth * found).sum(dim=axes) / (truth.sum(dim=axes) + found.sum(dim=axes)).clamp_min(1e-6)
+    present[0] = False
+    return dice[present].min() if present.any() else dice.new_zeros(())

@@ -1,0 +1,164 @@
+"""Cutting patches out of a volume, turned, scaled and bent in the same interpolation.
+
+Cutting and deforming in one step means that a rotated patch has real voxels in its corners, not padding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from medssl.labels import UNANNOTATED
+from medssl.learning.cases import TrainingCase
+from medssl.learning.plan import Triple
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """How strongly patches are deformed; zero of everything is a plain crop.
+
+    Attributes:
+        rotation_deg: largest rotation about each axis.
+        scale: largest change of size, as a factor: between 1 / scale and scale.
+        stretch: the same, but of each axis for itself.
+        bend_voxels: standard deviation of the control points of the elastic field.
+        chance: how often a patch is deformed at all.
+        bend_chance: how often it is bent as well.
+    """
+
+    rotation_deg: float = 20.0
+    scale: float = 1.25
+    stretch: float = 1.1
+    bend_voxels: float = 2.0
+    chance: float = 0.85
+    bend_chance: float = 0.5
+
+
+NONE = Deformation(0.0, 1.0, 1.0, 0.0, 0.0, 0.0)
+_CONTROL_POINTS = 6  # a side of the elastic field's grid
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where one patch comes from: coordinates for `grid_sample`, and the factor by which it was enlarged."""
+
+    coordinates: Tensor  # (1, D, H, W, 3) in (x, y, z), -1..1 over the volume
+    enlargement: float
+
+
+def plan_cut(
+    shape: tuple[int, int, int],
+    centre: Tensor,
+    patch: Triple,
+    spacing_mm: tuple[float, float, float],
+    deformation: Deformation,
+    mirror: tuple[int, ...],
+    generator: Generator,
+) -> Cut:
+    """Draw one deformed patch position.
+
+    Args:
+        shape: of the volume, (D, H, W).
+        centre: (3,) voxel coordinates of the patch's centre, on the CPU.
+        patch: sides of the patch in voxels.
+        spacing_mm: of the volume; rotations keep right angles in millimetres, not in voxels.
+        deformation: how strongly to deform.
+        mirror: array axes (0, 1, 2) along which a mirrored anatomy is the same anatomy.
+        generator: of the CPU; every draw comes from it, so that a seed makes a run.
+    """
+    spacing = torch.tensor(spacing_mm)
+    matrix, enlargement = _random_matrix(deformation, generator)
+    for axis in mirror:
+        if torch.rand((), generator=generator) < 0.5:
+            matrix[:, axis] *= -1
+    offsets = torch.stack(
+        torch.meshgrid(*(torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in patch), indexing="ij"),
+        dim=-1,
+    )
+    voxels = (offsets * spacing) @ matrix.T / spacing + centre
+    if deformation.bend_voxels > 0 and torch.rand((), generator=generator) < deformation.bend_chance:
+        voxels = voxels + _bend(patch, deformation.bend_voxels, generator)
+    # Voxel index i lies at (2 i + 1) / n - 1 (align_corners=False); grid_sample wants x, y, z.
+    unit = (2 * voxels + 1) / torch.tensor(shape, dtype=torch.float32) - 1
+    return Cut(unit.flip(-1).unsqueeze(0), enlargement)
+
+
+def cut_image(case: TrainingCase, cut: Cut) -> Tensor:
+    """Interpolate the image of a case, `(1, C, D, H, W)`; beyond the scan its border is repeated."""
+    coordinates = cut.coordinates.to(case.image.device)
+    return F.grid_sample(
+        case.image.unsqueeze(0).float(),
+        coordinates,
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+
+
+def cut_labels(case: TrainingCase, cut: Cut, classes: int) -> Tensor:
+    """Interpolate the labels of a case, `(1, D, H, W)` int64; 255 beyond the scan and without labels.
+
+    Each class is interpolated for itself and the largest wins, which keeps borders smooth where nearest
+    neighbours would make steps.
+    """
+    patch = cut.coordinates.shape[1:4]
+    if case.labels is None:
+        return torch.full((1, *patch), UNANNOTATED, dtype=torch.int64, device=case.image.device)
+    coordinates = cut.coordinates.to(case.labels.device)
+    labels = case.labels.long()
+    known = labels != UNANNOTATED
+    # The last channel is 'annotated': it falls to 0 beyond the scan, where nothing is known.
+    onehot = F.one_hot(torch.where(known, labels, 0), classes).movedim(-1, 0) * known
+    stacked = torch.cat((onehot, known.unsqueeze(0))).unsqueeze(0).float()
+    sampled = F.grid_sample(stacked, coordinates, mode="bilinear", padding_mode="zeros", align_corners=False)
+    found = sampled[:, :-1].argmax(dim=1)
+    return torch.where(sampled[:, -1] > 0.5, found, UNANNOTATED)
+
+
+def cut_level_set(case: TrainingCase, cut: Cut) -> Tensor:
+    """Interpolate the level sets, `(1, F, D, H, W)`, with distances scaled as the patch is."""
+    if case.level_set is None:
+        raise ValueError(f"The case {case.name} was prepared without level sets.")
+    coordinates = cut.coordinates.to(case.level_set.device)
+    sampled = F.grid_sample(
+        case.level_set.unsqueeze(0).float(),
+        coordinates,
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    return (sampled * cut.enlargement).clamp(-1, 1)
+
+
+def _random_matrix(deformation: Deformation, generator: Generator) -> tuple[Tensor, float]:
+    """Draw rotation times scaling, and the mean factor by which the patch shows things larger."""
+
+    def between(limit: float) -> float:
+        return (2 * float(torch.rand((), generator=generator)) - 1) * limit
+
+    if float(torch.rand((), generator=generator)) >= deformation.chance:
+        return torch.eye(3), 1.0
+    matrix = torch.eye(3)
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        angle = math.radians(between(deformation.rotation_deg))
+        turn = torch.eye(3)
+        turn[first, first] = turn[second, second] = math.cos(angle)
+        turn[first, second], turn[second, first] = -math.sin(angle), math.sin(angle)
+        matrix = matrix @ turn
+    overall = between(math.log(deformation.scale))
+    factors = [math.exp(overall + between(math.log(deformation.stretch))) for _ in range(3)]
+    enlargement = math.prod(factors) ** (-1 / 3)
+    return matrix @ torch.diag(torch.tensor(factors)), enlargement
+
+
+def _bend(patch: Triple, voxels: float, generator: Generator) -> Tensor:
+    """Draw a smooth displacement field, `(D, H, W, 3)` in voxels."""
+    points = (
+        torch.randn((1, 3, _CONTROL_POINTS, _CONTROL_POINTS, _CONTROL_POINTS), generator=generator) * voxels
+    )
+    field = F.interpolate(points, size=patch, mode="trilinear", align_corners=True)
+    return field[0].movedim(0, -1)
