@@ -37,10 +37,6 @@ def array_of(image: sitk.Image) -> NDArray[Any]:
 
 def image_of(array: NDArray[Any], grid: Grid) -> sitk.Image:
     """Make an image from an array (z, y, x) and a grid. The voxels are copied once."""
-    if array.dtype == np.bool_:
-        array = array.view(np.uint8)
-    elif array.dtype == np.float16:
-        array = array.astype(np.float32)
     image = sitk.GetImageFromArray(array, isVector=False)
     image.SetSpacing(grid.spacing_mm)
     image.SetOrigin(grid.origin_mm)

@@ -18,7 +18,7 @@ from medssl.imaging.itk import array_of, image_of
 from medssl.imaging.reading import check_three_dimensions
 from medssl.imaging.segments import UNANNOTATED_NAME, FileSegment, parse_segments, segment_fields
 from medssl.imaging.volume import Grid, Volume
-from medssl.imaging.writing import write_image
+from medssl.imaging.writing import write_image, write_volume
 from medssl.labels import UNANNOTATED, LabelSchema, Segment
 
 __all__ = ["LabelVolume", "fit_to_grid", "match_schema", "read_labels", "write_labels"]
@@ -118,13 +118,14 @@ def write_labels(path: Path, values: NDArray[np.uint8], grid: Grid, schema: Labe
         ImageError: `values` does not lie on `grid`.
         UsageError, StorageError: see `write_volume`.
     """
-    suffix = writable_suffix(path)
     volume = Volume(values.astype(np.uint8, copy=False), grid)
+    if writable_suffix(path) != SEGMENTATION_SUFFIX:
+        write_volume(path, volume)
+        return
     image = image_of(volume.array, grid)
-    if suffix == SEGMENTATION_SUFFIX:
-        partly = any(bool((plane == UNANNOTATED).any()) for plane in volume.array)
-        for key, text in segment_fields(schema, grid.size, partly).items():
-            image.SetMetaData(key, text)
+    partly = any(bool((plane == UNANNOTATED).any()) for plane in volume.array)
+    for key, text in segment_fields(schema, grid.size, partly).items():
+        image.SetMetaData(key, text)
     write_image(path, image)
 
 
