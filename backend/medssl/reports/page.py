@@ -1,0 +1,138 @@
+"""The report's page: one HTML file that needs nothing else, now and in ten years."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from medssl.evaluation.ranking import spearman
+from medssl.evaluation.summary import ClassSummary, Spread, summarise
+from medssl.labels import Segment
+from medssl.reports.model import CHECK_FROM, FLAG_WORDS, LOOK_FROM, Report, ReportRow
+from medssl.storage import write_text
+
+
+@dataclass(frozen=True)
+class _SegmentView:
+    """One segment over the whole report.
+
+    `dots` are the cases' Dice coefficients: what the small strip plot shows.
+    """
+
+    segment: Segment
+    volume_ml: Spread | None
+    summary: ClassSummary | None
+    dots: tuple[float, ...]
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write the report as one self-contained HTML file.
+
+    Raises:
+        StorageError: the file could not be written.
+    """
+    write_text(path, render(report))
+
+
+def render(report: Report) -> str:
+    """Return the report as the text of an HTML page without any outside resource."""
+    template = _environment().get_template("report.html")
+    scored = [row for row in report.rows if row.scores]
+    return template.render(
+        report=report,
+        scored=scored,
+        segments=_segment_views(report),
+        mean_dice=Spread.of(row.mean_dice for row in report.rows),
+        flags=Counter(row.flag for row in report.rows if row.flag is not None),
+        causes=Counter(problem.cause for problem in report.problems),
+        actions=Counter(entry.action for entry in report.history),
+        decision_s=_median_seconds(report),
+        ranking=_ranking(scored),
+        flag_words=FLAG_WORDS,
+        look_from=LOOK_FROM,
+        check_from=CHECK_FROM,
+        has_scores=bool(scored),
+        has_previews=any(row.previews for row in report.rows),
+        has_uncertainty=any(row.uncertainty is not None for row in report.rows),
+        has_volumes=any(volume is not None for row in report.rows for volume in row.volumes_ml),
+        has_reference=any(o.reference for row in report.rows for p in row.previews for o in p.outlines),
+        style=_asset("report.css"),
+        script=_asset("report.js"),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("medssl.reports", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = _data_uri
+    environment.filters["ml"] = _ml
+    environment.filters["duration"] = _duration
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    """Return one of the package's own files, trusted as it stands."""
+    return Markup((files("medssl.reports") / "assets" / name).read_text(encoding="utf-8"))
+
+
+def _segment_views(report: Report) -> list[_SegmentView]:
+    scored = [row.scores for row in report.rows if row.scores]
+    summaries = summarise(scored)
+    return [
+        _SegmentView(
+            segment=segment,
+            volume_ml=Spread.of(row.volumes_ml[number] for row in report.rows if row.volumes_ml),
+            summary=summaries[number] if summaries else None,
+            dots=tuple(dice for scores in scored if (dice := scores[number].dice) is not None),
+        )
+        for number, segment in enumerate(report.segments)
+    ]
+
+
+def _ranking(scored: list[ReportRow]) -> float | None:
+    """Return how well the uncertainty foretells the true Dice: 1 is a perfect order, from worst to best."""
+    pairs = [
+        (row.uncertainty, row.mean_dice)
+        for row in scored
+        if row.uncertainty is not None and row.mean_dice is not None
+    ]
+    correlation = spearman([uncertainty for uncertainty, _ in pairs], [dice for _, dice in pairs])
+    return None if correlation is None else -correlation
+
+
+def _median_seconds(report: Report) -> float | None:
+    spent = [entry.seconds for entry in report.history if entry.seconds is not None]
+    return median(spent) if spent else None
+
+
+def _data_uri(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+
+
+def _ml(volume_ml: float) -> str:
+    """Write a volume with three telling digits: 0.532, 5.32, 53.2, 532."""
+    for limit, digits in ((1, 3), (10, 2), (100, 1)):
+        if volume_ml < limit:
+            return f"{volume_ml:.{digits}f}"
+    return f"{volume_ml:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
