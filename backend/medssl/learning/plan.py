@@ -1,21 +1,21 @@
-"""The plan: everything that is derived from the data before training, written down once and kept with the model."""
+"""The plan: what is derived from the data before training, written down once and kept with the model."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from medssl.labels import LabelSchema
 
 Triple: TypeAlias = tuple[int, int, int]
-PLAN_FORMAT = 1
+PLAN_FORMAT: Final = 1
 
 
 class Normalisation(BaseModel):
     """How the intensities of one channel become numbers near 0 with a spread near 1.
 
-    `percentile` (MR and the rest): each scan by its own robust range, so that one bright outlier changes nothing.
+    `percentile` (MR and the rest): each scan by its own robust range, so that an outlier changes nothing.
     `window` (CT, whose units mean the same in every scan): clip to [low, high], subtract mean, divide by std.
     """
 
@@ -42,7 +42,9 @@ class NetworkShape(BaseModel):
     features: tuple[int, ...]
     strides: tuple[Triple, ...]
     kernels: tuple[Triple, ...]
-    convolutions: tuple[int, ...] = Field(description="Convolutions of a level, in encoder and decoder alike.")
+    convolutions: tuple[int, ...] = Field(
+        description="Convolutions of a level, in encoder and decoder alike."
+    )
 
     @property
     def divisor(self) -> Triple:
