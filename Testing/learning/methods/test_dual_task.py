@@ -95,6 +95,17 @@ def test_level_set_loss_ignores_what_nobody_looked_at() -> None:
     assert level_set_loss(found, truth, torch.ones_like(labels)) == pytest.approx(2.0)
 
 
+def test_unknown_distances_count_nowhere_and_spoil_nothing() -> None:
+    truth = -torch.ones((1, 1, 4, 4, 4))
+    truth[:, :, :2] = torch.nan
+    found = torch.zeros_like(truth).requires_grad_()
+    loss = level_set_loss(found, truth, torch.ones((1, 4, 4, 4), dtype=torch.int64))
+    loss.backward()
+    assert loss.item() == pytest.approx(1.0)
+    assert found.grad is not None
+    assert found.grad[:, :, :2].abs().max() == 0
+
+
 def test_a_class_that_a_patch_lacks_weighs_little() -> None:
     truth = torch.ones((1, 2, 4, 4, 4))
     truth[:, 0, 0] = -1

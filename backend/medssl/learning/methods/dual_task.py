@@ -86,15 +86,16 @@ def level_set_loss(found: Tensor, truth: Tensor | None, labels: Tensor) -> Tenso
 
     Args:
         found: `(B, F, D, H, W)`.
-        truth: the same; None is a mistake of the caller.
+        truth: the same, NaN where a distance is unknown; None is a mistake of the caller.
         labels: `(B, D, H, W)`, 255 where nobody looked.
     """
     if truth is None:
         raise ValueError("The level-set loss needs patches with level sets.")
-    known = (labels != UNANNOTATED).unsqueeze(1)
+    known = (labels != UNANNOTATED).unsqueeze(1) & truth.isfinite()
     present = (truth < 0).flatten(2).any(dim=2)[:, :, None, None, None]
     weight = known * torch.where(present, 1.0, ABSENT_WEIGHT)
-    return (weight * (found.float() - truth) ** 2).sum() / weight.sum().clamp_min(1e-6)
+    difference = found.float() - truth.nan_to_num()
+    return (weight * difference**2).sum() / weight.sum().clamp_min(1e-6)
 
 
 def worst_dice(logits: Tensor, labels: Tensor) -> Tensor:
