@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 BACKEND = Path(__file__).parents[2] / "backend"
-sys.path.insert(0, str(BACKEND))  # the bootstrap is no part of the installed package
 
-from bootstrap_lib import points, problems, process, stamp, torch_build  # noqa: E402 - needs the line above
-from medssl.host import NvidiaGpu, parse_nvidia_gpus  # noqa: E402 - as above
+from bootstrap_lib import points, problems, process, stamp, torch_build
+from medssl.host import NvidiaGpu, parse_nvidia_gpus
 
 
 def _gpu(driver: str, capability: tuple[int, int]) -> NvidiaGpu:
