@@ -16,6 +16,7 @@ from medssl.imaging.nifti import exact_grid, is_complete, read_nifti_header
 from medssl.imaging.volume import Grid
 
 EXPORT_AGAIN = "Copy or export it again from where it came."
+_HEADER_LIMIT = 1 << 16  # bytes; far more than a text header has before it names its voxels
 _SKEW_LIMIT = 0.01  # cosine between two axes; half a degree
 _VOXEL_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
 
@@ -36,6 +37,9 @@ def open_header(path: Path) -> sitk.ImageFileReader:
         elif suffix_of(path) in (".mha", ".mhd"):
             _check_meta_image(path)
         elif (suffix_of(path) or "").endswith(".nhdr"):
+            with path.open("rb") as file:
+                if file.read(4) != b"NRRD":
+                    raise not_an_image(path)
             _check_data_file(path, r"data file:\s*(.+)")
     except (EOFError, OSError, zlib.error) as error:
         raise incomplete(path) from error
@@ -93,10 +97,7 @@ def unreadable(path: Path, error: RuntimeError) -> ImageError:
     """Say in one sentence what ITK's refusal to read a file means."""
     text = str(error)
     if "Unable to determine ImageIO" in text or "is not recognized as a NIFTI" in text:
-        return ImageError(
-            f"{path} is not an image that can be read.",
-            f"Use one of the formats {', '.join(READABLE)} or a folder of DICOM files.",
-        )
+        return not_an_image(path)
     if "determinant is 0" in text or "orthonormal" in text:
         return ImageError(
             f"{path} has a singular direction: its axes do not span space.",
@@ -105,6 +106,14 @@ def unreadable(path: Path, error: RuntimeError) -> ImageError:
     if "size is zero" in text:
         return ImageError(f"{path} holds no voxels: one of its sizes is 0.", EXPORT_AGAIN)
     return incomplete(path)
+
+
+def not_an_image(path: Path) -> ImageError:
+    """Say that a file is something else."""
+    return ImageError(
+        f"{path} is not an image that can be read.",
+        f"Use one of the formats {', '.join(READABLE)} or a folder of DICOM files.",
+    )
 
 
 def incomplete(path: Path) -> ImageError:
@@ -137,15 +146,14 @@ def _check_nifti(path: Path) -> None:
 
 def _check_meta_image(path: Path) -> None:
     """Check a MetaImage's fields and length: ITK's reader writes to the terminal when they are wrong."""
-    start = path.open("rb")
-    with start:
-        text = start.read(1 << 16)
+    with path.open("rb") as file:
+        text = file.read(_HEADER_LIMIT)
     head, marker, rest = text.partition(b"ElementDataFile")
     fields = dict(re.findall(r"^\s*(\w+)\s*=\s*(.*?)\s*$", head.decode("latin-1"), re.MULTILINE))
     sizes = [int(n) for n in re.findall(r"-?\d+", fields.get("DimSize", ""))]
     line, newline, _ = rest.partition(b"\n")
     if not fields and not marker:
-        raise ImageError(f"{path} is not an image that can be read.", EXPORT_AGAIN)
+        raise not_an_image(path)
     if not sizes or not marker or (not newline and path.suffix.lower() == ".mha"):
         raise incomplete(path)
     if min(sizes) <= 0:
@@ -165,7 +173,8 @@ def _check_meta_image(path: Path) -> None:
 
 def _check_data_file(path: Path, pattern: str) -> Path | None:
     """Find the file that a header points to for its voxels; None when it is a list or the header itself."""
-    found = re.search(pattern, path.read_bytes()[: 1 << 16].decode("utf-8", "replace"))
+    with path.open("rb") as file:
+        found = re.search(pattern, file.read(_HEADER_LIMIT).decode("utf-8", "replace"))
     if found is None:
         raise incomplete(path)
     name = found.group(1).strip()

@@ -37,7 +37,8 @@ def array_of(image: sitk.Image) -> NDArray[Any]:
 
 def image_of(array: NDArray[Any], grid: Grid) -> sitk.Image:
     """Make an image from an array (z, y, x) and a grid. The voxels are copied once."""
-    image = sitk.GetImageFromArray(array, isVector=False)
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    image = sitk.GetImageFromArray(native, isVector=False)
     image.SetSpacing(grid.spacing_mm)
     image.SetOrigin(grid.origin_mm)
     image.SetDirection(grid.direction)

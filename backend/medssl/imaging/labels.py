@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from medssl.errors import ImageError, LabelError
 from medssl.imaging.fitting import fit_to_grid
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, writable_suffix
-from medssl.imaging.headers import header_grid, open_header, unreadable
-from medssl.imaging.itk import array_of, image_of
-from medssl.imaging.reading import check_three_dimensions
+from medssl.imaging.headers import header_grid, open_header
+from medssl.imaging.itk import image_of
+from medssl.imaging.reading import check_three_dimensions, read_voxels
 from medssl.imaging.segments import UNANNOTATED_NAME, FileSegment, parse_segments, segment_fields
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_image, write_volume
@@ -52,13 +52,7 @@ def read_labels(path: Path) -> LabelVolume:
     layers = reader.GetNumberOfComponents() if segments else 1
     check_three_dimensions(reader, path, components=layers)
     grid = header_grid(reader, path)
-    if reader.GetDimension() > 3:
-        reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
-    try:
-        array = array_of(reader.Execute())
-    except RuntimeError as error:
-        raise unreadable(path, error) from error
-    values = _to_uint8(array, path)
+    values = _to_uint8(read_voxels(reader, grid, path), path)
     if segments is None:
         return LabelVolume(Volume(values, grid), None)
     return _merge(values.reshape(*grid.shape, layers), segments, grid, path)
@@ -135,9 +129,10 @@ def _to_uint8(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
         return array
     if array.dtype.kind not in "iuf":
         raise ImageError(f"{path} is not a label map: it holds {array.dtype} numbers.", "Save whole numbers.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ImageError(f"{path} is not a label map: it holds NaN or infinity.", "Save whole numbers.")
     lowest, highest = array.min(), array.max()
-    # Written so that NaN, which compares with nothing, ends here too.
-    if not (lowest >= 0 and highest <= 255):
+    if lowest < 0 or highest > 255:
         raise LabelError(
             f"{path} holds label values from {lowest} to {highest}.",
             "Use values 1 to 254, and 0 for background.",

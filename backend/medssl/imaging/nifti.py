@@ -1,4 +1,4 @@
-"""What ITK does not tell about a NIfTI file: whether all of it is there, and its exact affine.
+"""What ITK does not tell about a NIfTI file: whether all of it is there, its exact affine, and NaN.
 
 Source: NIfTI-1 data format, nifti1.h (https://nifti.nimh.nih.gov/nifti-1).
 """
@@ -9,8 +9,12 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +23,8 @@ from medssl.imaging.volume import Grid
 
 _HEADER_BYTES = 348
 _CHUNK_BYTES = 1 << 20
+_GZIP = b"\x1f\x8b"
+_FLOATS = {16: np.float32, 64: np.float64}  # by NIfTI's code of the type
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,20 @@ class NiftiHeader:
 
     Attributes:
         size: the voxels along each axis, as many as the header says there are axes.
-        data_end: the number of bytes the (unpacked) file must have at least.
+        byte_order: `<` or `>`.
+        type_code: what a voxel is.
+        data_start, data_end: where the voxels lie in the (unpacked) file, in bytes.
+        slope, intercept: what turns the stored numbers into intensities; slope 0 means as they are.
         sform: 4 x 4, from index (x, y, z, 1) to LPS millimetres; None when the file has no sform.
     """
 
     size: tuple[int, ...]
+    byte_order: Literal["<", ">"]
+    type_code: int
+    data_start: int
     data_end: int
+    slope: float
+    intercept: float
     sform: NDArray[np.float64] | None
 
 
@@ -42,48 +56,81 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     Raises:
         EOFError, OSError, zlib.error: the file ends inside its header, or cannot be unpacked.
     """
-    with path.open("rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
-        plain.seek(0)
-        header = gzip.GzipFile(fileobj=plain).read(_HEADER_BYTES) if packed else plain.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES or header[344:348] != b"n+1\0":
+    with _unpacked(path) as file:
+        header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        raise EOFError(f"{path} ends inside its header")
+    if header[344:348] != b"n+1\0":
         return None
-    order = next((o for o in "<>" if struct.unpack_from(o + "i", header)[0] == _HEADER_BYTES), None)
-    if order is None:
-        return None
+    # The header begins with its own length; read the wrong way round, that is another number.
+    order: Literal["<", ">"] = "<" if struct.unpack_from("<i", header)[0] == _HEADER_BYTES else ">"
     dimensions = struct.unpack_from(order + "8h", header, 40)
     size = dimensions[1 : 1 + max(0, min(dimensions[0], 7))]
-    (bits,) = struct.unpack_from(order + "h", header, 72)
-    (offset,) = struct.unpack_from(order + "f", header, 108)
-    data_end = int(offset) + math.prod(max(0, n) for n in size) * bits // 8
+    type_code, bits = struct.unpack_from(order + "2h", header, 70)
+    start, slope, intercept = struct.unpack_from(order + "3f", header, 108)
+    start = int(start) if math.isfinite(start) else 0
     sform = None
     if struct.unpack_from(order + "h", header, 254)[0] > 0:
         sform = np.eye(4)
         sform[:3] = np.array(struct.unpack_from(order + "12f", header, 280), dtype=float).reshape(3, 4)
         sform[:2] *= -1  # NIfTI's x and y run to the right and the front (RAS), ours to the left and back
-    return NiftiHeader(size=tuple(size), data_end=data_end, sform=sform)
+    return NiftiHeader(
+        size=tuple(size),
+        byte_order=order,
+        type_code=type_code,
+        data_start=start,
+        data_end=start + math.prod(max(0, n) for n in size) * bits // 8,
+        slope=slope if math.isfinite(slope) else 0.0,
+        intercept=intercept if math.isfinite(intercept) else 0.0,
+        sform=sform,
+    )
+
+
+def read_float_voxels(path: Path, header: NiftiHeader) -> NDArray[np.floating] | None:
+    """Read voxels (z, y, x) that are stored as floats, NaN and infinity as they are; None for other types.
+
+    ITK reads NaN and infinity as 0 in silence, which is an intensity like any other.
+
+    Raises:
+        EOFError, OSError, zlib.error: the file ends before its last voxel, or cannot be unpacked.
+    """
+    if header.type_code not in _FLOATS:
+        return None
+    kind = np.dtype(_FLOATS[header.type_code]).newbyteorder(header.byte_order)
+    voxels = np.empty(header.size[2::-1], kind)
+    with _unpacked(path) as file:
+        file.read(header.data_start)
+        left = memoryview(voxels.data).cast("B")
+        while len(left):
+            got = file.readinto(left)
+            if not got:
+                raise EOFError(f"{path} ends before its last voxel")
+            left = left[got:]
+    voxels = voxels.astype(kind.newbyteorder("="), copy=False)
+    if header.slope != 0 and (header.slope, header.intercept) != (1, 0):
+        voxels *= header.slope
+        voxels += header.intercept
+    return voxels
 
 
 def is_complete(path: Path, header: NiftiHeader) -> bool:
     """Whether all voxels are there. ITK fills the voxels of a truncated NIfTI file with zeros in silence."""
-    stored = path.stat().st_size
     with path.open("rb") as plain:
-        if plain.read(2) != b"\x1f\x8b":
-            return stored >= header.data_end
+        if plain.read(2) != _GZIP:
+            return path.stat().st_size >= header.data_end
         # A gzip file ends in its unpacked length; a truncated one in four bytes that mean nothing.
         plain.seek(-4, 2)
         if struct.unpack("<I", plain.read(4))[0] == header.data_end % (1 << 32):
             return True
-        # Padded files and files of several gzip members are rare, so that unpacking them twice is no matter.
-        plain.seek(0)
-        unpacked = 0
+    # Padded files and files of several gzip members are rare, so that unpacking them twice is no matter.
+    unpacked = 0
+    with _unpacked(path) as file:
         try:
-            with gzip.GzipFile(fileobj=plain) as whole:
-                while unpacked < header.data_end and (chunk := whole.read(_CHUNK_BYTES)):
-                    unpacked += len(chunk)
+            while unpacked < header.data_end and (chunk := file.read(_CHUNK_BYTES)):
+                unpacked += len(chunk)
         except (EOFError, OSError, zlib.error):
             return False
-        return unpacked >= header.data_end
+    return unpacked >= header.data_end
 
 
 def exact_grid(grid: Grid, sform: NDArray[np.float64]) -> Grid:
@@ -99,3 +146,16 @@ def exact_grid(grid: Grid, sform: NDArray[np.float64]) -> Grid:
     origin_x, origin_y, origin_z = sform[:3, 3].tolist()
     exact = Grid(grid.size, (x, y, z), (origin_x, origin_y, origin_z), tuple(direction.ravel().tolist()))
     return exact if exact.agrees_with(grid) else grid
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BufferedIOBase]:
+    """Open a file for reading, through gzip when it is packed, whatever its name says."""
+    with path.open("rb") as plain:
+        packed = plain.read(2) == _GZIP
+        plain.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=plain) as file:
+                yield file
+        else:
+            yield plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom import only_series, read_series, series_grid
-from medssl.imaging.headers import header_grid, open_header, unreadable
+from medssl.imaging.formats import suffix_of
+from medssl.imaging.headers import header_grid, incomplete, open_header, unreadable
 from medssl.imaging.itk import array_of
+from medssl.imaging.nifti import read_float_voxels, read_nifti_header
 from medssl.imaging.volume import Grid, Volume
 
 
@@ -35,12 +38,7 @@ def read_volume(path: Path) -> Volume:
     reader = open_header(path)
     check_three_dimensions(reader, path)
     grid = header_grid(reader, path)
-    if reader.GetDimension() > 3:
-        reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
-    try:
-        array = array_of(reader.Execute())
-    except RuntimeError as error:
-        raise unreadable(path, error) from error
+    array = read_voxels(reader, grid, path)
     return Volume(array, grid, _make_finite(array, path))
 
 
@@ -51,6 +49,26 @@ def read_grid(path: Path) -> Grid:
     reader = open_header(path)
     check_three_dimensions(reader, path)
     return header_grid(reader, path)
+
+
+def read_voxels(reader: sitk.ImageFileReader, grid: Grid, path: Path) -> NDArray[Any]:
+    """Read the voxels (z, y, x), or (z, y, x, components), of a header that was checked.
+
+    Raises:
+        ImageError: the file ends too early.
+    """
+    try:
+        header = read_nifti_header(path) if suffix_of(path) in (".nii", ".nii.gz") else None
+        floats = read_float_voxels(path, header) if header else None
+        if floats is not None:
+            return floats
+        if reader.GetDimension() > 3:
+            reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
+        return array_of(reader.Execute())
+    except (EOFError, OSError, zlib.error) as error:
+        raise incomplete(path) from error
+    except RuntimeError as error:
+        raise unreadable(path, error) from error
 
 
 def check_three_dimensions(reader: sitk.ImageFileReader, path: Path, components: int = 1) -> None:
