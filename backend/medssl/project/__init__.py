@@ -1,1 +1,35 @@
-"""Placeholder."""
+"""The project folder: what is in it, and how it is changed without ever losing what a person drew."""
+
+from medssl.project.opening import DATABASE_NAME
+from medssl.project.project import Project
+from medssl.project.records import (
+    Annotation,
+    Case,
+    CaseRef,
+    CaseState,
+    CaseSummary,
+    DecisionKind,
+    JobRow,
+    ModelRecord,
+    PseudoLabel,
+    Region,
+    Role,
+    SortKey,
+)
+
+__all__ = [
+    "DATABASE_NAME",
+    "Annotation",
+    "Case",
+    "CaseRef",
+    "CaseState",
+    "CaseSummary",
+    "DecisionKind",
+    "JobRow",
+    "ModelRecord",
+    "Project",
+    "PseudoLabel",
+    "Region",
+    "Role",
+    "SortKey",
+]

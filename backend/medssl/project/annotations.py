@@ -1,0 +1,172 @@
+"""Saving annotations as immutable versions, and reading them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select, true, update
+from sqlalchemy.orm import Session
+
+from medssl.errors import GridError, LabelError, UsageError
+from medssl.imaging.labels import fit_to_grid, match_schema, read_labels, write_labels
+from medssl.imaging.reading import read_grid
+from medssl.imaging.volume import Grid
+from medssl.labels import UNANNOTATED, LabelSchema
+from medssl.project import tables
+from medssl.project.lookup import annotations_of, load_case
+from medssl.project.records import Annotation, Case, CaseRef, DecisionKind
+from medssl.project.schema import read_schema
+from medssl.project.store import Store, next_number, now
+from medssl.storage import publish, remove_partial_files, staging_folder
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How an annotation or a rejection came about: what was done, with which proposal, by whom, how long."""
+
+    kind: DecisionKind
+    author: str
+    seconds: float | None
+    pseudo_label_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise UsageError(
+                f"The time spent cannot be {self.seconds} seconds.", "Give 0 or more, or leave it out."
+            )
+
+
+def save_annotation(
+    store: Store, case_ref: CaseRef, values: NDArray[np.uint8] | Path, author: str, seconds: float | None
+) -> Annotation:
+    """Save what a person drew; see `Project.save_annotation`."""
+    provenance = Provenance("drawn", author, seconds)
+    with store.database.reading() as session:
+        case, schema = load_case(store, session, case_ref), read_schema(session)
+    drawn, grid = labels_on_case(case, values, schema)
+    with staged_labels(store, case) as staged:
+        write_labels(staged, drawn, grid, schema)
+        with store.database.writing() as session:
+            return add_version(store, session, case, staged, values_in(drawn), provenance)
+
+
+@contextmanager
+def staged_labels(store: Store, case: Case) -> Iterator[Path]:
+    """Give a path to write a new version of a case's annotation to, for `add_version`."""
+    folder = store.folder / "labels" / case.folder
+    with staging_folder(folder) as staging:
+        remove_partial_files(folder)
+        yield staging / "labels.seg.nrrd"
+
+
+def labels_on_case(
+    case: Case, values: NDArray[np.uint8] | Path, schema: LabelSchema
+) -> tuple[NDArray[np.uint8], Grid]:
+    """Bring a label map onto the grid of its case, and check it.
+
+    Args:
+        case: the case.
+        values: (z, y, x) label values on the grid of the case, or a file to read.
+        schema: the project's segments.
+
+    Returns:
+        The label values, and the grid of the case.
+
+    Raises:
+        LabelError: values or segments that the schema does not know, or nothing but 'not annotated'.
+        GridError: the labels do not lie on the scan.
+        ImageError: the file, or the scan of the case, cannot be read.
+    """
+    grid = read_grid(case.channels[0])
+    if isinstance(values, Path):
+        where = str(values)
+        fitted = fit_to_grid(match_schema(read_labels(values), schema, where), grid, where)
+    else:
+        where = f"The label map for case '{case.name}'"
+        if values.shape != grid.shape:
+            raise GridError(
+                f"{where} has the shape {values.shape}, but {case.channels[0]} has {grid.shape} (z, y, x).",
+                "Give a label map with one value for each voxel of the scan.",
+            )
+        if values.dtype.kind not in "bui":
+            raise LabelError(
+                f"{where} holds {values.dtype} numbers.",
+                "Give whole numbers: the label values of the schema.",
+            )
+        schema.check(np.unique(values), where)
+        fitted = values.astype(np.uint8, copy=False)
+    if values_in(fitted) == [UNANNOTATED]:
+        raise LabelError(f"{where} marks every voxel as not annotated.", "Annotate one slice at least.")
+    return fitted, grid
+
+
+def values_in(labels: NDArray[np.uint8]) -> list[int]:
+    """Return the label values that occur, in order."""
+    # Slice by slice: bincount turns what it counts into 64-bit numbers.
+    counts = sum(
+        (np.bincount(plane.ravel(), minlength=256) for plane in labels), np.zeros(256, dtype=np.int64)
+    )
+    return [int(value) for value in np.flatnonzero(counts)]
+
+
+def add_version(
+    store: Store,
+    session: Session,
+    case: Case,
+    staged: Path,
+    label_values: list[int],
+    provenance: Provenance,
+) -> Annotation:
+    """Make a written file the next version of a case's annotation, in the caller's writing transaction.
+
+    The file gets its name before the transaction ends: a kill in between leaves a file that nobody knows and
+    whose number is never used again, and never a row without its file.
+    """
+    # Another process may have changed the schema since the labels were checked.
+    read_schema(session).check(label_values, f"The label map for case '{case.name}'")
+    of_case = tables.Annotation.case_id == case.id
+    highest = session.scalar(select(func.max(tables.Annotation.version)).where(of_case))
+    folder = store.folder / "labels" / case.folder
+    version = next_number(folder, "v", highest or 0)
+    target = folder / f"v{version:04d}.seg.nrrd"
+    session.execute(
+        update(tables.Annotation).where(of_case, tables.Annotation.current == true()).values(current=False)
+    )
+    annotation = tables.Annotation(
+        case_id=case.id,
+        version=version,
+        path=store.to_stored(target),
+        label_values=label_values,
+        created=now(),
+        current=True,
+    )
+    session.add(annotation)
+    session.flush()
+    add_decision(session, case.id, provenance, annotation.id)
+    publish(staged, target)
+    return annotations_of(store, session, case.id)[-1]
+
+
+def add_decision(
+    session: Session, case_id: int, provenance: Provenance, annotation_id: int | None = None
+) -> None:
+    """Write down what a person did, in the caller's writing transaction."""
+    session.add(
+        tables.Decision(
+            case_id=case_id,
+            kind=provenance.kind,
+            annotation_id=annotation_id,
+            pseudo_label_id=provenance.pseudo_label_id,
+            author=provenance.author,
+            seconds=provenance.seconds,
+            decided=now(),
+            undone=None,
+        )
+    )
+    session.flush()

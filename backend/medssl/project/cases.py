@@ -1,0 +1,182 @@
+"""Adding cases, and listing them quickly however many there are."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from medssl.errors import GridError, ProjectError, UsageError
+from medssl.imaging.formats import WRITABLE, suffix_of
+from medssl.imaging.reading import read_volume
+from medssl.imaging.volume import Grid
+from medssl.imaging.writing import write_volume
+from medssl.project import tables
+from medssl.project.lookup import AnySelect, case_state, find_case, summaries, to_summary, with_state
+from medssl.project.records import CaseRef, CaseState, CaseSummary, Role, SortKey
+from medssl.project.store import Store, checked_name, folder_name, now, search_name, sort_name
+from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
+
+_STATE_ORDER: dict[str, int] = {"proposed": 0, "new": 1, "rejected": 2, "annotated": 3}  # most to do first
+
+
+def add_case(
+    store: Store, name: str, channels: Sequence[Path], channel_names: Sequence[str], copy: bool, role: Role
+) -> int:
+    """Add a case and return its id; see `Project.add_case`."""
+    name = checked_name(name, "the case")
+    paths = [path.expanduser().absolute() for path in channels]
+    if len(paths) != len(channel_names):
+        raise UsageError(
+            f"Case '{name}' has {len(paths)} images, but the project has {len(channel_names)} channels "
+            f"({', '.join(channel_names)}).",
+            "Give one image for each channel, in that order.",
+        )
+    with store.database.reading() as session:
+        _check_is_new(session, name)
+    _check_one_grid(name, paths)
+    if not copy:
+        with store.database.writing() as session:
+            return _insert(store, session, name, _free_folder(store, session, name), paths, role)
+    images = store.folder / "images"
+    with staging_folder(images) as staging:
+        remove_partial_files(images)
+        (staging / "case").mkdir()
+        copies = [
+            _copy_image(path, staging / "case", f"{position}-{folder_name(channel)}")
+            for position, (path, channel) in enumerate(zip(paths, channel_names, strict=True))
+        ]
+        with store.database.writing() as session:
+            folder = _free_folder(store, session, name)
+            lasting = [images / folder / copied.name for copied in copies]
+            case_id = _insert(store, session, name, folder, lasting, role)
+            publish(staging / "case", images / folder)
+            return case_id
+
+
+def list_cases(
+    store: Store,
+    *,
+    state: CaseState | None,
+    role: Role | None,
+    text: str,
+    sort: SortKey,
+    descending: bool,
+    offset: int,
+    limit: int | None,
+) -> list[CaseSummary]:
+    """Return one page of the table of cases; see `Project.cases`."""
+    keys = {
+        "name": tables.Case.sort_name,
+        "score": tables.PseudoLabel.score,
+        "state": case(_STATE_ORDER, value=case_state),
+        "added": tables.Case.added,
+    }
+    key = keys[sort].desc() if descending else keys[sort].asc()
+    # The name and the id behind the key: pages never repeat or skip a case.
+    statement = _filtered(summaries(), state, role, text).order_by(
+        key.nulls_last(), tables.Case.sort_name, tables.Case.id
+    )
+    with store.database.reading() as session:
+        rows = session.execute(statement.offset(offset).limit(limit))
+        return [to_summary(row) for row in rows]
+
+
+def count_cases(store: Store, *, state: CaseState | None, role: Role | None, text: str) -> int:
+    """Return how many cases there are; see `Project.count_cases`."""
+    statement = with_state(select(func.count()))
+    with store.database.reading() as session:
+        return int(session.execute(_filtered(statement, state, role, text)).scalar_one())
+
+
+def set_role(store: Store, case_ref: CaseRef, role: Role) -> None:
+    """Change what a case is for."""
+    with store.database.writing() as session:
+        find_case(session, case_ref).role = role
+
+
+def _filtered(statement: AnySelect, state: CaseState | None, role: Role | None, text: str) -> AnySelect:
+    if state is not None:
+        statement = statement.where(case_state == state)
+    if role is not None:
+        statement = statement.where(tables.Case.role == role)
+    if text:
+        # Not LIKE: '%' and '_' are characters of names like others.
+        statement = statement.where(func.instr(tables.Case.search_name, search_name(text)) > 0)
+    return statement
+
+
+def _check_is_new(session: Session, name: str) -> None:
+    if session.scalar(select(tables.Case.id).where(tables.Case.name == name)) is not None:
+        raise ProjectError(f"The project has a case '{name}' already.", "Give the new case another name.")
+
+
+def _check_one_grid(name: str, paths: Sequence[Path]) -> None:
+    """Read every channel once: a damaged file is told now, with its name, and not while training."""
+    first: Grid | None = None
+    for path in paths:
+        grid = read_volume(path).grid
+        if first is None:
+            first = grid
+        elif not first.agrees_with(grid):
+            raise GridError(
+                f"The channels of case '{name}' lie on different grids: {paths[0]} has {_describe(first)}, "
+                f"{path} has {_describe(grid)}.",
+                "Resample them onto one grid first.",
+            )
+
+
+def _describe(grid: Grid) -> str:
+    size = " x ".join(map(str, grid.size))
+    spacing = " x ".join(f"{s:.4g}" for s in grid.spacing_mm)
+    origin = ", ".join(f"{o:.4g}" for o in grid.origin_mm)
+    return f"{size} voxels of {spacing} mm at ({origin})"
+
+
+def _free_folder(store: Store, session: Session, name: str) -> str:
+    """Choose the name of the case's folders, one that no case has and that no killed import left behind."""
+    wanted = folder_name(name)
+    number = 1
+    while True:
+        folder = wanted if number == 1 else f"{wanted}-{number}"
+        taken = session.scalar(select(tables.Case.id).where(tables.Case.folder == folder)) is not None
+        if not taken and not (store.folder / "images" / folder).exists():
+            return folder
+        number += 1
+
+
+def _insert(store: Store, session: Session, name: str, folder: str, paths: Sequence[Path], role: Role) -> int:
+    _check_is_new(session, name)
+    row = tables.Case(
+        name=name,
+        search_name=search_name(name),
+        sort_name=sort_name(name),
+        folder=folder,
+        role=role,
+        added=now(),
+    )
+    session.add(row)
+    session.flush()
+    session.add_all(
+        tables.Channel(case_id=row.id, position=position, path=store.to_stored(path))
+        for position, path in enumerate(paths)
+    )
+    return row.id
+
+
+def _copy_image(source: Path, folder: Path, stem: str) -> Path:
+    """Copy an image; one that consists of several files becomes one NRRD file."""
+    suffix = suffix_of(source)
+    if source.is_dir() or suffix not in WRITABLE:
+        target = folder / f"{stem}.nrrd"
+        write_volume(target, read_volume(source))
+        return target
+    target = folder / f"{stem}{suffix}"
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise storage_error(error, target) from error
+    return target

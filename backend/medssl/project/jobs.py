@@ -1,0 +1,97 @@
+"""The jobs of a project: what was asked for, how it goes, and where its files are."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from medssl.errors import ProjectError
+from medssl.events import JobState
+from medssl.project import tables
+from medssl.project.records import JobRow
+from medssl.project.store import Store, new_id, now
+from medssl.storage import storage_error
+
+_ENDED: tuple[JobState, ...] = ("finished", "failed", "cancelled")
+
+
+def new_job(store: Store, kind: str, request: str) -> JobRow:
+    """Make a job that is queued, with an empty folder; see `Project.new_job`."""
+    with store.database.writing() as session:
+        job_id = new_id()
+        while session.get(tables.Job, job_id) is not None:
+            job_id = new_id()
+        folder = store.folder / "jobs" / job_id
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, folder) from error
+        row = tables.Job(
+            id=job_id,
+            kind=kind,
+            request=request,
+            state="queued",
+            created=now(),
+            started=None,
+            ended=None,
+            process_id=None,
+            host=None,
+            error="",
+            remedy="",
+        )
+        session.add(row)
+        session.flush()
+        return _to_record(store, row)
+
+
+def set_job_state(store: Store, job_id: str, state: JobState, error: str, remedy: str) -> JobRow:
+    """Write down that a job entered a state; see `Project.set_job_state`."""
+    with store.database.writing() as session:
+        row = _find(session, job_id)
+        row.state, row.error, row.remedy = state, error, remedy
+        if state == "running":
+            row.started, row.ended = now(), None
+            row.process_id, row.host = os.getpid(), socket.gethostname()
+        elif state in _ENDED:
+            row.ended = now()
+        return _to_record(store, row)
+
+
+def list_jobs(store: Store) -> list[JobRow]:
+    """Return all jobs, the newest first."""
+    with store.database.reading() as session:
+        rows = session.scalars(select(tables.Job).order_by(tables.Job.created.desc(), tables.Job.id.desc()))
+        return [_to_record(store, row) for row in rows]
+
+
+def find_job(store: Store, job_id: str) -> JobRow:
+    """Return one job."""
+    with store.database.reading() as session:
+        return _to_record(store, _find(session, job_id))
+
+
+def _find(session: Session, job_id: str) -> tables.Job:
+    row = session.get(tables.Job, job_id)
+    if row is None:
+        raise ProjectError(f"The project has no job '{job_id}'.", "List the jobs to see their ids.")
+    return row
+
+
+def _to_record(store: Store, row: tables.Job) -> JobRow:
+    return JobRow(
+        id=row.id,
+        kind=row.kind,
+        request=row.request,
+        state=row.state,
+        folder=store.folder / "jobs" / row.id,
+        created=row.created,
+        started=row.started,
+        ended=row.ended,
+        process_id=row.process_id,
+        host=row.host,
+        error=row.error,
+        remedy=row.remedy,
+    )

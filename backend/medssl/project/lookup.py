@@ -1,0 +1,177 @@
+"""From rows to records: finding a case, and telling its state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, select, true
+from sqlalchemy.orm import Session
+
+from medssl.errors import ProjectError
+from medssl.project import tables
+from medssl.project.records import (
+    Annotation,
+    Case,
+    CaseRef,
+    CaseSummary,
+    DecisionKind,
+    PseudoLabel,
+    Region,
+)
+from medssl.project.store import Store, checked_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+AnySelect: TypeAlias = "Select[Unpack[tuple[Any, ...]]]"
+AnyRow: TypeAlias = "Row[Unpack[tuple[Any, ...]]]"
+
+# An annotation decides; without one, what became of the newest proposal.
+case_state: ColumnElement[str] = case(
+    (tables.Annotation.id.is_not(None), "annotated"),
+    (tables.PseudoLabel.id.is_(None), "new"),
+    (tables.Decision.kind == "rejected", "rejected"),
+    else_="proposed",
+)
+
+
+def with_state(statement: AnySelect) -> AnySelect:
+    """Join to each case the annotation and the proposal that count, and the decision on the latter."""
+    return (
+        statement.select_from(tables.Case)
+        .outerjoin(
+            tables.Annotation,
+            and_(tables.Annotation.case_id == tables.Case.id, tables.Annotation.current == true()),
+        )
+        .outerjoin(
+            tables.PseudoLabel,
+            and_(tables.PseudoLabel.case_id == tables.Case.id, tables.PseudoLabel.current == true()),
+        )
+        .outerjoin(
+            tables.Decision,
+            and_(tables.Decision.pseudo_label_id == tables.PseudoLabel.id, tables.Decision.undone.is_(None)),
+        )
+    )
+
+
+def summaries() -> AnySelect:
+    """Select what `to_summary` takes, for all cases."""
+    return with_state(
+        select(
+            tables.Case.id,
+            tables.Case.name,
+            tables.Case.role,
+            case_state,
+            tables.PseudoLabel.score,
+            tables.PseudoLabel.model_id,
+            tables.Annotation.version,
+            tables.Case.added,
+        )
+    )
+
+
+def to_summary(row: AnyRow) -> CaseSummary:
+    """Turn a row of `summaries` into a record."""
+    return CaseSummary(*row)
+
+
+def find_case(session: Session, case_ref: CaseRef) -> tables.Case:
+    """Return the row of a case.
+
+    Raises:
+        ProjectError: there is no such case.
+    """
+    found: tables.Case | None
+    if isinstance(case_ref, str):
+        name = checked_name(case_ref, "the case")
+        found = session.scalar(select(tables.Case).where(tables.Case.name == name))
+    else:
+        found = session.get(tables.Case, case_ref if isinstance(case_ref, int) else case_ref.id)
+    if found is None:
+        named = case_ref if isinstance(case_ref, str | int) else case_ref.name
+        raise ProjectError(f"The project has no case '{named}'.", "List the cases to see their names.")
+    return found
+
+
+def load_case(store: Store, session: Session, case_ref: CaseRef) -> Case:
+    """Return everything about a case.
+
+    Raises:
+        ProjectError: there is no such case.
+    """
+    row = find_case(session, case_ref)
+    found = session.execute(
+        with_state(select(case_state, tables.PseudoLabel, tables.Decision.kind)).where(
+            tables.Case.id == row.id
+        )
+    ).one()
+    channels = session.scalars(
+        select(tables.Channel.path).where(tables.Channel.case_id == row.id).order_by(tables.Channel.position)
+    )
+    current = session.execute(
+        _annotations().where(tables.Annotation.case_id == row.id, tables.Annotation.current == true())
+    ).one_or_none()
+    return Case(
+        id=row.id,
+        name=row.name,
+        channels=tuple(store.to_path(path) for path in channels),
+        folder=row.folder,
+        role=row.role,
+        state=found[0],
+        annotation=None if current is None else _to_annotation(store, current),
+        pseudo_label=None if found[1] is None else to_pseudo_label(store, found[1], found[2]),
+        added=row.added,
+    )
+
+
+def annotations_of(store: Store, session: Session, case_id: int) -> list[Annotation]:
+    """Return all annotations of a case, the oldest first, those taken back too."""
+    rows = session.execute(_annotations().where(tables.Annotation.case_id == case_id))
+    return [_to_annotation(store, row) for row in rows]
+
+
+def to_pseudo_label(store: Store, row: tables.PseudoLabel, decision: DecisionKind | None) -> PseudoLabel:
+    """Turn a row into a record."""
+    return PseudoLabel(
+        id=row.id,
+        case_id=row.case_id,
+        path=store.to_path(row.path),
+        uncertainty_path=store.to_path(row.uncertainty_path),
+        model_id=row.model_id,
+        score=row.score,
+        worst_slice=row.worst_slice,
+        worst_region=None if row.worst_region is None else _to_region(row.worst_region),
+        created=row.created,
+        decision=decision,
+    )
+
+
+def _annotations() -> AnySelect:
+    return (
+        select(tables.Annotation, tables.Decision, tables.PseudoLabel.model_id)
+        .join(tables.Decision, tables.Decision.annotation_id == tables.Annotation.id)
+        .outerjoin(tables.PseudoLabel, tables.Decision.pseudo_label_id == tables.PseudoLabel.id)
+        .order_by(tables.Annotation.version)
+    )
+
+
+def _to_annotation(store: Store, row: AnyRow) -> Annotation:
+    annotation: tables.Annotation = row[0]
+    decision: tables.Decision = row[1]
+    return Annotation(
+        id=annotation.id,
+        case_id=annotation.case_id,
+        version=annotation.version,
+        path=store.to_path(annotation.path),
+        kind=decision.kind,
+        model_id=row[2],
+        author=decision.author,
+        seconds=decision.seconds,
+        created=annotation.created,
+        withdrawn=decision.undone is not None,
+    )
+
+
+def _to_region(numbers: list[int]) -> Region:
+    z0, y0, x0, z1, y1, x1 = numbers
+    return z0, y0, x0, z1, y1, x1

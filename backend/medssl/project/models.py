@@ -1,0 +1,101 @@
+"""The models of a project: a folder each, and a row that says the folder is complete."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from medssl.errors import ProjectError, UsageError
+from medssl.project import tables
+from medssl.project.records import ModelRecord
+from medssl.project.store import Store, folder_name, new_id, now
+from medssl.storage import storage_error
+
+LATEST = "latest"
+
+
+def new_model_folder(store: Store) -> tuple[str, Path]:
+    """Make an empty folder for a model; see `Project.new_model_folder`."""
+    models = store.folder / "models"
+    while True:
+        model_id = new_id()
+        folder = models / model_id
+        try:
+            models.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+        except FileExistsError as error:
+            if not models.is_dir():
+                raise storage_error(error, folder) from error
+        except OSError as error:
+            raise storage_error(error, folder) from error
+        else:
+            return model_id, folder
+
+
+def register_model(store: Store, model_id: str, folder: Path, name: str, method: str) -> ModelRecord:
+    """Let the project know a model whose folder is complete; see `Project.register_model`."""
+    if folder_name(model_id) != model_id or folder.absolute() != _folder_of(store, model_id):
+        raise UsageError(
+            f"The model folder {folder} is not the one of model '{model_id}' in the project.",
+            f"Put it at {_folder_of(store, model_id)}.",
+        )
+    if not folder.is_dir():
+        raise ProjectError(f"There is no model folder {folder}.", "Write the model first.")
+    with store.database.writing() as session:
+        if session.get(tables.Model, model_id) is not None:
+            raise ProjectError(f"The project has a model '{model_id}' already.", "Give it another id.")
+        row = tables.Model(id=model_id, name=name or model_id, method=method, created=now())
+        session.add(row)
+        session.flush()
+        return _to_record(store, row)
+
+
+def list_models(store: Store) -> list[ModelRecord]:
+    """Return all models, the newest first."""
+    with store.database.reading() as session:
+        rows = session.scalars(
+            select(tables.Model).order_by(tables.Model.created.desc(), tables.Model.id.desc())
+        )
+        return [_to_record(store, row) for row in rows]
+
+
+def find_model(store: Store, model_id: str) -> ModelRecord:
+    """Return one model, or the newest for 'latest'; see `Project.model`."""
+    if model_id == LATEST:
+        models = list_models(store)
+        if not models:
+            raise ProjectError(f"The project {store.folder} has no model yet.", "Train one first.")
+        return models[0]
+    with store.database.reading() as session:
+        return _to_record(store, _find(session, model_id))
+
+
+def delete_model(store: Store, model_id: str) -> None:
+    """Forget a model and remove its files; what it proposed stays, with its id as provenance."""
+    with store.database.writing() as session:
+        # The row first: a kill in between leaves files that nobody knows, and no model without files.
+        session.delete(_find(session, model_id))
+    try:
+        shutil.rmtree(_folder_of(store, model_id))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error(error, _folder_of(store, model_id)) from error
+
+
+def _find(session: Session, model_id: str) -> tables.Model:
+    row = session.get(tables.Model, model_id)
+    if row is None:
+        raise ProjectError(f"The project has no model '{model_id}'.", "List the models to see their ids.")
+    return row
+
+
+def _folder_of(store: Store, model_id: str) -> Path:
+    return store.folder / "models" / model_id
+
+
+def _to_record(store: Store, row: tables.Model) -> ModelRecord:
+    return ModelRecord(row.id, row.name, row.method, _folder_of(store, row.id), row.created)

@@ -1,0 +1,343 @@
+"""An open project: everything that can be asked of it and done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medssl.events import JobState
+from medssl.imaging.labels import read_labels
+from medssl.imaging.reading import read_volume
+from medssl.labels import LabelSchema
+from medssl.project import cases, jobs, lookup, models, opening, review, schema
+from medssl.project.annotations import save_annotation
+from medssl.project.models import LATEST
+from medssl.project.records import (
+    Annotation,
+    Case,
+    CaseRef,
+    CaseState,
+    CaseSummary,
+    JobRow,
+    ModelRecord,
+    PseudoLabel,
+    Region,
+    Role,
+    SortKey,
+)
+
+
+class Project:
+    """An open project.
+
+    Several programs may have one project open; what one of them writes, the others see at once. A method that
+    returns has its result on the disk. Threads may share an open project; processes open it themselves.
+
+    Attributes:
+        folder: absolute path of the project.
+        name: for people.
+        channel_names: what each image of a case is, in order.
+    """
+
+    def __init__(self, opened: opening.Opened) -> None:
+        """Use `create` or `open` instead."""
+        self._store = opened.store
+        self.folder = opened.store.folder
+        self.name = opened.name
+        self.channel_names = opened.channel_names
+
+    @classmethod
+    def create(
+        cls, folder: Path, schema: LabelSchema, channel_names: Sequence[str] = ("image",), name: str = ""
+    ) -> Project:
+        """Make a new project in a folder that does not exist or is empty, and open it.
+
+        Args:
+            folder: where; folders above it are made.
+            schema: the segments.
+            channel_names: one name for each image of a case, such as ("T1", "T2").
+            name: for people; the folder's name when empty.
+
+        Raises:
+            ProjectError: there is a project in the folder, or something else.
+            StorageError: the folder may not be written, the disk is full.
+            UsageError: names that are empty or not unique.
+        """
+        return cls(opening.create(folder, schema, channel_names, name))
+
+    @classmethod
+    def open(cls, folder: Path) -> Project:
+        """Open a project, and bring one of an older version of MedSSL to this one.
+
+        Raises:
+            ProjectError: there is no project, a newer version of MedSSL made it, it is damaged or busy.
+            StorageError: the folder may not be written.
+        """
+        return cls(opening.open_existing(folder))
+
+    def close(self) -> None:
+        """Close the database. Leaving a `with` block does the same."""
+        self._store.database.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def schema(self) -> LabelSchema:
+        """The label schema as it is now; another program may have changed it."""
+        with self._store.database.reading() as session:
+            return schema.read_schema(session)
+
+    def set_schema(self, changed: LabelSchema) -> None:
+        """Change the label schema: add segments, rename them, change colours and codes.
+
+        Raises:
+            LabelError: a segment that was drawn would vanish or get another value.
+        """
+        schema.set_schema(self._store, changed)
+
+    def add_case(
+        self, name: str, channels: Sequence[Path], copy: bool = False, role: Role = "training"
+    ) -> Case:
+        """Add one subject's scan. Every image is read once, so that a damaged file is told now.
+
+        Args:
+            name: unique in the project.
+            channels: one image for each of `channel_names`, all on one grid: a file, or a folder with one
+                DICOM series.
+            copy: copy the images into the project; otherwise the project points at them.
+            role: what the case is for.
+
+        Raises:
+            ImageError: an image cannot be read.
+            GridError: the images do not lie on one grid.
+            ProjectError: the name is taken.
+            UsageError: a wrong number of images, or no usable name.
+        """
+        case_id = cases.add_case(self._store, name, channels, self.channel_names, copy, role)
+        return self.case(case_id)
+
+    def cases(
+        self,
+        *,
+        state: CaseState | None = None,
+        role: Role | None = None,
+        text: str = "",
+        sort: SortKey = "name",
+        descending: bool = False,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> list[CaseSummary]:
+        """List cases.
+
+        Args:
+            state: only these.
+            role: only these.
+            text: only cases whose name contains it, in any case of letters.
+            sort: by name ('case 9' before 'case 10'), by the newest proposal's uncertainty (cases without one
+                last), by state (most to do first), or in the order they were added.
+            descending: turn the order around.
+            offset: how many to leave out at the start.
+            limit: how many to return at most.
+        """
+        return cases.list_cases(
+            self._store,
+            state=state,
+            role=role,
+            text=text,
+            sort=sort,
+            descending=descending,
+            offset=offset,
+            limit=limit,
+        )
+
+    def count_cases(self, *, state: CaseState | None = None, role: Role | None = None, text: str = "") -> int:
+        """Return how many cases `cases` would list without a limit."""
+        return cases.count_cases(self._store, state=state, role=role, text=text)
+
+    def case(self, case: CaseRef) -> Case:
+        """Return everything about a case, as it is now.
+
+        Raises:
+            ProjectError: there is no such case.
+        """
+        with self._store.database.reading() as session:
+            return lookup.load_case(self._store, session, case)
+
+    def set_role(self, case: CaseRef, role: Role) -> None:
+        """Use a case for training or validation, or exclude it."""
+        cases.set_role(self._store, case, role)
+
+    def save_annotation(
+        self,
+        case: CaseRef,
+        values: NDArray[np.uint8] | Path,
+        *,
+        author: str = "",
+        seconds: float | None = None,
+    ) -> Annotation:
+        """Save what a person drew as a new version, which counts from now on. Older versions stay.
+
+        Args:
+            case: the case.
+            values: (z, y, x) label values on the grid of the case, 255 where nobody looked; or a file, which
+                is brought onto that grid and whose segments are matched by name.
+            author: who drew it.
+            seconds: how long it took.
+
+        Raises:
+            LabelError: values or segments that the schema does not know; nothing annotated.
+            GridError: the label map does not lie on the scan.
+        """
+        return save_annotation(self._store, case, values, author, seconds)
+
+    def annotations(self, case: CaseRef) -> list[Annotation]:
+        """Return all versions of a case's annotation, the oldest first, those taken back too."""
+        with self._store.database.reading() as session:
+            case_id = lookup.find_case(session, case).id
+            return lookup.annotations_of(self._store, session, case_id)
+
+    def read_annotation(self, annotation: Annotation) -> NDArray[np.uint8]:
+        """Read the label values (z, y, x) of an annotation, on the grid of its case."""
+        return read_labels(annotation.path).volume.array
+
+    def add_pseudo_label(
+        self,
+        case: CaseRef,
+        values: NDArray[np.uint8],
+        uncertainty: NDArray[np.float32],
+        *,
+        score: float,
+        model_id: str,
+        worst_slice: int,
+        worst_region: Region | None = None,
+    ) -> PseudoLabel:
+        """Keep what a model proposes for a case; it replaces an older proposal in the review.
+
+        Args:
+            case: the case.
+            values: (z, y, x) label values on the grid of the case.
+            uncertainty: (z, y, x), 0 certain .. 1 uncertain; kept in steps of 1/256.
+            score: uncertainty of the whole proposal, 0 certain .. 1 uncertain.
+            model_id: who proposes.
+            worst_slice: index along z of the most uncertain slice.
+            worst_region: first voxel and the voxel after the last, each (z, y, x).
+
+        Raises:
+            LabelError, GridError: see `save_annotation`.
+            UsageError: numbers out of their range.
+        """
+        return review.add_pseudo_label(
+            self._store,
+            case,
+            values,
+            uncertainty,
+            score=score,
+            model_id=model_id,
+            worst_slice=worst_slice,
+            worst_region=worst_region,
+        )
+
+    def read_pseudo_label(self, pseudo_label: PseudoLabel) -> NDArray[np.uint8]:
+        """Read the label values (z, y, x) of a proposal, on the grid of its case."""
+        return read_labels(pseudo_label.path).volume.array
+
+    def read_uncertainty(self, pseudo_label: PseudoLabel) -> NDArray[np.float32]:
+        """Read the uncertainty (z, y, x) of a proposal, 0 certain .. 1 uncertain."""
+        return np.asarray(read_volume(pseudo_label.uncertainty_path).array, dtype=np.float32)
+
+    def review_queue(self) -> list[CaseSummary]:
+        """Return the cases whose proposal waits for a decision, the most uncertain first."""
+        waiting = self.cases(state="proposed", sort="score", descending=True)
+        return [case for case in waiting if case.role != "excluded"]
+
+    def accept(self, case: CaseRef, *, author: str = "", seconds: float | None = None) -> Annotation:
+        """Make the newest proposal for a case an annotation, as it is.
+
+        Raises:
+            ProjectError: there is no proposal, it was decided on already, or `case` is a record with an
+                older proposal than the newest: nobody has seen that one.
+        """
+        return review.accept(self._store, case, author, seconds)
+
+    def correct(
+        self,
+        case: CaseRef,
+        values: NDArray[np.uint8] | Path,
+        *,
+        author: str = "",
+        seconds: float | None = None,
+    ) -> Annotation:
+        """Make a corrected proposal an annotation; see `save_annotation` for values, `accept` for errors."""
+        return review.correct(self._store, case, values, author, seconds)
+
+    def reject(self, case: CaseRef, *, author: str = "", seconds: float | None = None) -> None:
+        """Turn the newest proposal for a case down; see `accept` for errors."""
+        review.reject(self._store, case, author, seconds)
+
+    def undo(self, case: CaseRef) -> Case:
+        """Take back the last annotation, acceptance, correction or rejection of a case. All files stay.
+
+        Raises:
+            ProjectError: there is nothing to take back.
+        """
+        review.undo(self._store, case)
+        return self.case(case if isinstance(case, int | str) else case.id)
+
+    def new_model_folder(self) -> tuple[str, Path]:
+        """Make an empty folder for a model, and return the model's id and the folder."""
+        return models.new_model_folder(self._store)
+
+    def register_model(self, model_id: str, folder: Path, *, name: str = "", method: str = "") -> ModelRecord:
+        """Let the project know a model, once everything is in its folder `models/<model_id>`.
+
+        Raises:
+            UsageError: the folder is another one.
+            ProjectError: the folder is missing, or the id is taken.
+        """
+        return models.register_model(self._store, model_id, folder, name, method)
+
+    def models(self) -> list[ModelRecord]:
+        """Return all models, the newest first."""
+        return models.list_models(self._store)
+
+    def model(self, model_id: str = LATEST) -> ModelRecord:
+        """Return one model; the newest for 'latest'.
+
+        Raises:
+            ProjectError: there is no such model.
+        """
+        return models.find_model(self._store, model_id)
+
+    def delete_model(self, model_id: str) -> None:
+        """Delete a model and its files. What it proposed stays, and keeps its id as provenance."""
+        models.delete_model(self._store, model_id)
+
+    def new_job(self, kind: str, request_json: str) -> JobRow:
+        """Make a job that is queued, with an empty folder for its files."""
+        return jobs.new_job(self._store, kind, request_json)
+
+    def set_job_state(self, job_id: str, state: JobState, *, error: str = "", remedy: str = "") -> JobRow:
+        """Write down that a job entered a state; for 'running', also which process runs it: this one."""
+        return jobs.set_job_state(self._store, job_id, state, error, remedy)
+
+    def jobs(self) -> list[JobRow]:
+        """Return all jobs, the newest first."""
+        return jobs.list_jobs(self._store)
+
+    def job(self, job_id: str) -> JobRow:
+        """Return one job.
+
+        Raises:
+            ProjectError: there is no such job.
+        """
+        return jobs.find_job(self._store, job_id)

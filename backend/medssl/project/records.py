@@ -1,0 +1,151 @@
+"""What a project tells about its cases, annotations, proposals, models and jobs. All of it is frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from medssl.events import JobState
+
+Role: TypeAlias = Literal["training", "validation", "excluded"]
+CaseState: TypeAlias = Literal["new", "proposed", "annotated", "rejected"]
+DecisionKind: TypeAlias = Literal["drawn", "accepted", "corrected", "rejected"]
+SortKey: TypeAlias = Literal["name", "score", "state", "added"]
+Region: TypeAlias = tuple[int, int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A label map a person stands behind: one immutable version.
+
+    Attributes:
+        version: 1, 2, ... for each case; some numbers may be missing.
+        path: the `.seg.nrrd` file, on the grid of the case.
+        kind: drawn by hand, or accepted or corrected from a proposal.
+        model_id: the model that proposed it; None when it was drawn.
+        author: who; empty when not told.
+        seconds: time the person spent; None when not measured.
+        withdrawn: taken back by an undo; the file is still there.
+    """
+
+    id: int
+    case_id: int
+    version: int
+    path: Path
+    kind: DecisionKind
+    model_id: str | None
+    author: str
+    seconds: float | None
+    created: datetime
+    withdrawn: bool
+
+
+@dataclass(frozen=True)
+class PseudoLabel:
+    """What a model proposes for a case.
+
+    Attributes:
+        path: the label map, a `.seg.nrrd` file on the grid of the case.
+        uncertainty_path: a map on the same grid, 0 certain .. 1 uncertain.
+        score: uncertainty of the whole proposal, 0 certain .. 1 uncertain.
+        worst_slice: index along z of the most uncertain slice.
+        worst_region: first voxel and the voxel after the last, each (z, y, x); None when there is none.
+        decision: what a person made of it; None while it is open.
+    """
+
+    id: int
+    case_id: int
+    path: Path
+    uncertainty_path: Path
+    model_id: str
+    score: float
+    worst_slice: int
+    worst_region: Region | None
+    created: datetime
+    decision: DecisionKind | None
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """One line of the table of cases.
+
+    Attributes:
+        score: uncertainty of the newest proposal, 0 certain .. 1 uncertain; None without one.
+        model_id: the model of the newest proposal.
+        annotation_version: version of the annotation that counts; None without one.
+    """
+
+    id: int
+    name: str
+    role: Role
+    state: CaseState
+    score: float | None
+    model_id: str | None
+    annotation_version: int | None
+    added: datetime
+
+
+@dataclass(frozen=True)
+class Case:
+    """One subject's scan.
+
+    Attributes:
+        channels: one image for each channel of the project, in its order: a file, or a folder with one
+            DICOM series.
+        folder: name of its folders below `labels/`, `predictions/` and, when copied, `images/`.
+        state: `annotated` when an annotation counts; otherwise what became of the newest proposal
+            (`proposed` while it is open, `rejected`); `new` without one.
+        annotation: the newest that was not taken back.
+        pseudo_label: the newest, open or decided.
+    """
+
+    id: int
+    name: str
+    channels: tuple[Path, ...]
+    folder: str
+    role: Role
+    state: CaseState
+    annotation: Annotation | None
+    pseudo_label: PseudoLabel | None
+    added: datetime
+
+
+CaseRef: TypeAlias = Case | CaseSummary | int | str
+"""How a case can be named: by a record of it, its id, or its name."""
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A trained model in the project; what it is in detail is in its folder's `card.json`."""
+
+    id: str
+    name: str
+    method: str
+    folder: Path
+    created: datetime
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """One long operation.
+
+    Attributes:
+        request: the request as JSON.
+        process_id: the process that last ran it, on the computer `host`; None before it ran.
+        error: what went wrong, for a person; empty unless it failed.
+    """
+
+    id: str
+    kind: str
+    request: str
+    state: JobState
+    folder: Path
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    process_id: int | None
+    host: str | None
+    error: str
+    remedy: str
