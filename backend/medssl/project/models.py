@@ -35,15 +35,14 @@ def new_model_folder(store: Store) -> tuple[str, Path]:
             return model_id, folder
 
 
-def register_model(store: Store, model_id: str, folder: Path, name: str, method: str) -> ModelRecord:
+def register_model(store: Store, model_id: str, name: str, method: str) -> ModelRecord:
     """Let the project know a model whose folder is complete; see `Project.register_model`."""
-    if folder_name(model_id) != model_id or folder.absolute() != _folder_of(store, model_id):
-        raise UsageError(
-            f"The model folder {folder} is not the one of model '{model_id}' in the project.",
-            f"Put it at {_folder_of(store, model_id)}.",
+    if folder_name(model_id) != model_id:
+        raise UsageError(f"A model cannot have the id '{model_id}'.", "Use letters, digits and hyphens.")
+    if not _folder_of(store, model_id).is_dir():
+        raise ProjectError(
+            f"There is no model folder {_folder_of(store, model_id)}.", "Write the model there first."
         )
-    if not folder.is_dir():
-        raise ProjectError(f"There is no model folder {folder}.", "Write the model first.")
     with store.database.writing() as session:
         if session.get(tables.Model, model_id) is not None:
             raise ProjectError(f"The project has a model '{model_id}' already.", "Give it another id.")

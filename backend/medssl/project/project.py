@@ -297,14 +297,14 @@ class Project:
         """Make an empty folder for a model, and return the model's id and the folder."""
         return models.new_model_folder(self._store)
 
-    def register_model(self, model_id: str, folder: Path, *, name: str = "", method: str = "") -> ModelRecord:
+    def register_model(self, model_id: str, *, name: str = "", method: str = "") -> ModelRecord:
         """Let the project know a model, once everything is in its folder `models/<model_id>`.
 
         Raises:
-            UsageError: the folder is another one.
+            UsageError: the id cannot be the name of a folder.
             ProjectError: the folder is missing, or the id is taken.
         """
-        return models.register_model(self._store, model_id, folder, name, method)
+        return models.register_model(self._store, model_id, name, method)
 
     def models(self) -> list[ModelRecord]:
         """Return all models, the newest first."""
