@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
-
 from medssl.imaging.volume import Grid, Volume
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 WriteSeries = Callable[..., list[Path]]
 

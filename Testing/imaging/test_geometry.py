@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from medssl.imaging.canonical import Canonical
 from medssl.imaging.labels import fit_to_grid
 from medssl.imaging.reading import read_grid, read_volume

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from medssl.errors import ImageError, LabelError
 from medssl.imaging.labels import LabelVolume, match_schema, read_labels, write_labels
 from medssl.imaging.volume import Grid, Volume

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from medssl.errors import ImageError
 from medssl.imaging.reading import read_grid, read_volume
 from medssl.imaging.volume import Grid, Volume

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from medssl.errors import ImageError, StorageError, UsageError
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume

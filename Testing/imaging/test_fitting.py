@@ -1,0 +1,74 @@
+"""A label map comes onto its scan's grid when it plainly belongs there, and is refused when not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from medssl.errors import GridError
+from medssl.imaging.labels import fit_to_grid
+from medssl.imaging.volume import Grid, Volume
+
+SCAN = Grid((20, 18, 16), (1.0, 1.0, 1.5), (-10.0, -9.0, 100.0))
+
+
+def ball(grid: Grid) -> np.ndarray:
+    """A ball of 5 mm in the middle of SCAN, on any grid."""
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in grid.size), indexing="ij"), -1)
+    places = index @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]
+    middle = SCAN.matrix[:3] @ [*(np.array(SCAN.size) - 1) / 2, 1]
+    return (np.linalg.norm(places - middle, axis=-1) < 5).T.astype(np.uint8) * 9
+
+
+def test_labels_on_the_scans_own_grid_stay_as_they_are() -> None:
+    values = ball(SCAN)
+    rounded = replace(SCAN, spacing_mm=(1.0000001, 1.0, 1.5), origin_mm=(-10.000001, -9.0, 100.0))
+    assert np.shares_memory(fit_to_grid(Volume(values, rounded), SCAN, "labels"), values)
+
+
+def test_labels_of_another_spacing_and_direction_are_resampled_to_the_nearest_voxel() -> None:
+    turn = np.array([[np.cos(0.2), -np.sin(0.2), 0], [np.sin(0.2), np.cos(0.2), 0], [0, 0, 1]])
+    fine = Grid((60, 60, 60), (0.5, 0.5, 0.5), (-14.0, -16.0, 98.0), tuple(turn.ravel().tolist()))
+    fitted = fit_to_grid(Volume(ball(fine), fine), SCAN, "labels")
+    truth = ball(SCAN)
+    assert fitted.dtype == np.uint8
+    assert set(np.unique(fitted)) == {0, 9}
+    assert 2 * np.count_nonzero(fitted & truth) / (np.count_nonzero(fitted) + np.count_nonzero(truth)) > 0.97
+
+
+def test_where_a_label_map_does_not_reach_is_background() -> None:
+    part = Grid((6, 6, 6), (1.0, 1.0, 1.5), (-5.0, -4.0, 103.0))
+    fitted = fit_to_grid(Volume(np.full(part.shape, 255, np.uint8), part), SCAN, "labels")
+    assert np.count_nonzero(fitted == 255) == 6**3
+    assert (fitted[2:8, 5:11, 5:11] == 255).all()
+
+
+def test_labels_that_reach_a_little_over_the_scan_are_cut_off() -> None:
+    larger = Grid((24, 22, 20), (1.0, 1.0, 1.5), (-12.0, -11.0, 97.0))
+    fitted = fit_to_grid(Volume(ball(larger), larger), SCAN, "labels")
+    assert np.array_equal(fitted, ball(SCAN))
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        replace(SCAN, origin_mm=(90.0, -9.0, 100.0)),
+        # The same number of voxels, and a geometry that was lost on the way.
+        Grid(SCAN.size, (1.0, 1.0, 1.0)),
+        replace(SCAN, spacing_mm=(0.1, 0.1, 0.15), origin_mm=(9.5, 8.5, 124.0)),
+    ],
+)
+@pytest.mark.parametrize("empty", [False, True])
+def test_labels_that_lie_elsewhere_are_refused_with_both_grids(elsewhere: Grid, empty: bool) -> None:
+    values = np.full(elsewhere.shape, 0 if empty else 1, np.uint8)
+    with pytest.raises(GridError) as caught:
+        fit_to_grid(Volume(values, elsewhere), SCAN, "/data/case 7.nii.gz")
+    assert caught.value.what.startswith("/data/case 7.nii.gz does not lie on its scan")
+    assert "20 x 18 x 16 voxels of 1 x 1 x 1.5 mm, origin (-10, -9, 100) mm" in caught.value.what
+    assert caught.value.remedy
+
+
+def test_an_empty_label_map_in_the_middle_of_the_scan_is_an_empty_label_map() -> None:
+    part = Grid((6, 6, 6), (0.9, 0.9, 0.9), (-5.0, -4.0, 103.0))
+    assert not fit_to_grid(Volume(np.zeros(part.shape, np.uint8), part), SCAN, "labels").any()
