@@ -21,9 +21,10 @@ FLAG_WORDS: dict[Flag, str] = {"clear": "Looks clear", "look": "Worth a look", "
 
 def flag_of(uncertainty: float) -> Flag:
     """Turn the case score (0 certain .. 1 uncertain) into what a person should do about the case."""
-    if uncertainty >= CHECK_FROM:
+    shown = round(uncertainty, 2)  # as the page writes it, so that words and number never disagree
+    if shown >= CHECK_FROM:
         return "check"
-    return "look" if uncertainty >= LOOK_FROM else "clear"
+    return "look" if shown >= LOOK_FROM else "clear"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Outline:
 
     Attributes:
         segment: index into the report's segments.
-        path: an SVG path in half pixels of the preview's picture (see `medssl.reports.outlines.trace`).
+        path: an SVG path in half cells of the preview's grid (see `medssl.reports.outlines.trace`).
         reference: whether it is the reference's border and not the prediction's.
     """
 
@@ -58,8 +59,8 @@ class Preview:
         slice_number: which slice of how many, for a person: from 1.
         slice_count: how many slices that axis has.
         picture: a grey JPEG or PNG file.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
+        width: columns of the grid on which the outlines lie; the picture fills that grid.
+        height: its rows.
         aspect: width through height on the screen, from the millimetres, for pixels are rarely square.
         edges: patient directions at the left, right, top and bottom of the picture: ('R', 'L', 'A', 'P').
         outlines: borders of the segments.

@@ -20,7 +20,10 @@ from medssl.reports.outlines import trace
 _Box: TypeAlias = tuple[slice, slice, slice]
 
 _LONGEST = 320  # pixels: enough for the enlarged view, small enough for a page of hundreds of pictures
-_BYTES = 13_000  # of one picture: four of them for each of 100 scans stay under 10 MB in base64
+# Of one picture and of its outlines: four of them for each of 100 scans stay under 10 MB in base64.
+_PICTURE_BYTES = 11_500
+_OUTLINE_BYTES = 6_000
+_COARSER = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
 _MARGIN_MM = 12.0
 _AIR_HU = -200.0
 
@@ -112,29 +115,41 @@ def _draw(
     pixels = min(grey.shape[1], _LONGEST), min(grey.shape[0], _LONGEST)
     drawn = Image.fromarray(grey).resize(pixels, Image.Resampling.BOX)
 
-    outlines = []
-    for labels, is_reference in ((scene.reference, True), (scene.values, False)):
-        if labels is None:
-            continue
-        plane = np.asarray(
-            Image.fromarray(_upright(labels[at], view)).resize(pixels, Image.Resampling.NEAREST)
-        )
-        for number, segment in enumerate(segments):
-            path = trace(plane == segment.value)
-            if path:
-                outlines.append(Outline(number, path, is_reference))
+    layers = [(_upright(scene.values[at], view), False)]
+    if scene.reference is not None:
+        layers.insert(0, (_upright(scene.reference[at], view), True))  # under the prediction
+    (width, height), outlines = _outline(layers, segments, drawn.size)
     return Preview(
         plane=view.name,
         slice_number=index + 1,
         slice_count=scene.image.shape[view.axis],
         picture=_encode(drawn),
-        width=pixels[0],
-        height=pixels[1],
+        width=width,
+        height=height,
         aspect=width_mm / height_mm,
         edges=view.edges,
-        outlines=tuple(outlines),
+        outlines=outlines,
         worst=worst,
     )
+
+
+def _outline(
+    layers: Sequence[tuple[NDArray[np.uint8], bool]], segments: Sequence[Segment], size: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[Outline, ...]]:
+    """Trace the segments of label planes (rows, columns), on a coarser grid when that takes too many bytes.
+
+    Returns the grid's (width, height) and the outlines, those of the first layer first.
+    """
+    grid, outlines = size, list[Outline]()
+    for share in _COARSER:
+        grid, outlines = (max(1, round(size[0] * share)), max(1, round(size[1] * share))), []
+        for plane, is_reference in layers:
+            labels = np.asarray(Image.fromarray(plane).resize(grid, Image.Resampling.NEAREST))
+            paths = ((number, trace(labels == segment.value)) for number, segment in enumerate(segments))
+            outlines += [Outline(number, path, is_reference) for number, path in paths if path]
+        if sum(len(outline.path) for outline in outlines) <= _OUTLINE_BYTES:
+            break
+    return grid, tuple(outlines)
 
 
 def _found(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -202,7 +217,7 @@ def _encode(picture: Image.Image) -> bytes:
     """Encode as PNG if that is small enough, else as the best JPEG that is."""
     content = _save(picture, "PNG", optimize=True)
     for quality in (92, 84, 75, 66, 52, 38):
-        if len(content) <= _BYTES:
+        if len(content) <= _PICTURE_BYTES:
             break
         content = _save(picture, "JPEG", quality=quality, optimize=True)
     return content
