@@ -1,1 +1,54 @@
-"""Placeholder."""
+"""Long operations as jobs: requested, run, watched, cancelled, resumed; the same for every way in."""
+
+from medssl.jobs.effort import Effort, settings_for
+from medssl.jobs.files import read_events
+from medssl.jobs.requests import (
+    REQUEST,
+    EvaluateRequest,
+    ImportRequest,
+    PredictRequest,
+    ProposeRequest,
+    Request,
+    TrainRequest,
+)
+from medssl.jobs.results import (
+    EvaluateResult,
+    ImportResult,
+    JobResult,
+    PredictResult,
+    Proposal,
+    ProposeResult,
+    Result,
+    SegmentScore,
+    TrainResult,
+)
+from medssl.jobs.run import read_result, resume_job, run_job
+from medssl.jobs.states import SeenState, cancel_job, job_state
+
+__all__ = [
+    "REQUEST",
+    "Effort",
+    "EvaluateRequest",
+    "EvaluateResult",
+    "ImportRequest",
+    "ImportResult",
+    "JobResult",
+    "PredictRequest",
+    "PredictResult",
+    "Proposal",
+    "ProposeRequest",
+    "ProposeResult",
+    "Request",
+    "Result",
+    "SeenState",
+    "SegmentScore",
+    "TrainRequest",
+    "TrainResult",
+    "cancel_job",
+    "job_state",
+    "read_events",
+    "read_result",
+    "resume_job",
+    "run_job",
+    "settings_for",
+]

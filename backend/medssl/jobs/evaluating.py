@@ -1,0 +1,188 @@
+"""Scoring segmentations against what a person drew, with a table and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medssl.errors import DataError
+from medssl.evaluation.metrics import score_case
+from medssl.evaluation.summary import Spread, summarise
+from medssl.evaluation.tables import CaseScores, write_scores
+from medssl.events import Monitor
+from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
+from medssl.imaging.reading import read_volume
+from medssl.imaging.volume import Grid, Volume
+from medssl.inference.predictor import Predictor
+from medssl.jobs.files import REPORT_FILE, SCORES_FILE
+from medssl.jobs.pairs import Pair, find_pairs
+from medssl.jobs.reporting import history, model_facts, settings_facts
+from medssl.jobs.requests import EvaluateRequest
+from medssl.jobs.results import EvaluateResult, SegmentScore
+from medssl.labels import LabelSchema
+from medssl.learning.model import ModelCard, load_model
+from medssl.project import Project
+from medssl.reports.model import Preview, Report, ReportRow
+from medssl.reports.page import write_report
+from medssl.reports.previews import make_previews
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """One case, segmented by a model or read from a file, and its reference on the same grid."""
+
+    name: str
+    source: Path
+    image: Volume | None
+    values: NDArray[np.uint8]
+    reference: NDArray[np.uint8]
+    grid: Grid
+    uncertainty: float | None = None
+    worst_slice: int | None = None
+
+
+def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> EvaluateResult:
+    """Score every case, then write `scores.csv` and `report.html` into the request's output folder.
+
+    Raises:
+        DataError: there is nothing to score.
+    """
+    schema, card = project.schema, None
+    if request.predictions is not None and request.references is not None:
+        pairs = find_pairs(request.predictions, request.references, request.scans)
+        cases, total = _from_folders(pairs, schema), len(pairs)
+    else:
+        record = project.model(request.model)
+        model = load_model(record.folder)
+        predictor, card = Predictor(model, request.device), model.card
+        names = _annotated(project, request)
+        cases, total = _from_model(project, names, predictor, monitor), len(names)
+    scores, rows = [], []
+    for number, case in enumerate(cases, start=1):
+        monitor.check()
+        found = CaseScores(
+            case.name, score_case(case.values, case.reference, case.grid, schema), case.uncertainty
+        )
+        scores.append(found)
+        rows.append(_row(case, found, schema))
+        monitor.progress("evaluate", number, total)
+    table, report = request.output / SCORES_FILE, request.output / REPORT_FILE
+    write_scores(table, scores)
+    write_report(report, _report(project, request, card, rows))
+    return EvaluateResult(
+        model_id=None if card is None else card.id,
+        cases=len(scores),
+        segments=_summary(scores),
+        table=table,
+        report=report,
+    )
+
+
+def _annotated(project: Project, request: EvaluateRequest) -> list[str]:
+    names = [case.name for case in project.cases(role=request.role, state="annotated")]
+    if not names:
+        raise DataError(
+            f"No annotated case of {project.folder} has the role '{request.role}': nothing to score.",
+            "Annotate cases and give them that role, or compare two folders.",
+        )
+    return names
+
+
+def _from_model(project: Project, names: Sequence[str], predictor: Predictor, monitor: Monitor) -> Iterator[_Scored]:
+    """Segment the cases one after the other; only one is in memory."""
+    for name in names:
+        case = project.case(name)
+        assert case.annotation is not None
+        channels = [read_volume(path) for path in case.channels]
+        prediction = predictor.predict(channels, monitor.check)
+        yield _Scored(
+            name=name,
+            source=case.channels[0],
+            image=channels[0],
+            values=prediction.values,
+            reference=project.read_annotation(case.annotation),
+            grid=channels[0].grid,
+            uncertainty=prediction.score,
+            worst_slice=prediction.worst_slice,
+        )
+
+
+def _from_folders(pairs: Sequence[Pair], schema: LabelSchema) -> Iterator[_Scored]:
+    for pair in pairs:
+        reference = match_schema(read_labels(pair.reference), schema, str(pair.reference))
+        prediction = match_schema(read_labels(pair.prediction), schema, str(pair.prediction))
+        image = None if pair.scan is None else read_volume(pair.scan)
+        if image is not None and not image.grid.agrees_with(reference.grid):
+            image = None
+        yield _Scored(
+            name=pair.name,
+            source=pair.prediction,
+            image=image,
+            values=fit_to_grid(prediction, reference.grid, str(pair.prediction)),
+            reference=reference.array,
+            grid=reference.grid,
+        )
+
+
+def _row(case: _Scored, found: CaseScores, schema: LabelSchema) -> ReportRow:
+    previews: tuple[Preview, ...] = ()
+    if case.image is not None:
+        previews = make_previews(
+            case.image,
+            case.values,
+            schema.segments,
+            reference=case.reference,
+            worst_slice=case.worst_slice,
+        )
+    return ReportRow(
+        name=case.name,
+        source=str(case.source),
+        volumes_ml=tuple(score.volume_ml for score in found.scores),
+        scores=found.scores,
+        uncertainty=case.uncertainty,
+        previews=previews,
+    )
+
+
+def _summary(cases: Sequence[CaseScores]) -> tuple[SegmentScore, ...]:
+    def mean(spread: Spread | None) -> float | None:
+        return None if spread is None else spread.mean
+
+    return tuple(
+        SegmentScore(
+            name=segment.name,
+            dice=mean(segment.dice),
+            dice_spread=None if segment.dice is None else segment.dice.std,
+            jaccard=mean(segment.jaccard),
+            hd95_mm=mean(segment.hd95_mm),
+            asd_mm=mean(segment.asd_mm),
+            missed=segment.missed,
+        )
+        for segment in summarise([case.scores for case in cases])
+    )
+
+
+def _report(
+    project: Project, request: EvaluateRequest, card: ModelCard | None, rows: Sequence[ReportRow]
+) -> Report:
+    notes: tuple[str, ...] = ()
+    if card is not None and request.role == "training":
+        notes = (
+            "These cases were trained on: the scores say how well they were learned, not more.",
+        )
+    what = f"of {request.predictions}" if card is None else f"on the {request.role} cases"
+    return Report(
+        title=f"Evaluation {what}",
+        created=datetime.now().astimezone(),
+        segments=project.schema.segments,
+        rows=tuple(sorted(rows, key=lambda row: row.mean_dice if row.mean_dice is not None else 2.0)),
+        facts=() if card is None else model_facts(card),
+        settings=settings_facts(card, request.device),
+        history=history(project) if card is not None else (),
+        notes=notes,
+    )

@@ -1,0 +1,64 @@
+"""From a request to the work it asks for: the one place that knows every kind of job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medssl.events import Monitor
+from medssl.jobs.requests import (
+    EvaluateRequest,
+    ImportRequest,
+    PredictRequest,
+    ProposeRequest,
+    Request,
+    TrainRequest,
+)
+from medssl.jobs.results import Result
+from medssl.project import Project
+
+
+def perform(project: Project, request: Request, folder: Path, monitor: Monitor) -> Result:
+    """Do what is asked, in this process; torch is imported only for the kinds that need it.
+
+    Args:
+        project: where the cases and models are.
+        request: what to do.
+        folder: the job's own, for checkpoints; what it holds from an earlier run is gone on from.
+        monitor: hears what happens and says when to stop.
+    """
+    match request:
+        case ImportRequest():
+            from medssl.jobs.importing import import_dataset
+
+            return import_dataset(project, request, monitor)
+        case TrainRequest():
+            from medssl.jobs.training import train
+
+            return train(project, request, folder, monitor)
+        case ProposeRequest():
+            from medssl.jobs.proposing import propose
+
+            return propose(project, request, monitor)
+        case PredictRequest():
+            from medssl.jobs.predicting import predict
+
+            return predict(project, request, monitor)
+        case EvaluateRequest():
+            from medssl.jobs.evaluating import evaluate
+
+            return evaluate(project, request, monitor)
+
+
+def pin_model(project: Project, request: Request) -> Request:
+    """Replace 'latest' by the model it means now, so that a job resumed later goes on with the same one.
+
+    Raises:
+        ProjectError: the project has no such model.
+    """
+    if isinstance(request, TrainRequest):
+        if request.start_from is None:
+            return request
+        return request.model_copy(update={"start_from": project.model(request.start_from).id})
+    if isinstance(request, ImportRequest) or (isinstance(request, EvaluateRequest) and request.predictions):
+        return request
+    return request.model_copy(update={"model": project.model(request.model).id})

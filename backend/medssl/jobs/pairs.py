@@ -1,0 +1,67 @@
+"""Which prediction belongs to which reference when two folders are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medssl.errors import DataError, UsageError
+
+_ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Files of one case: what was predicted, what is true, and the scan where there is one."""
+
+    name: str
+    prediction: Path
+    reference: Path
+    scan: Path | None
+
+
+def find_pairs(predictions: Path, references: Path, scans: Path | None) -> list[Pair]:
+    """Pair the label maps of two folders by their names without endings; every reference needs a prediction.
+
+    Predictions without a reference are no part of the comparison. A reference without a prediction is
+    refused, because leaving it out would make the scores look better than they are.
+
+    Raises:
+        UsageError: a folder does not exist.
+        DataError: a reference has no prediction, or there is none at all.
+    """
+    predicted, true = _volumes(predictions), _volumes(references)
+    images = {} if scans is None else _volumes(scans)
+    if not true:
+        raise DataError(f"{references} holds no label maps.", f"They end in {', '.join(_ENDINGS)}.")
+    missing = [name for name in true if name not in predicted]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(true)} references have no prediction in {predictions}: {missing[0]}, ...",
+            "Segment those scans too, or take their references out of the folder.",
+        )
+    # nnU-Net-style scans carry a channel number that their label maps do not.
+    return [
+        Pair(name, predicted[name], path, images.get(name) or images.get(f"{name}_0000"))
+        for name, path in true.items()
+    ]
+
+
+def _volumes(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise UsageError(f"The folder {folder} does not exist.", "Check the path.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        ending = next((e for e in _ENDINGS if path.name.lower().endswith(e)), None)
+        if (
+            ending is None
+            or not path.is_file()
+            or any(part.startswith(".") for part in path.relative_to(folder).parts)
+        ):
+            continue
+        relative = path.relative_to(folder).as_posix()
+        name = relative[: len(relative) - len(ending)]
+        if name in found:
+            raise DataError(f"{found[name]} and {path} have one name.", "Keep one of the two.")
+        found[name] = path
+    return found

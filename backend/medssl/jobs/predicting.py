@@ -1,0 +1,103 @@
+"""Segmenting scans outside the project, with a table and a report beside them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from medssl.errors import DataError, MedSSLError
+from medssl.events import Monitor
+from medssl.imaging.labels import read_labels
+from medssl.inference.folder import FolderSettings, segment_folder
+from medssl.inference.rows import FolderResult, FolderRow
+from medssl.inference.sources import Source, find_sources
+from medssl.jobs.files import REPORT_FILE
+from medssl.jobs.reporting import model_facts, settings_facts
+from medssl.jobs.requests import PredictRequest
+from medssl.jobs.results import PredictResult
+from medssl.learning.model import Model, load_model
+from medssl.project import Project
+from medssl.reports.model import Preview, Problem, Report, ReportRow
+from medssl.reports.page import write_report
+from medssl.reports.previews import make_previews
+
+
+def predict(project: Project, request: PredictRequest, monitor: Monitor) -> PredictResult:
+    """Segment every scan of the inputs, then write the report.
+
+    Raises:
+        DataError: there is no scan, or none could be segmented.
+    """
+    model = load_model(project.model(request.model).folder)
+    settings = FolderSettings(
+        format=request.format,
+        recursive=request.recursive,
+        skip_done=request.skip_done,
+        device=request.device,
+    )
+    result = segment_folder(model, request.inputs, request.output, settings, monitor)
+    report = request.output / REPORT_FILE
+    write_report(report, _report(model, request, result, monitor))
+    if len(result.failed) == len(result.rows):
+        first = next(iter(result.failed.values()))
+        raise DataError(f"None of the {len(result.rows)} scans could be segmented. The first: {first}")
+    return PredictResult(
+        model_id=model.card.id,
+        done=result.count("done"),
+        skipped=result.count("skipped"),
+        failed=result.failed,
+        output=request.output,
+        table=result.table,
+        report=report,
+    )
+
+
+def _report(model: Model, request: PredictRequest, result: FolderResult, monitor: Monitor) -> Report:
+    channels = model.plan.channel_names
+    sources = {
+        source.name: source
+        for source in find_sources(request.inputs, request.output, channels, request.recursive)
+    }
+    rows = []
+    segmented = [row for row in result.rows if row.output is not None]
+    for number, row in enumerate(segmented, start=1):
+        monitor.check()
+        rows.append(_row(model, row, sources.get(row.scan)))
+        monitor.progress("report", number, len(segmented))
+    return Report(
+        title=f"Segmentation of {', '.join(str(path) for path in request.inputs)}",
+        created=datetime.now().astimezone(),
+        segments=model.plan.label_schema.segments,
+        rows=tuple(sorted(rows, key=lambda row: -(row.uncertainty or 0.0))),
+        facts=model_facts(model.card),
+        settings=settings_facts(model.card, request.device),
+        problems=tuple(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
+    )
+
+
+def _row(model: Model, row: FolderRow, source: Source | None) -> ReportRow:
+    """One scan of the report; a preview that cannot be drawn any more is left out."""
+    schema, measured = model.plan.label_schema, row.measured
+    assert measured is not None
+    assert row.output is not None
+    state = {"done": "segmented", "skipped": "done before", "failed": "failed"}[row.state]
+    return ReportRow(
+        name=row.scan,
+        source=str(row.source),
+        state=state,
+        volumes_ml=tuple(measured.volumes_ml.get(name) for name in schema.names),
+        uncertainty=measured.score,
+        previews=() if source is None else _previews(model, row.output, source, measured.worst_slice),
+    )
+
+
+def _previews(model: Model, output: Path, source: Source, worst_slice: int) -> tuple[Preview, ...]:
+    """Draw a segmentation; none where a file was moved or changed since it was segmented."""
+    segments = model.plan.label_schema.segments
+    try:
+        image, labels = source.read()[0], read_labels(output).volume
+        if not labels.grid.agrees_with(image.grid):
+            return ()
+        return make_previews(image, labels.array, segments, worst_slice=worst_slice)
+    except MedSSLError:
+        return ()

@@ -1,0 +1,86 @@
+"""Letting a model propose segmentations for cases that nobody annotated."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from medssl.errors import Cancelled, DataError, MedSSLError
+from medssl.events import Monitor
+from medssl.imaging.reading import read_volume
+from medssl.inference.predictor import Prediction, Predictor
+from medssl.jobs.requests import ProposeRequest
+from medssl.jobs.results import Proposal, ProposeResult
+from medssl.learning.model import load_model
+from medssl.project import Case, Project
+
+
+def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> ProposeResult:
+    """Segment the cases and keep the result as pseudo-labels; cases this model did already are left alone.
+
+    A case that cannot be segmented is listed with its reason and stops nothing.
+
+    Raises:
+        DataError: there is no case to propose for, or none could be segmented.
+    """
+    record = project.model(request.model)
+    cases = _cases(project, request)
+    todo = [case for case in cases if case.pseudo_label is None or case.pseudo_label.model_id != record.id]
+    predictor = Predictor(load_model(record.folder), request.device)
+    proposals, failed = [], {}
+    began = time.monotonic()
+    for number, case in enumerate(todo, start=1):
+        monitor.check()
+        try:
+            prediction = predictor.predict([read_volume(path) for path in case.channels], monitor.check)
+        except Cancelled:
+            raise
+        except (MedSSLError, torch.OutOfMemoryError, MemoryError) as error:
+            failed[case.name] = str(error) or "There is not enough memory for this scan."
+            monitor.log(f"{case.name}: {failed[case.name]}", "warning")
+        else:
+            _keep(project, case, prediction, record.id)
+            proposals.append(
+                Proposal(case=case.name, score=prediction.score, volumes_ml=prediction.volumes_ml)
+            )
+        left = (time.monotonic() - began) / number * (len(todo) - number)
+        monitor.progress("propose", number, len(todo), left)
+    if failed and not proposals:
+        first = next(iter(failed.values()))
+        raise DataError(f"No case could be segmented. The first: {first}")
+    proposals.sort(key=lambda proposal: -proposal.score)
+    return ProposeResult(model_id=record.id, proposals=tuple(proposals), failed=failed)
+
+
+def _cases(project: Project, request: ProposeRequest) -> list[Case]:
+    if request.cases:
+        return [project.case(name) for name in request.cases]
+    waiting = [
+        project.case(summary.id)
+        for summary in project.cases()
+        if summary.state != "annotated" and summary.role != "excluded"
+    ]
+    if not waiting:
+        raise DataError(
+            f"Every case of {project.folder} is annotated or excluded; there is nothing to propose.",
+            "Add cases, or name the ones to propose for.",
+        )
+    return waiting
+
+
+def _keep(project: Project, case: Case, prediction: Prediction, model_id: str) -> None:
+    assert prediction.uncertainty is not None
+    region = prediction.worst_region
+    if region is not None:
+        z0, z1, y0, y1, x0, x1 = region
+        region = (z0, y0, x0, z1, y1, x1)  # a project keeps the two corners
+    project.add_pseudo_label(
+        case,
+        prediction.values,
+        prediction.uncertainty,
+        score=prediction.score,
+        model_id=model_id,
+        worst_slice=prediction.worst_slice,
+        worst_region=region,
+    )

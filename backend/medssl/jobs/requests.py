@@ -1,0 +1,108 @@
+"""What can be asked of the engine: one frozen model a kind of job, the same for every way in.
+
+The command line, the Python API, the HTTP API and the panel build these objects; a job's folder keeps the one
+it was started with, so that the job can be resumed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from medssl.learning.settings import DeviceName, TrainingSettings
+
+LabelFormat: TypeAlias = Literal["seg.nrrd", "nii.gz"]
+LATEST = "latest"
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImportRequest(_Request):
+    """Bring the cases of a Decathlon- or nnU-Net-style data set into the project.
+
+    The labels of the first `annotated` labelled cases (all when None) become annotations; the other cases
+    come as unlabelled. The last `leave_out` labelled cases stay outside; the `validation` ones before those
+    get the role validation, with their labels.
+    """
+
+    kind: Literal["import"] = "import"
+    dataset: Path
+    annotated: Annotated[int, Field(ge=0)] | None = None
+    validation: Annotated[int, Field(ge=0)] = 0
+    leave_out: Annotated[int, Field(ge=0)] = 0
+    copy_files: bool = Field(
+        default=False, description="Copy the scans into the project instead of pointing at them."
+    )
+
+
+class TrainRequest(_Request):
+    """Train a model on the project's annotated and, where the method can, unlabelled cases.
+
+    With `start_from` (a model's id, or `latest`) the training goes on from that model: with the settings that
+    `medssl.jobs.effort` gives for refining, this is what 'Refine' after a review means.
+    """
+
+    kind: Literal["train"] = "train"
+    settings: TrainingSettings
+    name: str = Field(default="", description="Of the model, for people; the method's title when empty.")
+    start_from: str | None = None
+
+
+class ProposeRequest(_Request):
+    """Let a model propose a segmentation for cases nobody annotated, and rank them by uncertainty."""
+
+    kind: Literal["propose"] = "propose"
+    model: str = LATEST
+    cases: tuple[str, ...] = Field(
+        default=(), description="Names; empty means every case without an annotation."
+    )
+    device: DeviceName = "auto"
+
+
+class PredictRequest(_Request):
+    """Segment scans outside the project: files, folders of files, or DICOM trees."""
+
+    kind: Literal["predict"] = "predict"
+    inputs: Annotated[tuple[Path, ...], Field(min_length=1)]
+    output: Path
+    model: str = LATEST
+    format: LabelFormat = "seg.nrrd"
+    recursive: bool = True
+    skip_done: bool = True
+    device: DeviceName = "auto"
+
+
+class EvaluateRequest(_Request):
+    """Score segmentations against what a person drew, and write a report and a CSV into `output`.
+
+    Either a model on the project's annotated cases of one role, or a folder of predictions against a folder
+    of references with the same names.
+    """
+
+    kind: Literal["evaluate"] = "evaluate"
+    output: Path
+    model: str = LATEST
+    role: Literal["training", "validation"] = "validation"
+    predictions: Path | None = None
+    references: Path | None = None
+    scans: Path | None = Field(
+        default=None, description="Folder of the scans, for the previews of two folders."
+    )
+    device: DeviceName = "auto"
+
+    @model_validator(mode="after")
+    def _both_folders(self) -> EvaluateRequest:
+        if (self.predictions is None) != (self.references is None):
+            raise ValueError("Predictions and references belong together: give both folders or none.")
+        return self
+
+
+Request: TypeAlias = Annotated[
+    ImportRequest | TrainRequest | ProposeRequest | PredictRequest | EvaluateRequest,
+    Field(discriminator="kind"),
+]
+REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -1,0 +1,107 @@
+"""What each kind of job gives back when it finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ImportResult(_Result):
+    """What came into the project."""
+
+    kind: Literal["import"] = "import"
+    cases: int
+    annotated: int
+    already_there: int
+
+
+class TrainResult(_Result):
+    """The model that came out; `validation_dice` by segment, or None when there is no validation case."""
+
+    kind: Literal["train"] = "train"
+    model_id: str
+    steps: int
+    seconds: float
+    validation_dice: dict[str, float] | None = None
+
+
+class Proposal(_Result):
+    """One case's pseudo-label: `score` is 0 for certain and 1 for uncertain; volumes by segment."""
+
+    case: str
+    score: float
+    volumes_ml: dict[str, float]
+
+
+class ProposeResult(_Result):
+    """The proposals, most uncertain first, and the cases that could not be segmented with their reasons."""
+
+    kind: Literal["propose"] = "propose"
+    model_id: str
+    proposals: tuple[Proposal, ...]
+    failed: dict[str, str] = {}
+
+
+class PredictResult(_Result):
+    """How a folder went, and where the table and the report are."""
+
+    kind: Literal["predict"] = "predict"
+    model_id: str
+    done: int
+    skipped: int
+    failed: dict[str, str]
+    output: Path
+    table: Path
+    report: Path
+
+
+class SegmentScore(_Result):
+    """Means of one segment over all scored cases; None where no case could be scored.
+
+    `missed` counts cases in which only the reference holds it: those have a Dice of 0 and no distance.
+    """
+
+    name: str
+    dice: float | None
+    dice_spread: float | None
+    jaccard: float | None
+    hd95_mm: float | None
+    asd_mm: float | None
+    missed: int
+
+
+class EvaluateResult(_Result):
+    """Scores by segment over `cases` cases, and where the table and the report are."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    model_id: str | None
+    cases: int
+    segments: tuple[SegmentScore, ...]
+    table: Path
+    report: Path
+
+    @property
+    def mean_dice(self) -> float | None:
+        """Mean of the segments' mean Dice coefficients."""
+        found = [c.dice for c in self.segments if c.dice is not None]
+        return sum(found) / len(found) if found else None
+
+
+Result: TypeAlias = Annotated[
+    ImportResult | TrainResult | ProposeResult | PredictResult | EvaluateResult, Field(discriminator="kind")
+]
+RESULT: TypeAdapter[Result] = TypeAdapter(Result)
+
+
+class JobResult(_Result):
+    """A finished job: its id, how long it ran this time, and what came out."""
+
+    job_id: str
+    seconds: float
+    result: Result

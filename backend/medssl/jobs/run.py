@@ -1,0 +1,121 @@
+"""Running a job in this process, and going on with one that was cut off."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from medssl.errors import Cancelled, MedSSLError, ProjectError, UsageError
+from medssl.events import Monitor, State
+from medssl.jobs.files import LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
+from medssl.jobs.operations import perform, pin_model
+from medssl.jobs.requests import REQUEST, Request
+from medssl.jobs.results import RESULT, JobResult, Result
+from medssl.jobs.states import job_state
+from medssl.project import JobRow, Project
+from medssl.storage import storage_error, write_text
+
+
+def run_job(project: Project, request: Request, monitor: Monitor) -> JobResult:
+    """Do what is asked and keep the request, the events, the log and the result in `jobs/<id>/`.
+
+    Blocks until the job is done. Whatever happens, the job's last state is written before this returns or
+    raises; a kill leaves a job that `job_state` calls interrupted.
+
+    Raises:
+        Cancelled: `monitor.cancel` or `cancel_job` asked for it; `resume_job` goes on.
+        MedSSLError: what went wrong, for a person; the traceback is in the job's log.
+    """
+    request = pin_model(project, request)
+    row = project.new_job(request.kind, request.model_dump_json())
+    write_text(row.folder / REQUEST_FILE, request.model_dump_json(indent=2) + "\n")
+    return _run(project, row, request, monitor)
+
+
+def resume_job(project: Project, job_id: str, monitor: Monitor) -> JobResult:
+    """Go on with a job that was cancelled, failed or interrupted, from what it had finished.
+
+    Raises:
+        UsageError: the job runs, or is finished.
+        Cancelled, MedSSLError: as `run_job`.
+    """
+    row = project.job(job_id)
+    state = job_state(row)
+    if state in ("running", "cancelling"):
+        raise UsageError(
+            f"The job {row.id} is {state}; it cannot be resumed.", f"See it with 'medssl job show {row.id}'."
+        )
+    if state == "finished":
+        raise UsageError(f"The job {row.id} is finished; there is nothing to resume.", "Start a new one.")
+    try:
+        request = REQUEST.validate_json(row.request)
+    except ValidationError as error:
+        raise ProjectError(
+            f"The request of the job {row.id} cannot be understood; another version of MedSSL made it.",
+            "Start a new job.",
+        ) from error
+    return _run(project, row, request, monitor)
+
+
+def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> JobResult:
+    began = time.monotonic()
+    with JobFiles(row.folder, monitor) as files:
+        try:
+            _enter(project, row, files, State(state="running"))
+            files.check()
+            result = perform(project, request, row.folder, files)
+            write_text(row.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
+            _enter(project, row, files, State(state="finished"))
+        except BaseException as error:
+            shown = _for_a_person(error, row.folder)
+            files.failure(error)
+            state: Literal["cancelled", "failed"] = "cancelled" if isinstance(shown, Cancelled) else "failed"
+            _leave(project, row, files, State(state=state, error=shown.what, remedy=shown.remedy))
+            if shown is error or not isinstance(error, Exception):
+                raise
+            raise shown from error
+    return JobResult(job_id=row.id, seconds=time.monotonic() - began, result=result)
+
+
+def _enter(project: Project, row: JobRow, files: JobFiles, state: State) -> None:
+    """Write the state where the next process looks for it, then tell those who watch."""
+    project.set_job_state(row.id, state.state, error=state.error, remedy=state.remedy)
+    files.emit(state)
+
+
+def _leave(project: Project, row: JobRow, files: JobFiles, state: State) -> None:
+    """Enter the last state of a failed job; what made it fail may also keep the state from being kept."""
+    try:
+        _enter(project, row, files, state)
+    except MedSSLError as error:
+        files.failure(error)
+        files.tell(state)
+
+
+def _for_a_person(error: BaseException, folder: Path) -> MedSSLError:
+    """Turn whatever ended a job into the sentence and the remedy that are shown."""
+    if isinstance(error, MedSSLError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled("Stopped at once.", "Resume the job to go on from its last checkpoint.")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return MedSSLError(
+            "There is not enough memory for this.", "Close other programs, or use a larger computer."
+        )
+    if isinstance(error, OSError):
+        return storage_error(error, Path(error.filename) if isinstance(error.filename, str) else folder)
+    return MedSSLError(
+        f"Something went wrong that should not: {type(error).__name__}: {error}.",
+        f"Please report it with the file {folder / LOG_FILE}.",
+    )
+
+
+def read_result(folder: Path) -> Result | None:
+    """What a finished job gave back, read from its folder; None when it is not finished."""
+    try:
+        return RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValidationError):
+        return None
