@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
-BACKEND = Path(__file__).parents[2] / "backend"
-
 from bootstrap_lib import points, problems, process, stamp, torch_build
 from medssl.host import NvidiaGpu, parse_nvidia_gpus
+
+BACKEND = Path(__file__).parents[2] / "backend"
 
 
 def _gpu(driver: str, capability: tuple[int, int]) -> NvidiaGpu:
