@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from medssl.inference.sliding import slide, window_starts
 from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
+
+from medssl.inference.sliding import slide, window_starts
 
 CPU = torch.device("cpu")
 
@@ -30,7 +31,14 @@ def test_the_result_is_that_of_monais_sliding_window(
 ) -> None:
     image = torch.randn(2, *size, generator=torch.Generator().manual_seed(sum(size)))
     expected = sliding_window_inference(
-        image[None], window, batch, opinion, overlap=overlap, mode="gaussian", sigma_scale=0.125
+        image[None],
+        window,
+        batch,
+        opinion,
+        overlap=overlap,
+        mode="gaussian",
+        sigma_scale=0.125,
+        padding_mode="replicate",
     )[0]
     found = slide(
         image, window, opinion, 2, batch=batch, overlap=overlap, device=CPU, accumulate_on=CPU

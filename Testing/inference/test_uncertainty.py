@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from medssl.inference import uncertainty
 
 
@@ -42,14 +43,12 @@ def test_every_measure_stays_between_zero_and_one(classes: int, seed: int) -> No
     for found in (uncertainty.entropy(p), uncertainty.disagreement(p, q)):
         assert found.min() >= -1e-6
         assert found.max() <= 1 + 1e-6
-    assert 0 <= uncertainty.case_score(p, p.argmax(0)) <= 1
+    assert 0 <= uncertainty.case_score(p) <= 1
 
 
 def test_a_surer_prediction_has_a_lower_score() -> None:
     mask = ball((20, 20, 20), (10, 10, 10), 6)
-    scores = [
-        uncertainty.case_score(soft(mask, c), torch.from_numpy(mask).long()) for c in (0.55, 0.8, 0.95, 1.0)
-    ]
+    scores = [uncertainty.case_score(soft(mask, c)) for c in (0.55, 0.8, 0.95, 1.0)]
     assert scores == sorted(scores, reverse=True)
     assert scores[-1] == pytest.approx(0)
 
@@ -57,7 +56,7 @@ def test_a_surer_prediction_has_a_lower_score() -> None:
 def test_the_score_does_not_depend_on_the_resolution_of_the_same_shape() -> None:
     mask = ball((16, 16, 16), (7.5, 7.5, 7.5), 5)
     fine = mask.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    scores = [uncertainty.case_score(soft(m, 0.9), torch.from_numpy(m).long()) for m in (mask, fine)]
+    scores = [uncertainty.case_score(soft(m, 0.9)) for m in (mask, fine)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
@@ -65,16 +64,16 @@ def test_a_structure_that_was_not_found_counts_as_entirely_uncertain() -> None:
     mask = ball((12, 12, 12), (6, 6, 6), 4)
     two = soft(mask, 1.0)
     three = torch.cat((two, torch.zeros(1, 12, 12, 12)))
-    assert uncertainty.case_score(three, torch.from_numpy(mask).long()) == pytest.approx(0.5)
-    assert uncertainty.case_score(soft(np.zeros((4, 4, 4), bool), 1.0), torch.zeros(4, 4, 4).long()) == 1
+    assert uncertainty.case_score(three) == pytest.approx(0.5)
+    assert uncertainty.case_score(soft(np.zeros((4, 4, 4), bool), 1.0)) == 1
 
 
 def test_half_precision_and_slabs_change_nothing_that_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = ball((20, 20, 20), (10, 10, 10), 6)
-    p, h = soft(mask, 0.9), torch.from_numpy(mask).long()
-    whole = uncertainty.case_score(p, h)
+    p = soft(mask, 0.9)
+    whole = uncertainty.case_score(p)
     monkeypatch.setattr(uncertainty, "_SLAB_VOXELS", 900)
-    assert uncertainty.case_score(p.half(), h) == pytest.approx(whole, abs=1e-3)
+    assert uncertainty.case_score(p.half()) == pytest.approx(whole, abs=1e-3)
 
 
 def test_the_worst_slice_is_the_one_with_the_widest_doubt_and_not_the_largest() -> None:
@@ -122,3 +121,11 @@ def test_the_worst_region_is_a_part_and_not_the_whole_of_the_uncertain_rim() -> 
 
 def test_no_doubt_has_no_worst_region() -> None:
     assert uncertainty.worst_region(np.zeros((4, 4, 4), np.float32)) is None
+
+
+def test_the_map_takes_the_larger_of_entropy_and_disagreement() -> None:
+    p = torch.tensor([[1.0, 0.5, 1.0], [0.0, 0.5, 0.0]]).reshape(2, 1, 1, 3)
+    heads = torch.tensor([0.0, 0.2, 0.7]).reshape(1, 1, 3)
+    found = uncertainty.uncertainty_map(p, heads).flatten()
+    torch.testing.assert_close(found, torch.tensor([0.0, 1.0, 0.7]))
+    torch.testing.assert_close(uncertainty.uncertainty_map(p, None).flatten(), torch.tensor([0.0, 1.0, 0.0]))

@@ -42,7 +42,8 @@ def slide(
     put into the result on the CPU.
 
     Args:
-        image: `(C, D, H, W)` float32 on the CPU. Smaller sides than the window's are filled up with zeros.
+        image: `(C, D, H, W)` float32 on the CPU. Smaller sides than the window's are filled up with the
+            voxels of the border, as patches that reach over it are in training.
         window: `(D, H, W)` of the windows.
         forward: `(B, C, *window)` on `device` to `(B, outputs, *window)`.
         outputs: how many maps `forward` returns.
@@ -87,7 +88,11 @@ def _fill_up(image: Tensor, window: Triple) -> tuple[Tensor, Triple]:
     z, y, x = (n // 2 for n in lacking)
     if not any(lacking):
         return image, (0, 0, 0)
-    return F.pad(image, (x, lacking[2] - x, y, lacking[1] - y, z, lacking[0] - z)), (z, y, x)
+    return F.pad(image, (x, lacking[2] - x, y, lacking[1] - y, z, lacking[0] - z), mode="replicate"), (
+        z,
+        y,
+        x,
+    )
 
 
 def _groups(places: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:

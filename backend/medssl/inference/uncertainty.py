@@ -14,6 +14,7 @@ from torch import Tensor
 Region: TypeAlias = tuple[int, int, int, int, int, int]
 
 _SLAB_VOXELS = 4_000_000  # voxels worked on at once: bounds the memory of a large scan's intermediate results
+_CERTAIN = 0.01  # uncertainty up to which nobody needs to look
 _COARSE_SIDE = 64  # cells a side on which the worst region is searched; finer would not move it visibly
 
 
@@ -49,11 +50,29 @@ def disagreement(probabilities: Tensor, others: Tensor) -> Tensor:
     return (probabilities - others).abs().sum(dim=-4) / 2
 
 
-def case_score(probabilities: Tensor, classes: Tensor) -> float:
+def uncertainty_map(probabilities: Tensor, disagreements: Tensor | None) -> Tensor:
+    """The uncertainty of each voxel: its entropy or the disagreement of the heads, whichever is larger.
+
+    Args:
+        probabilities: `(K, D, H, W)`, of any floating type.
+        disagreements: `(D, H, W)`, or None for a network with one head.
+
+    Returns:
+        `(D, H, W)` float32 in 0..1.
+    """
+    found = torch.empty(probabilities.shape[1:])
+    for slab in _slabs(found.shape):
+        found[slab] = entropy(probabilities[:, slab])
+        if disagreements is not None:
+            found[slab] = torch.maximum(found[slab], disagreements[slab].float())
+    return found.clamp_(0, 1)
+
+
+def case_score(probabilities: Tensor) -> float:
     """One number a case: 0 for certain to 1 for uncertain, whatever the size of its structures.
 
     1 - the overlap a prediction expects to have with the truth: the soft Dice coefficient between the
-    probabilities and the segmentation made from them, as mean over the foreground classes,
+    probabilities p and the segmentation h made from them, as mean over the foreground classes,
 
         1 - mean_k 2 sum(p_k h_k) / (sum(p_k) + sum(h_k)).
 
@@ -62,17 +81,17 @@ def case_score(probabilities: Tensor, classes: Tensor) -> float:
     a reason to look.
 
     Args:
-        probabilities: `(K, D, H, W)`, background first.
-        classes: `(D, H, W)`, class indices of the segmentation.
+        probabilities: `(K, D, H, W)`, background first, of any floating type.
     """
-    foreground = range(1, probabilities.shape[0])
-    overlap = np.zeros(probabilities.shape[0])
-    total = np.zeros(probabilities.shape[0])
-    for slab in _slabs(classes.shape):
-        for k in foreground:
-            p, h = probabilities[k, slab].float(), classes[slab] == k
-            overlap[k] += float(p[h].sum(dtype=torch.float64))
-            total[k] += float(p.sum(dtype=torch.float64)) + int(h.sum())
+    count = probabilities.shape[0]
+    overlap, total = np.zeros(count), np.zeros(count)
+    for slab in _slabs(probabilities.shape[1:]):
+        p = probabilities[:, slab].float()
+        classes = p.argmax(dim=0)
+        for k in range(1, count):
+            h = classes == k
+            overlap[k] += float(p[k][h].sum(dtype=torch.float64))
+            total[k] += float(p[k].sum(dtype=torch.float64)) + int(h.sum())
     expected = np.divide(2 * overlap, total, out=np.zeros_like(total), where=total > 0)[1:]
     return float(np.clip(1 - expected.mean(), 0.0, 1.0))
 
@@ -97,7 +116,8 @@ def worst_slice(uncertainty: NDArray[np.float32], found: NDArray[np.bool_]) -> i
 def worst_region(uncertainty: NDArray[np.float32]) -> Region | None:
     """The box that holds the most uncertainty: where a correction is most likely needed.
 
-    Its sides are a third of the extent of all uncertain voxels (over 0.25) along each axis.
+    Its sides are a third of the extent of all voxels that are at least a quarter as uncertain as the most
+    uncertain one.
 
     Args:
         uncertainty: `(z, y, x)`, 0..1.
@@ -105,7 +125,8 @@ def worst_region(uncertainty: NDArray[np.float32]) -> Region | None:
     Returns:
         `(z0, z1, y0, y1, x0, x1)`, half open, in voxels; None when no voxel is uncertain.
     """
-    bounds = _bounds(uncertainty > 0.25)
+    most = float(uncertainty.max())
+    bounds = _bounds(uncertainty > most / 4) if most > _CERTAIN else None
     if bounds is None:
         return None
     part = uncertainty[tuple(slice(start, stop) for start, stop in bounds)]

@@ -1,0 +1,227 @@
+"""From the channels of a scan to its segmentation on the scan's own grid, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medssl.imaging.volume import Grid, Volume
+from medssl.inference.components import keep_largest
+from medssl.inference.convolutions import fast_convolutions
+from medssl.inference.sliding import slide
+from medssl.inference.uncertainty import (
+    Region,
+    case_score,
+    disagreement,
+    uncertainty_map,
+    worst_region,
+    worst_slice,
+)
+from medssl.labels import LabelSchema, MirrorAxis
+from medssl.learning.device import choose_device
+from medssl.learning.level_sets import class_probabilities, sharpness_over
+from medssl.learning.methods.dual_task import RISE_VOXELS
+from medssl.learning.model import Model
+from medssl.learning.plan import Triple
+from medssl.learning.preprocessing import Prepared, WayBack, prepare
+from medssl.learning.settings import DeviceName
+
+_ARRAY_AXIS: dict[MirrorAxis, int] = {"up-down": 0, "front-back": 1, "left-right": 2}
+_LARGE = 1 << 26  # numbers; larger results are kept in 16 bits (256 MiB would be needed in 32)
+_WHOLE = 2.0  # a scan of at most so many patches goes through the network in one piece
+_GPU_SHARE = 0.25  # of the free GPU memory, for the weighted sums of the windows
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the network says of a scan, on the plan's grid.
+
+    Attributes:
+        probabilities: `(K, D, H, W)` on the CPU, background first; 16-bit floats for large scans.
+        disagreement: `(D, H, W)`, between segmentation and level-set head; None when there is no such head.
+        way: back onto the scan's own grid.
+    """
+
+    probabilities: Tensor
+    disagreement: Tensor | None
+    way: WayBack
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A segmentation on the scan's own grid.
+
+    Attributes:
+        values: label values (z, y, x).
+        uncertainty: (z, y, x), 0 certain to 1 uncertain; None when it was not asked for.
+        score: 0 for a certain to 1 for an uncertain case, see `case_score`.
+        worst_slice: index along z of the slice to look at first.
+        worst_region: the box to look at first, `(z0, z1, y0, y1, x0, x1)`, half open; None without any doubt.
+        volumes_ml: volume of each segment in ml, by name.
+    """
+
+    values: NDArray[np.uint8]
+    uncertainty: NDArray[np.float32] | None
+    score: float
+    worst_slice: int
+    worst_region: Region | None
+    volumes_ml: dict[str, float]
+
+
+class Predictor:
+    """Segments scans with a model.
+
+    `predict` is the whole way. Its three steps are public so that a program can do them for different scans
+    at the same time: only `infer` uses the network.
+
+    Args:
+        model: the model; its network moves to the device.
+        device: where to compute.
+        mirror: average over mirrored copies along the axes that the label schema allows.
+
+    Raises:
+        UsageError: a GPU was asked for and there is none.
+    """
+
+    def __init__(self, model: Model, device: DeviceName = "auto", *, mirror: bool = True) -> None:
+        self.device = choose_device(device)
+        self.model_id = model.card.id
+        self.schema: LabelSchema = model.plan.label_schema
+        self._plan = model.plan
+        self._network = model.network.to(self.device).eval()
+        self._has_level_set = "level_set" in self._network.head_names
+        self._sharpness = sharpness_over(RISE_VOXELS, self._plan.spacing_mm, self._plan.level_set_mm)
+        axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes] if mirror else []
+        self._flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
+
+    def predict(self, channels: Sequence[Volume], check: Callable[[], None] = lambda: None) -> Prediction:
+        """Segment one scan.
+
+        Args:
+            channels: one volume a channel of the plan, all on one grid.
+            check: called between windows; may raise to stop.
+
+        Raises:
+            ModelError: another number of channels than the model has.
+            GridError: the channels do not share a grid.
+        """
+        return self.finish(self.infer(self.prepare(channels), check), with_map=True)
+
+    def prepare(self, channels: Sequence[Volume]) -> Prepared:
+        """Bring a scan into the form the network sees; see `predict` for the errors."""
+        with torch.inference_mode():
+            return prepare(channels, self._plan)
+
+    def infer(self, prepared: Prepared, check: Callable[[], None] = lambda: None) -> Opinion:
+        """Let the network look at a prepared scan, in windows when it is large."""
+        classes = self._plan.network.classes
+        outputs = classes + (1 if self._has_level_set else 0)
+        window = self.window(prepared.image)
+
+        def forward(windows: Tensor) -> Tensor:
+            check()
+            return self._opinions(windows)
+
+        with torch.inference_mode(), fast_convolutions(self.device):
+            found = slide(
+                prepared.image,
+                window,
+                forward,
+                outputs,
+                batch=1 if self.device.type == "cpu" else max(2, self._plan.batch_size),
+                device=self.device,
+                accumulate_on=self._accumulate_on(prepared.image, window, outputs),
+                dtype=torch.float16 if outputs * prepared.image[0].numel() > _LARGE else torch.float32,
+            )
+        return Opinion(found[:classes], found[classes] if self._has_level_set else None, prepared.way)
+
+    def finish(self, opinion: Opinion, with_map: bool) -> Prediction:
+        """Bring what the network said onto the scan's own grid, clean it and measure it.
+
+        Args:
+            opinion: from `infer`.
+            with_map: also make the uncertainty map.
+        """
+        grid = opinion.way.grid
+        with torch.inference_mode():
+            classes = opinion.way.restore_classes(opinion.probabilities)
+            values = keep_largest(self.schema.to_values(classes), self.schema)
+            doubt = uncertainty_map(opinion.probabilities, opinion.disagreement)
+            found = opinion.probabilities[0] < 0.5
+            uncertainty = opinion.way.restore(doubt[None])[0].numpy() if with_map else None
+            score = case_score(opinion.probabilities)
+        # Where to look is found on the plan's grid, whose voxels are as large as the network sees them.
+        turned = opinion.way.canonical.undo(doubt.numpy())
+        region = worst_region(turned)
+        counts = np.bincount(values.ravel(), minlength=256)
+        return Prediction(
+            values=values,
+            uncertainty=uncertainty,
+            score=score,
+            worst_slice=_onto(
+                worst_slice(turned, opinion.way.canonical.undo(found.numpy())), turned.shape[0], grid.shape[0]
+            ),
+            worst_region=None if region is None else _region_onto(region, turned.shape, grid),
+            volumes_ml={s.name: float(counts[s.value]) * grid.voxel_ml for s in self.schema.segments},
+        )
+
+    def window(self, image: Tensor) -> Triple:
+        """The windows' size for a prepared image `(C, D, H, W)`: the whole of it when it is small."""
+        divisor = self._plan.network.divisor
+        d, h, w = (-(-side // step) * step for side, step in zip(image.shape[1:], divisor, strict=True))
+        return (d, h, w) if d * h * w <= _WHOLE * math.prod(self._plan.patch_size) else self._plan.patch_size
+
+    @property
+    def bytes_per_voxel(self) -> int:
+        """About how much memory a scan takes on its way, a voxel of one channel, when it is not resampled."""
+        outputs = self._plan.network.classes + 1
+        return 4 + 4 + 2 * outputs + 4 + 4
+
+    def _opinions(self, windows: Tensor) -> Tensor:
+        """Mean over mirrored copies of the probabilities and, behind them, of the heads' disagreement."""
+        total: Tensor | None = None
+        for flip in self._flips:
+            with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
+                heads = self._network(
+                    windows.flip(flip) if flip else windows,
+                    ("segmentation", "level_set") if self._has_level_set else ("segmentation",),
+                )
+            maps = heads["segmentation"].float().softmax(dim=1)
+            if self._has_level_set:
+                others = class_probabilities(heads["level_set"], self._sharpness)
+                maps = torch.cat((maps, disagreement(maps, others).unsqueeze(1)), dim=1)
+            maps = maps.flip(flip) if flip else maps
+            total = maps if total is None else total + maps
+        assert total is not None
+        return total / len(self._flips)
+
+    def _accumulate_on(self, image: Tensor, window: Triple, outputs: int) -> torch.device:
+        if self.device.type == "cpu":
+            return self.device
+        sides = (max(side, w) for side, w in zip(image.shape[2:], window[1:], strict=True))
+        needed = 2 * 4 * (outputs + 1) * window[0] * math.prod(sides)
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return self.device if needed < _GPU_SHARE * free else torch.device("cpu")
+
+
+def _onto(index: int, before: int, after: int) -> int:
+    """The voxel of a finer or coarser axis over the same length that holds a voxel's centre."""
+    return min(after - 1, int((index + 0.5) * after / before))
+
+
+def _region_onto(region: Region, shape: tuple[int, ...], grid: Grid) -> Region:
+    def bounds() -> Iterator[int]:
+        for axis, (before, after) in enumerate(zip(shape, grid.shape, strict=True)):
+            start = int(region[2 * axis] * after / before)
+            yield start
+            yield max(start + 1, min(after, math.ceil(region[2 * axis + 1] * after / before)))
+
+    z0, z1, y0, y1, x0, x1 = bounds()
+    return z0, z1, y0, y1, x0, x1

@@ -1,0 +1,93 @@
+"""What became of the scans of a folder run, and the table of it that spreadsheets read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from medssl.inference.ledger import Ledger, Measurements, TableRow
+
+RowState: TypeAlias = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class FolderRow:
+    """What became of one scan.
+
+    Attributes:
+        scan: its name, with the folders below the input folder.
+        source: its file or folder.
+        state: segmented now, segmented by an earlier run, or not segmented.
+        output: the segmentation; None when it failed.
+        measured: what is known of it; None when it failed.
+        note: the reason when it failed, or what a person should know.
+    """
+
+    scan: str
+    source: Path
+    state: RowState
+    output: Path | None = None
+    measured: Measurements | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FolderResult:
+    """All scans of a run, by name, and its table."""
+
+    rows: tuple[FolderRow, ...]
+    table: Path
+
+    def count(self, state: RowState) -> int:
+        """How many scans ended in a state."""
+        return sum(row.state == state for row in self.rows)
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The reason of each scan that was not segmented."""
+        return {row.scan: row.note for row in self.rows if row.state == "failed"}
+
+
+def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segments: Sequence[str]) -> Path:
+    """Write `volumes.csv` into the output folder, or `volumes-2.csv`... when somebody else has that name.
+
+    Args:
+        ledger: of the output folder.
+        staging: a folder for the unfinished file, on the same disk.
+        rows: one a line.
+        segments: names of the segments, one a column of volumes in ml.
+
+    Returns:
+        The table's path.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    names = (f"volumes{'' if n == 1 else f'-{n}'}.csv" for n in count(1))
+    free = (ledger.output / name for name in names)
+    target = next(path for path in free if not path.exists() or ledger.is_ours(path))
+    staged = staging / "volumes.csv"
+    # Spreadsheets take a file for UTF-8 only when it begins with the byte order mark.
+    with staged.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        volumes = [f"{name} (ml)" for name in segments]
+        writer.writerow(
+            ["scan", "state", *volumes, "uncertainty", "worst slice", "segmentation", "source", "note"]
+        )
+        writer.writerows(_line(row, ledger.output, segments) for row in rows)
+    path, size, sha256 = ledger.describe(staged, target)
+    ledger.publish(staged, TableRow(path=path, bytes=size, sha256=sha256))
+    return target
+
+
+def _line(row: FolderRow, output: Path, segments: Sequence[str]) -> list[str]:
+    measured = ["" for _ in segments] + ["", ""]
+    if row.measured is not None:
+        volumes = [f"{row.measured.volumes_ml[name]:.4f}" for name in segments]
+        measured = [*volumes, f"{row.measured.score:.4f}", str(row.measured.worst_slice)]
+    where = row.output.relative_to(output).as_posix() if row.output else ""
+    return [row.scan, row.state, *measured, where, str(row.source), row.note]
