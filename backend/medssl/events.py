@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, TypeAdapter
 
 from medssl.errors import Cancelled
 
@@ -15,10 +16,18 @@ JobState: TypeAlias = Literal["queued", "running", "cancelling", "finished", "fa
 LogLevel: TypeAlias = Literal["info", "warning", "error"]
 
 
+def _as_json(number: float) -> float | str:
+    return number if math.isfinite(number) else str(number)
+
+
+# A loss that is NaN must survive the event file, but JSON has no number for it: it is the text "nan" there.
+Number: TypeAlias = Annotated[float, PlainSerializer(_as_json, when_used="json")]
+
+
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    time: float = Field(default_factory=time.time, description="Seconds since 1970-01-01 UTC.")
+    time: Number = Field(default_factory=time.time, description="Seconds since 1970-01-01 UTC.")
 
 
 class Progress(_Event):
@@ -26,9 +35,9 @@ class Progress(_Event):
 
     kind: Literal["progress"] = "progress"
     stage: str
-    done: float
-    total: float
-    left_s: float | None = Field(default=None, description="Estimated seconds to the end of the stage.")
+    done: Number
+    total: Number
+    left_s: Number | None = Field(default=None, description="Estimated seconds to the end of the stage.")
 
 
 class Metric(_Event):
@@ -36,7 +45,7 @@ class Metric(_Event):
 
     kind: Literal["metric"] = "metric"
     name: str
-    value: float
+    value: Number
     step: int
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,14 @@ MirrorAxis: TypeAlias = Literal["left-right", "front-back", "up-down"]
 
 # Distinct in light and dark views and for the common colour-vision deficiencies (Okabe and Ito, 2008).
 PALETTE: tuple[Colour, ...] = (
-    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
-)  # fmt: skip
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
 
 
 class Code(BaseModel):
@@ -88,13 +94,13 @@ class LabelSchema(BaseModel):
         return self
 
     @classmethod
-    def of_names(cls, names: dict[int, str], **settings: Any) -> LabelSchema:
+    def of_names(cls, names: dict[int, str], mirror_axes: tuple[MirrorAxis, ...] = ()) -> LabelSchema:
         """Make a schema from label values and names, with colours of the standard palette."""
         segments = tuple(
             Segment(name=name, value=value, colour=PALETTE[i % len(PALETTE)])
             for i, (value, name) in enumerate(sorted(names.items()))
         )
-        return cls(segments=segments, **settings)
+        return cls(segments=segments, mirror_axes=mirror_axes)
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -126,12 +132,18 @@ class LabelSchema(BaseModel):
             )
 
     def to_classes(self, values: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Turn label values into class indices (uint8, same shape); 255 stays 255. See `check` for the rest."""
+        """Turn label values into class indices (uint8, same shape).
+
+        255 stays 255, and so becomes 255 what the schema does not know; see `check`.
+
+        Raises:
+            LabelError: values below 0 or above 255.
+        """
         table = np.full(256, UNANNOTATED, dtype=np.uint8)
         table[BACKGROUND] = 0
         for index, value in enumerate(self.values, start=1):
             table[value] = index
-        return table[values.astype(np.uint8)]
+        return table[_as_bytes(values)]
 
     def to_values(self, classes: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Turn class indices back into label values (uint8, same shape); 255 stays 255."""
@@ -139,4 +151,13 @@ class LabelSchema(BaseModel):
         table[0] = BACKGROUND
         for index, value in enumerate(self.values, start=1):
             table[index] = value
-        return table[classes.astype(np.uint8)]
+        return table[_as_bytes(classes)]
+
+
+def _as_bytes(values: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Turn whole numbers into bytes; a plain cast would turn 256 into background without a word."""
+    if values.dtype == np.uint8:
+        return np.asarray(values, dtype=np.uint8)
+    if values.size and (values.min() < 0 or values.max() > UNANNOTATED):
+        raise LabelError(f"A label map holds values from {values.min()} to {values.max()}.", "Use 0 to 255.")
+    return values.astype(np.uint8)
