@@ -92,7 +92,7 @@ def read_slice(path: Path) -> Slice | None:
         spacing_mm=_numbers(header.get("PixelSpacing"), 2),
         position_mm=_numbers(header.get("ImagePositionPatient"), 3),
         orientation=_numbers(header.get("ImageOrientationPatient"), 6),
-        complete=_is_packed(header) or path.stat().st_size - pixels_from >= needed,
+        complete=path.stat().st_size - pixels_from >= _stored_bytes(header, needed),
     )
 
 
@@ -112,10 +112,12 @@ def _looks_like_dicom(start: bytes, path: Path) -> bool:
     )
 
 
-def _is_packed(header: pydicom.Dataset) -> bool:
-    meta = getattr(header, "file_meta", None)
-    syntax = getattr(meta, "TransferSyntaxUID", None)
-    return syntax is not None and bool(syntax.is_compressed)
+def _stored_bytes(header: pydicom.Dataset, needed: int) -> int:
+    """How many bytes the pixels take in the file at least, with the header of their element."""
+    syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is None or syntax.is_implicit_VR:
+        return needed + 8
+    return 0 if syntax.is_compressed else needed + 12
 
 
 def _whole(value: Any, otherwise: int = 0) -> int:

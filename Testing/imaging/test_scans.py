@@ -1,0 +1,80 @@
+"""The scans of a folder tree are found, each with a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from medssl.errors import ImageError
+from medssl.imaging.labels import write_labels
+from medssl.imaging.scans import find_scans
+from medssl.imaging.volume import Grid, Volume
+from medssl.imaging.writing import write_volume
+from medssl.labels import LabelSchema
+
+WriteSeries = Callable[..., list[Path]]
+VOLUME = Volume(np.arange(60, dtype=np.int16).reshape(5, 4, 3), Grid((3, 4, 5), (1.0, 1.0, 1.0)))
+
+
+def test_files_and_series_are_found_and_read(tmp_path: Path, write_series: WriteSeries) -> None:
+    write_volume(tmp_path / "a.nii.gz", VOLUME)
+    write_volume(tmp_path / "deep" / "er" / "v1.2 final.nrrd", VOLUME)
+    write_volume(tmp_path / "deep" / "Ångström.mha", VOLUME)
+    write_series(tmp_path / "study" / "series 1", VOLUME.array)
+    scans = find_scans(tmp_path)
+    assert [scan.name for scan in scans] == ["a", "deep/er/v1.2 final", "deep/Ångström", "study/series 1"]
+    for scan in scans:
+        assert scan.problem is None
+        assert np.array_equal(scan.read().array, VOLUME.array)
+        assert scan.relative == Path(scan.name)
+    assert [scan.source.name for scan in scans] == ["a.nii.gz", "v1.2 final.nrrd", "Ångström.mha", "series 1"]
+    assert [scan.name for scan in find_scans(tmp_path, recursive=False)] == ["a"]
+
+
+def test_segmentations_hidden_files_and_other_files_are_passed_over(tmp_path: Path) -> None:
+    values = np.ones(VOLUME.grid.shape, np.uint8)
+    write_labels(tmp_path / "a.seg.nrrd", values, VOLUME.grid, LabelSchema.of_names({1: "Liver"}))
+    for name in ("._a.nii.gz", ".partial-x.nii.gz", "notes.txt", "table.csv", "picture.png"):
+        (tmp_path / name).write_bytes(b"x" * 400)
+    write_volume(tmp_path / ".hidden" / "a.nii.gz", VOLUME)
+    assert find_scans(tmp_path) == []
+
+
+def test_scans_whose_names_would_be_the_same_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a.nii.gz", "a.nrrd", "A.mha", "a-nrrd.nii"):
+        write_volume(tmp_path / name, VOLUME)
+    names = [scan.relative.name for scan in find_scans(tmp_path)]
+    assert len({name.casefold() for name in names}) == 4
+
+
+def test_several_series_in_one_folder_get_their_descriptions_as_names(
+    tmp_path: Path, write_series: WriteSeries
+) -> None:
+    write_series(tmp_path / "flat", VOLUME.array, description="T2 / FLAIR: *")
+    for file in (tmp_path / "flat").iterdir():
+        file.rename(file.with_name(f"other-{file.name}"))
+    write_series(tmp_path / "flat", VOLUME.array + 1, description="T1")
+    write_series(tmp_path, VOLUME.array[:1], description="")
+    scans = find_scans(tmp_path)
+    assert [scan.name for scan in scans] == ["flat/T1", "flat/T2_FLAIR", "MR"]
+    assert np.array_equal(scans[0].read().array, VOLUME.array + 1)
+    assert "single slice" in (scans[2].problem or "")
+    with pytest.raises(ImageError, match="single slice"):
+        scans[2].read()
+
+
+def test_a_bad_file_is_listed_and_says_so_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "bad.nii.gz").write_bytes(b"")
+    (scan,) = find_scans(tmp_path)
+    with pytest.raises(ImageError, match="empty"):
+        scan.read()
+
+
+def test_one_file_is_a_folder_of_one_scan_and_a_missing_folder_is_named(tmp_path: Path) -> None:
+    write_volume(tmp_path / "a.b.nii.gz", VOLUME)
+    (scan,) = find_scans(tmp_path / "a.b.nii.gz")
+    assert (scan.name, scan.source) == ("a.b", tmp_path / "a.b.nii.gz")
+    with pytest.raises(ImageError, match="no folder"):
+        find_scans(tmp_path / "gone")
