@@ -2,24 +2,158 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
+
+from medssl.errors import GridError, ImageError
+from medssl.events import Monitor
+from medssl.imaging.reading import read_grid, read_volume
+from medssl.learning.cache import TensorCache, key_of
+from medssl.learning.distance import level_set
+from medssl.learning.plan import Plan
+from medssl.learning.preprocessing import prepare, prepare_labels
+from medssl.machine import Machine
+from medssl.project import Annotation, Case, Project
+
+_PREPARATION = 1  # raised when preprocessing changes what it makes, so that old cache entries are not used
+_MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training needs the rest
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingCase:
-    """One prepared case; all tensors on the plan's grid.
+    """One prepared case; all tensors on the plan's grid and the CPU.
 
     Attributes:
         name: the case's.
         image: `(C, D, H, W)` float32 (float16 when memory is short), see `preprocessing.prepare`.
         labels: `(D, H, W)` uint8 class indices, 255 where not annotated; None for an unannotated case.
-        level_set: `(F, D, H, W)` float32 in [-1, 1], NaN where unknown, see `distance.level_set`; None
-            without labels or when not asked for.
+        level_set: `(F, D, H, W)`, of the image's type, in [-1, 1], NaN where unknown, see
+            `distance.level_set`; None without labels or when not asked for.
     """
 
     name: str
     image: Tensor
     labels: Tensor | None
     level_set: Tensor | None = None
+
+
+def load_cases(
+    project: Project,
+    cases: Sequence[Case],
+    plan: Plan,
+    monitor: Monitor,
+    *,
+    with_level_set: bool,
+    memory_bytes: int | None = None,
+) -> list[TrainingCase]:
+    """Prepare cases for training, or take them from the project's cache.
+
+    All annotated cases are loaded. Of the unannotated, as many as fit in memory, in an order that is
+    shuffled but always the same. One that cannot be read is left out, and `monitor` told; an annotated one is
+    an error, because somebody's work would be ignored.
+
+    Args:
+        project: where annotations are read and prepared tensors are cached.
+        cases: which; those with an annotation get labels.
+        plan: how to prepare them.
+        monitor: told of progress, asked whether to stop.
+        with_level_set: make the level sets of annotated cases as well.
+        memory_bytes: how much the cases may take; a third of what is free now when None.
+
+    Returns:
+        In the order of `cases`.
+
+    Raises:
+        ImageError: an annotated case cannot be read, or no longer fits its annotation.
+        Cancelled: the person asked to stop.
+    """
+    limit = Machine.look().memory_free_bytes // _MEMORY_SHARE if memory_bytes is None else memory_bytes
+    loader = _Loader(
+        project, plan, with_level_set, TensorCache(project.folder / "cache" / "prepared", monitor)
+    )
+    order = list(range(len(cases)))
+    random.Random(0).shuffle(order)
+    order.sort(key=lambda index: cases[index].annotation is None)
+    loaded: dict[int, TrainingCase] = {}
+    used = 0
+    for done, index in enumerate(order):
+        monitor.check()
+        monitor.progress("Preparing scans", done, len(cases))
+        case = cases[index]
+        if case.annotation is None and used >= limit:
+            monitor.log(
+                f"The memory of this computer holds {done} of {len(cases)} cases; "
+                f"{len(cases) - done} unannotated ones are not used.",
+                "warning",
+            )
+            break
+        try:
+            loaded[index] = loader.load(case)
+        except ImageError as error:
+            if case.annotation is not None:
+                raise
+            monitor.log(f"The case {case.name} is left out. {error}", "warning")
+            continue
+        used += _bytes_of(loaded[index])
+    monitor.progress("Preparing scans", len(cases), len(cases))
+    precise = 2 * used <= limit
+    return [_in_full(loaded[index]) if precise else loaded[index] for index in sorted(loaded)]
+
+
+@dataclass(frozen=True)
+class _Loader:
+    project: Project
+    plan: Plan
+    with_level_set: bool
+    cache: TensorCache
+
+    def load(self, case: Case) -> TrainingCase:
+        """Load one case, in 16-bit floats."""
+        try:
+            image = self.cache.get(f"{case.folder}.image", self._image_key(case), lambda: self._image(case))
+            labels = None if case.annotation is None else self._labels(case, case.annotation)
+        except OSError as error:
+            raise ImageError(
+                f"The scan of the case {case.name} cannot be read: {error.filename}: {error.strerror}.",
+                "Put the file back, or exclude the case.",
+            ) from error
+        distances = None
+        if labels is not None and self.with_level_set:
+            count = self.plan.network.classes - 1
+            made = level_set(labels.numpy(), count, self.plan.spacing_mm, self.plan.level_set_mm)
+            distances = torch.from_numpy(made).half()
+        return TrainingCase(case.name, image, labels, distances)
+
+    def _image(self, case: Case) -> Tensor:
+        return prepare([read_volume(path) for path in case.channels], self.plan).image.half()
+
+    def _labels(self, case: Case, annotation: Annotation) -> Tensor:
+        def make() -> Tensor:
+            values, grid = self.project.read_annotation(annotation), read_grid(case.channels[0])
+            if values.shape != grid.shape:
+                raise GridError(
+                    f"{case.channels[0]} has {grid.shape} voxels, but {annotation.path} has {values.shape}: "
+                    "the scan was changed after it was annotated.",
+                    "Put the scan back that was annotated, or exclude the case.",
+                )
+            return prepare_labels(values, grid, self.plan)
+
+        key = key_of(f"{self._image_key(case)} {self.plan.label_schema.values}", [annotation.path])
+        return self.cache.get(f"{case.folder}.labels", key, make)
+
+    def _image_key(self, case: Case) -> str:
+        seen = self.plan.model_dump_json(include={"spacing_mm", "normalisation"})
+        return key_of(f"{_PREPARATION} {seen}", case.channels)
+
+
+def _in_full(case: TrainingCase) -> TrainingCase:
+    distances = case.level_set.float() if case.level_set is not None else None
+    return replace(case, image=case.image.float(), level_set=distances)
+
+
+def _bytes_of(case: TrainingCase) -> int:
+    return sum(x.nbytes for x in (case.image, case.labels, case.level_set) if x is not None)

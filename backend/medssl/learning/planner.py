@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,8 @@ from medssl.labels import LabelSchema
 from medssl.learning.distance import DEFAULT_SATURATION_MM, saturation_of_radii
 from medssl.learning.facts import ChannelFacts, ScanFacts
 from medssl.learning.plan import PLAN_FORMAT, NetworkShape, Normalisation, Plan, Triple
+from medssl.machine import Machine
 from medssl.storage import write_text
-
-if TYPE_CHECKING:
-    from medssl.machine import Machine
 
 _CT_AIR = -500.0  # Hounsfield units: a CT of a body holds darker voxels, a scan of another kind rarely does
 _CT_BRIGHTEST = 3000.0  # phase images are whole numbers with large negative ones too, but as bright as dark
