@@ -154,3 +154,16 @@ def test_a_nifti_file_with_only_a_quaternion_keeps_its_geometry(tmp_path: Path) 
     image.set_qform(affine, 1)
     nibabel.save(image, tmp_path / "scan.nii")
     assert np.allclose(read_grid(tmp_path / "scan.nii").matrix, np.diag([-1, -1, 1, 1]) @ affine)
+
+
+def test_scaled_and_big_endian_nifti_files_are_read_as_intensities(tmp_path: Path) -> None:
+    stored = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    for kind in (np.int16, np.float32):
+        header = nibabel.Nifti1Header(endianness=">")
+        header.set_data_dtype(kind)
+        image = nibabel.Nifti1Image(stored.astype(kind), np.eye(4), header)
+        image.header.set_slope_inter(0.5, -10)
+        nibabel.save(image, tmp_path / "scan.nii.gz")
+        expected = nibabel.load(tmp_path / "scan.nii.gz").get_fdata().T
+        assert np.allclose(read_volume(tmp_path / "scan.nii.gz").array, expected)
+    assert expected.min() != 0

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ from medssl.imaging.volume import Grid
 _HEADER_BYTES = 348
 _CHUNK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
-_FLOATS = {16: np.float32, 64: np.float64}  # by NIfTI's code of the type
+_TYPES = {
+    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,21 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     )
 
 
-def read_float_voxels(path: Path, header: NiftiHeader) -> NDArray[np.floating] | None:
-    """Read voxels (z, y, x) that are stored as floats, NaN and infinity as they are; None for other types.
+def read_nifti_voxels(path: Path, header: NiftiHeader) -> NDArray[Any] | None:
+    """Read voxels (z, y, x) as they are stored, floats scaled; None for what ITK is left to read.
 
-    ITK reads NaN and infinity as 0 in silence, which is an intensity like any other.
+    ITK reads NaN and infinity as 0 in silence, which is an intensity like any other, and holds every voxel
+    twice while it reads. It is left to read whole numbers that become fractions, and rare types.
 
     Raises:
         EOFError, OSError, zlib.error: the file ends before its last voxel, or cannot be unpacked.
     """
-    if header.type_code not in _FLOATS:
+    if header.type_code not in _TYPES:
         return None
-    kind = np.dtype(_FLOATS[header.type_code]).newbyteorder(header.byte_order)
+    kind = np.dtype(_TYPES[header.type_code]).newbyteorder(header.byte_order)
+    is_scaled = header.slope != 0 and (header.slope, header.intercept) != (1, 0)
+    if is_scaled and kind.kind != "f":
+        return None
     voxels = np.empty(header.size[2::-1], kind)
     with _unpacked(path) as file:
         file.read(header.data_start)
@@ -107,7 +113,7 @@ def read_float_voxels(path: Path, header: NiftiHeader) -> NDArray[np.floating] |
                 raise EOFError(f"{path} ends before its last voxel")
             left = left[got:]
     voxels = voxels.astype(kind.newbyteorder("="), copy=False)
-    if header.slope != 0 and (header.slope, header.intercept) != (1, 0):
+    if is_scaled:
         voxels *= header.slope
         voxels += header.intercept
     return voxels

@@ -15,7 +15,7 @@ from medssl.imaging.dicom import only_series, read_series, series_grid
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import header_grid, incomplete, open_header, unreadable
 from medssl.imaging.itk import array_of
-from medssl.imaging.nifti import read_float_voxels, read_nifti_header
+from medssl.imaging.nifti import read_nifti_header, read_nifti_voxels
 from medssl.imaging.volume import Grid, Volume
 
 
@@ -59,9 +59,9 @@ def read_voxels(reader: sitk.ImageFileReader, grid: Grid, path: Path) -> NDArray
     """
     try:
         header = read_nifti_header(path) if suffix_of(path) in (".nii", ".nii.gz") else None
-        floats = read_float_voxels(path, header) if header else None
-        if floats is not None:
-            return floats
+        array = read_nifti_voxels(path, header) if header else None
+        if array is not None:
+            return array
         if reader.GetDimension() > 3:
             reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
         return array_of(reader.Execute())
