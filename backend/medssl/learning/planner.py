@@ -208,13 +208,19 @@ def _patch(shape: Triple, divisor: Triple, spacing: tuple[float, float, float], 
         excess = math.prod(patch) / most_voxels  # of equally good ones the smallest: padding teaches nothing
         return sum(covered) - 0.5 * uneven - 1e-3 * excess
 
-    candidates = [patch for patch in _patches(shape, divisor) if math.prod(patch) <= most_voxels]
-    return max(candidates, key=merit) if candidates else divisor
+    return max(_patches(shape, divisor, most_voxels), key=merit, default=divisor)
 
 
-def _patches(shape: Triple, divisor: Triple) -> Iterator[Triple]:
-    z, y, x = (range(step, whole + step, step) for step, whole in zip(divisor, shape, strict=True))
-    return itertools.product(z, y, x)
+def _patches(shape: Triple, divisor: Triple, most_voxels: int) -> Iterator[Triple]:
+    """Patches within a case and the limit; of those that differ in x, the longest: never worse."""
+    z_sides, y_sides = (
+        range(step, whole + step, step) for step, whole in zip(divisor[:2], shape[:2], strict=True)
+    )
+    longest = -(-shape[2] // divisor[2])
+    for z, y in itertools.product(z_sides, y_sides):
+        steps = min(longest, most_voxels // (z * y * divisor[2]))
+        if steps > 0:
+            yield z, y, steps * divisor[2]
 
 
 def _normalisation(channels: Sequence[ChannelFacts]) -> Normalisation:

@@ -1,0 +1,207 @@
+"""The plan follows the cases and the machine."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from medssl.errors import DataError, ModelError
+from medssl.labels import LabelSchema
+from medssl.learning.facts import ChannelFacts, ScanFacts, gather_facts
+from medssl.learning.plan import Plan
+from medssl.learning.planner import make_plan, read_plan, write_plan
+from medssl.machine import Gpu, Machine
+
+GIB = 1 << 30
+SCHEMA = LabelSchema.of_names({1: "one", 2: "two"})
+CPU = Machine(8 * GIB, 8 * GIB, 2, None)
+Spacing = tuple[float, float, float]
+Shape = tuple[int, int, int]
+
+
+def with_gpu(free_gib: int) -> Machine:
+    return Machine(64 * GIB, 64 * GIB, 16, Gpu("card", free_gib * GIB, free_gib * GIB))
+
+
+def mr(seed: int = 0) -> ChannelFacts:
+    sample = np.random.default_rng(seed).normal(500, 100, 1000)
+    return ChannelFacts(float(sample.min()), False, sample, np.empty(0))
+
+
+def ct(structures: tuple[float, ...] = ()) -> ChannelFacts:
+    sample = np.random.default_rng(0).integers(-1000, 1200, 5000).astype(float)
+    return ChannelFacts(-1024.0, True, sample, np.array(structures))
+
+
+def facts(
+    shape: Shape = (36, 51, 35),
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    channels: tuple[ChannelFacts, ...] | None = None,
+    radii: tuple[float, ...] | None = None,
+) -> ScanFacts:
+    return ScanFacts("case", shape, spacing, channels or (mr(),), radii)
+
+
+def plan_of(*scans: ScanFacts, machine: Machine = CPU, spacing_mm: Spacing | None = None) -> Plan:
+    names = [f"channel {i}" for i in range(len(scans[0].channels))] if scans else ["image"]
+    return make_plan(scans, SCHEMA, names, machine, spacing_mm=spacing_mm)
+
+
+def test_a_small_case_keeps_its_spacing_and_one_patch_covers_nearly_all_of_it() -> None:
+    plan = plan_of(facts())
+    assert plan.spacing_mm == (1.0, 1.0, 1.0)
+    assert sorted(plan.patch_size) == [32, 40, 48]
+    assert plan.network.divisor == (8, 8, 8)
+    assert plan.network.features == (8, 16, 32, 64)
+
+
+def test_a_large_case_becomes_coarser_until_two_cores_can_train_on_it() -> None:
+    plan = plan_of(facts((88, 142, 194), (0.625, 0.625, 0.625)))
+    assert plan.spacing_mm == pytest.approx((1.58, 1.58, 1.58), abs=0.03)
+    assert plan.patch_size == (32, 40, 48)
+
+
+def test_with_a_gpu_spacing_stays_fine_and_patches_and_batches_grow_with_its_memory() -> None:
+    scan = facts((88, 142, 194), (0.625, 0.625, 0.625))
+    small, large = plan_of(scan, machine=with_gpu(4)), plan_of(scan, machine=with_gpu(40))
+    assert small.spacing_mm == large.spacing_mm == (0.625, 0.625, 0.625)
+    assert math.prod(small.patch_size) < math.prod(large.patch_size) <= 112 * 112 * 80
+    assert (small.batch_size, large.batch_size) == (2, 4)
+    assert large.network.features == (32, 64, 128, 256, 320)
+
+
+def test_thick_slices_are_halved_later_and_not_convolved_across_at_first() -> None:
+    plan = plan_of(facts((24, 200, 200), (5.0, 0.8, 0.8)), spacing_mm=(5.0, 1.0, 1.0))
+    assert plan.network.kernels[0] == (1, 3, 3)
+    assert plan.network.strides[:3] == ((1, 1, 1), (1, 2, 2), (1, 2, 2))
+    assert 4 * plan.patch_size[0] < min(plan.patch_size[1:])
+
+
+def test_only_the_fine_axes_become_coarser() -> None:
+    plan = plan_of(facts((22, 512, 512), (5.0, 0.45, 0.45)))
+    assert plan.spacing_mm[0] == 5.0
+    assert plan.spacing_mm[1] == plan.spacing_mm[2] > 0.45
+
+
+def test_the_median_case_decides() -> None:
+    usual = [facts() for _ in range(4)]
+    odd = facts((400, 400, 400), (0.1, 9.0, 3.0))
+    assert plan_of(*usual, odd) == plan_of(*usual)
+
+
+def test_a_given_spacing_is_taken_as_it_is() -> None:
+    assert plan_of(facts(), spacing_mm=(3.0, 1.5, 1.5)).spacing_mm == (3.0, 1.5, 1.5)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.tuples(*(st.integers(1, 600) for _ in range(3))),
+            st.tuples(*(st.floats(0.05, 12.0) for _ in range(3))),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from([CPU, with_gpu(1), with_gpu(8), with_gpu(80)]),
+)
+@examples(max_examples=60)
+def test_every_plan_is_one_that_a_network_can_be_built_from(
+    scans: list[tuple[Shape, Spacing]], machine: Machine
+) -> None:
+    plan = plan_of(*(facts(shape, spacing) for shape, spacing in scans), machine=machine)
+    network = plan.network
+    levels = len(network.features)
+    assert 2 <= levels == len(network.strides) == len(network.kernels) == len(network.convolutions)
+    assert network.strides[0] == (1, 1, 1)
+    assert all(side % step == 0 for side, step in zip(plan.patch_size, network.divisor, strict=True))
+    assert math.prod(plan.patch_size) <= (61_440 if machine.gpu is None else 112 * 112 * 80)
+    assert all(math.isfinite(step) and step > 0 for step in plan.spacing_mm)
+    coarsest = [side // step for side, step in zip(plan.patch_size, network.divisor, strict=True)]
+    assert max(coarsest) > 1 or max(plan.patch_size) <= 2  # instance normalisation needs two voxels
+
+
+def test_ct_gets_a_window_and_everything_else_its_own_percentiles() -> None:
+    assert plan_of(facts(), facts()).normalisation[0].kind == "percentile"
+    assert plan_of(facts(channels=(ct(),)), facts(channels=(mr(),))).normalisation[0].kind == "percentile"
+    window = plan_of(facts(channels=(ct(),))).normalisation[0]
+    assert window.kind == "window"
+    assert -1000 <= window.low < window.mean < window.high <= 1200
+    around = plan_of(facts(channels=(ct((0.0, 50.0, 100.0)),))).normalisation[0]
+    assert (around.low, around.high) == pytest.approx((-50, 150), abs=2)
+
+
+def test_a_phase_image_is_no_ct_and_channels_are_judged_one_by_one() -> None:
+    values = np.arange(-4096.0, 4096.0)
+    phase = ChannelFacts(-4096.0, True, values, np.empty(0))
+    kinds = [n.kind for n in plan_of(facts(channels=(phase, ct()))).normalisation]
+    assert kinds == ["percentile", "window"]
+
+
+def test_level_sets_saturate_by_the_size_of_the_structures() -> None:
+    plan = plan_of(facts(radii=(4.0, 0.0)), facts(radii=(8.0, 0.0)), facts())
+    assert plan.level_set_mm == (9.0, 10.0)
+    assert plan_of(facts()).level_set_mm == (10.0, 10.0)
+
+
+def test_no_case_and_wrong_channels_are_said_in_words() -> None:
+    with pytest.raises(DataError, match="no case"):
+        make_plan([], SCHEMA, ("image",), CPU)
+    with pytest.raises(DataError, match="2 channels, but the project has 1"):
+        make_plan([facts(channels=(mr(), mr()))], SCHEMA, ("image",), CPU)
+
+
+def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
+    plan = plan_of(facts(channels=(mr(), ct())), machine=with_gpu(8))
+    write_plan(tmp_path / "plan.json", plan)
+    assert read_plan(tmp_path / "plan.json") == plan
+    assert '"spacing_mm"' in (tmp_path / "plan.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        ("", "is not a plan"),
+        ("[1, 2]", "is not a plan"),
+        ('{"size": 1}', "is not a plan"),
+        ('{"format": 2}', "newer MedSSL"),
+        ('{"format": 1}', "is damaged"),
+        ('{"format": "1"}', "is damaged"),
+    ],
+)
+def test_a_file_that_is_no_plan_is_refused_with_its_name(
+    tmp_path: Path, content: str | None, says: str
+) -> None:
+    path = tmp_path / "plan ü.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match=says) as caught:
+        read_plan(path)
+    assert str(path) in caught.value.what
+    assert caught.value.remedy
+
+
+def test_a_damaged_field_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(path, plan_of(facts()))
+    content = json.loads(path.read_text())
+    content["normalisation"][0]["std"] = -1
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=r"normalisation\.0\.std"):
+        read_plan(path)
+
+
+@pytest.mark.parametrize(("dataset", "finest"), [("hippocampus", 1.0), ("left_atrium", 1.5)])
+def test_the_plan_of_real_scans(data_folder: Path, dataset: str, finest: float) -> None:
+    paths = sorted((data_folder / dataset / "imagesTr").glob("[!.]*.nii.gz"))[:6]
+    plan = plan_of(*(gather_facts(path.name, [path], SCHEMA) for path in paths))
+    assert len(set(plan.spacing_mm)) == 1
+    assert finest <= plan.spacing_mm[0] < finest + 0.2
+    assert sorted(plan.patch_size) == [32, 40, 48]
+    assert plan.normalisation[0].kind == "percentile"
