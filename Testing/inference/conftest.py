@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import PALETTE, LabelSchema, Segment
 from medssl.learning.model import Model, ModelCard
 from medssl.learning.network import HeadName, Network
 from medssl.learning.plan import NetworkShape, Normalisation, Plan
+from torch import Tensor
 
 SCHEMA = LabelSchema(
     segments=(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from medssl.inference.components import keep_largest
 from medssl.labels import PALETTE, LabelSchema, Segment
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-
 from medssl.inference.overlapped import Outcome, Stages, overlapped
 
 

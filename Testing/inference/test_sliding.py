@@ -4,10 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from medssl.inference.sliding import slide, window_starts
 from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
-
-from medssl.inference.sliding import slide, window_starts
 
 CPU = torch.device("cpu")
 
