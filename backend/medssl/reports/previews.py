@@ -23,7 +23,7 @@ _LONGEST = 320  # pixels: enough for the enlarged view, small enough for a page 
 # Of one picture and of its outlines: four of them for each of 100 scans stay under 10 MB in base64.
 _PICTURE_BYTES = 11_500
 _OUTLINE_BYTES = 6_000
-_COARSER = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
+_COARSER = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 _MARGIN_MM = 12.0
 _AIR_HU = -200.0
 
@@ -143,13 +143,23 @@ def _outline(
     grid, outlines = size, list[Outline]()
     for share in _COARSER:
         grid, outlines = (max(1, round(size[0] * share)), max(1, round(size[1] * share))), []
-        for plane, is_reference in layers:
-            labels = np.asarray(Image.fromarray(plane).resize(grid, Image.Resampling.NEAREST))
+        drawn = [
+            (np.asarray(Image.fromarray(plane).resize(grid, Image.Resampling.NEAREST)), is_reference)
+            for plane, is_reference in layers
+        ]
+        # Tracing the speckles of a model that has learned nothing takes long, and its paths would not fit.
+        if sum(_border_length(labels) for labels, _ in drawn) > _OUTLINE_BYTES:
+            continue
+        for labels, is_reference in drawn:
             paths = ((number, trace(labels == segment.value)) for number, segment in enumerate(segments))
             outlines += [Outline(number, path, is_reference) for number, path in paths if path]
         if sum(len(outline.path) for outline in outlines) <= _OUTLINE_BYTES:
             break
     return grid, tuple(outlines)
+
+
+def _border_length(labels: NDArray[np.uint8]) -> int:
+    return sum(int(np.count_nonzero(np.diff(labels, axis=axis))) for axis in (0, 1))
 
 
 def _found(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -214,12 +224,12 @@ def _upright(plane: NDArray[Any], view: _View) -> NDArray[Any]:
 
 
 def _encode(picture: Image.Image) -> bytes:
-    """Encode as PNG if that is small enough, else as the best JPEG that is."""
+    """Encode as PNG if that is small enough, else as the best JPEG that is, of fewer pixels if need be."""
     content = _save(picture, "PNG", optimize=True)
-    for quality in (92, 84, 75, 66, 52, 38):
+    for shrink, quality in ((1, 92), (1, 84), (1, 75), (1, 66), (1, 52), (2, 75), (4, 66)):
         if len(content) <= _PICTURE_BYTES:
             break
-        content = _save(picture, "JPEG", quality=quality, optimize=True)
+        content = _save(picture.reduce(shrink), "JPEG", quality=quality, optimize=True)
     return content
 
 

@@ -1,0 +1,259 @@
+"""The report as a reader meets it: in a real browser, where one is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from medssl.evaluation.metrics import ClassScore
+from medssl.imaging.volume import Grid, Volume
+from medssl.labels import LabelSchema
+from medssl.reports.model import Fact, HistoryEntry, Problem, Report, ReportRow, flag_of
+from medssl.reports.page import render, write_report
+from medssl.reports.previews import make_previews
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SEGMENTS = LabelSchema.of_names({1: "Head", 2: "Body"}).segments
+NOW = datetime(2026, 3, 4, 15, 6, tzinfo=timezone.utc)
+
+
+def row(name: str, uncertainty: float | None, dice: float | None, *, ml: float = 1.5) -> ReportRow:
+    array = np.arange(12 * 14 * 10, dtype=np.int16).reshape(12, 14, 10)
+    values = np.zeros(array.shape, dtype=np.uint8)
+    values[4:8, 4:9, 3:7] = 1
+    values[4:8, 9:12, 3:7] = 2
+    scan = Volume(array, Grid(size=(10, 14, 12), spacing_mm=(1.0, 1.0, 2.0)))
+    reference = None if dice is None else np.roll(values, 1, axis=1)
+    scores: tuple[ClassScore, ...] = ()
+    if dice is not None:
+        missed = ClassScore("Body", 0.0, 0.0, None, None, 0.0, 2.0)
+        scores = (ClassScore("Head", dice, dice / (2 - dice), 1.25, 0.5, ml, 1.4), missed)
+    return ReportRow(
+        name=name,
+        source=f"new/{name}.nii.gz",
+        state="new scan",
+        volumes_ml=(ml, 0.0),
+        scores=scores,
+        uncertainty=uncertainty,
+        previews=make_previews(scan, values, SEGMENTS, reference=reference, worst_slice=5),
+    )
+
+
+REPORT = Report(
+    title="Hippocampus, refined",
+    created=NOW,
+    segments=SEGMENTS,
+    rows=(
+        row("scan 10", 0.31, 0.6, ml=12),
+        row("scan 2", 0.04, 0.9, ml=2),
+        row("Übung <b>", 0.12, 0.8, ml=100),
+        row("no score", None, None, ml=3),
+    ),
+    facts=(Fact("Model", "m-17"),),
+    settings=(Fact("Seed", "0"),),
+    problems=(
+        Problem("broken", "broken.nii.gz is empty.", "failed", "Copy it again."),
+        Problem("flat", "2D", "skipped"),
+    ),
+    history=(HistoryEntry(NOW, "scan 2", "accepted", "Dr. A", 34.0, "m-16"),),
+    notes=("There were no validation cases.",),
+)
+
+
+def test_the_page_names_what_was_done_what_failed_and_with_what() -> None:
+    page = render(REPORT)
+    for words in ("Hippocampus, refined", "2026-03-04 at 15:06", "m-17", "There were no validation cases."):
+        assert words in page
+    for words in ("broken.nii.gz is empty.", "Copy it again.", "Dr. A", "34 s", "1 accepted", "Seed"):
+        assert words in page
+
+
+def test_names_of_files_cannot_change_the_page() -> None:
+    page = render(REPORT)
+    assert "Übung <b>" not in page
+    assert "Übung &lt;b&gt;" in page
+
+
+def test_the_page_loads_nothing_from_anywhere() -> None:
+    page = render(REPORT)
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
+    assert not re.search(r"https?:|url\(|@import", page)
+
+
+def test_a_missed_segment_shows_dice_zero_and_no_distance() -> None:
+    page = render(replace(REPORT, rows=(REPORT.rows[0],)))
+    assert re.search(r'0\.000<span class="fine">missed</span>', page)
+
+
+def test_a_report_without_scores_previews_or_rows_is_still_a_page() -> None:
+    bare = ReportRow("a", volumes_ml=(1.0, None))
+    assert "Dice" not in render(Report("t", NOW, SEGMENTS, (bare,)))
+    assert "No scan was segmented." in render(Report("t", NOW, SEGMENTS, ()))
+
+
+def test_words_follow_the_number_as_it_is_shown() -> None:
+    flags = [flag_of(score) for score in (0.0, 0.094, 0.096, 0.244, 0.246, 1.0)]
+    assert flags == ["clear", "clear", "look", "look", "check", "check"]
+
+
+def test_a_hundred_scans_stay_below_ten_megabytes(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    scan = Volume(random.normal(size=(8, 360, 360)).astype(np.float32), Grid((360, 360, 8), (0.7, 0.7, 5.0)))
+    z, y, x = np.ogrid[:8, :360, :360]
+    values = ((y - 180) ** 2 + (x - 180) ** 2 + 900 * (z - 4) ** 2 < 150**2).astype(np.uint8)
+    previews = make_previews(scan, values, SEGMENTS, reference=np.roll(values, 3, axis=2), worst_slice=2)
+    rows = tuple(replace(REPORT.rows[0], name=f"scan {i}", previews=previews) for i in range(100))
+    path = tmp_path / "report.html"
+    write_report(path, replace(REPORT, rows=rows))
+    assert path.stat().st_size < 10_000_000
+
+
+# In the browser
+
+
+class Reader:
+    """Somebody with the report open, who notes every request and every complaint of the browser."""
+
+    def __init__(self, page: Page, requests: list[str], complaints: list[str]) -> None:
+        self.page = page
+        self.requests = requests
+        self.complaints = complaints
+
+    def names(self) -> list[str]:
+        """The scans that are shown, from top to bottom."""
+        return self.page.locator("#cases tbody tr:visible .name").all_inner_texts()
+
+    def heading(self, words: str) -> str:
+        """How a column says that it is sorted."""
+        found = self.page.locator("#cases th", has=self.page.locator(f'.sort[data-label="{words}"]'))
+        return found.get_attribute("aria-sort") or ""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this computer: install it, or set CHROMIUM to its path")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def reader(browser: Browser, tmp_path: Path) -> Iterator[Reader]:
+    path = tmp_path / "report.html"
+    write_report(path, REPORT)
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    requests: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    yield Reader(page, requests, complaints)
+    page.close()
+
+
+def test_columns_sort_both_ways_with_the_unknown_last(reader: Reader) -> None:
+    reader.page.get_by_role("button", name="Uncertainty").click()
+    assert reader.names() == ["scan 10", "Übung <b>", "scan 2", "no score"]
+    assert reader.heading("uncertainty") == "descending"
+    reader.page.get_by_role("button", name="Uncertainty").click()
+    assert reader.names() == ["scan 2", "Übung <b>", "scan 10", "no score"]
+    reader.page.locator('.sort[data-label="ml of Head"]').click()
+    assert reader.names() == ["Übung <b>", "scan 10", "no score", "scan 2"]
+    assert reader.heading("uncertainty") == "none"
+
+
+def test_names_sort_as_a_person_counts_and_by_the_keyboard_alone(reader: Reader) -> None:
+    reader.page.locator('.sort[data-label="name"]').focus()
+    reader.page.keyboard.press("Enter")
+    assert reader.names() == ["no score", "scan 2", "scan 10", "Übung <b>"]
+
+
+def test_scans_are_found_by_name_and_by_flag(reader: Reader) -> None:
+    reader.page.get_by_label("Find").fill("SCAN 1")
+    assert reader.names() == ["scan 10"]
+    assert reader.page.locator("#count").inner_text() == "1 of 4 shown"
+    reader.page.get_by_label("Show").select_option("look")
+    assert reader.names() == []
+    reader.page.get_by_role("button", name="Show all").click()
+    assert len(reader.names()) == 4
+    reader.page.get_by_label("Show").select_option("check")
+    assert reader.names() == ["scan 10"]
+
+
+def test_a_picture_is_enlarged_and_the_arrows_walk_through_planes_and_scans(reader: Reader) -> None:
+    page = reader.page
+    page.get_by_role("button", name="Enlarge scan 10, coronal").click()
+    caption, name = page.locator("#large-caption"), page.locator("#large-name")
+    assert caption.inner_text().startswith("Coronal slice")
+    page.keyboard.press("ArrowRight")
+    assert caption.inner_text().startswith("Sagittal slice")
+    page.keyboard.press("ArrowDown")
+    assert name.inner_text() == "scan 2"
+    assert page.locator("#large-picture image").count() == 1
+    page.keyboard.press("Escape")
+    assert not page.locator("#large").is_visible()
+
+
+def test_outlines_can_be_hidden(reader: Reader) -> None:
+    outline = reader.page.locator(".outline:not(.reference)").first
+    reference = reader.page.locator(".outline.reference").first
+    assert outline.evaluate("e => getComputedStyle(e).display") != "none"
+    reader.page.get_by_label("Reference").uncheck()
+    assert reference.evaluate("e => getComputedStyle(e).display") == "none"
+    assert outline.evaluate("e => getComputedStyle(e).display") != "none"
+    reader.page.get_by_label("Outlines").uncheck()
+    assert outline.evaluate("e => getComputedStyle(e).display") == "none"
+
+
+def test_a_telephone_shows_cards_that_fit_and_sorts_them(reader: Reader) -> None:
+    reader.page.set_viewport_size({"width": 380, "height": 800})
+    assert reader.page.evaluate("document.documentElement.scrollWidth") <= 380
+    reader.page.get_by_label("Sort by").select_option(label="mean Dice ↑")
+    assert reader.names() == ["scan 10", "Übung <b>", "scan 2", "no score"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_their_ground(reader: Reader, scheme: str) -> None:
+    reader.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    colours = reader.page.evaluate(
+        """() => {
+          const page = getComputedStyle(document.body);
+          const card = getComputedStyle(document.querySelector('.scroll')).backgroundColor;
+          const soft = [...document.querySelectorAll('.flag, td .fine')].map(e => getComputedStyle(e).color);
+          return [[page.color, page.backgroundColor], ...soft.map(colour => [colour, card])];
+        }"""
+    )
+    assert min(contrast(*pair) for pair in colours) >= 4.5
+
+
+def test_the_browser_asks_for_nothing_and_complains_about_nothing(reader: Reader) -> None:
+    reader.page.locator(".preview").first.click()
+    reader.page.wait_for_function("[...document.images].every(image => image.complete)")
+    asked = [url for url in reader.requests if not url.startswith("data:")]
+    assert asked == [reader.page.url]
+    assert reader.complaints == []
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two 'rgb(r, g, b)' colours, as the Web Content Accessibility Guidelines 2 define it."""
+    levels = []
+    for colour in (one, other):
+        channels = np.array([float(number) for number in re.findall(r"[\d.]+", colour)][:3]) / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        levels.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
+    return max(levels) / min(levels)
