@@ -93,7 +93,9 @@ def _annotated(project: Project, request: EvaluateRequest) -> list[str]:
     return names
 
 
-def _from_model(project: Project, names: Sequence[str], predictor: Predictor, monitor: Monitor) -> Iterator[_Scored]:
+def _from_model(
+    project: Project, names: Sequence[str], predictor: Predictor, monitor: Monitor
+) -> Iterator[_Scored]:
     """Segment the cases one after the other; only one is in memory."""
     for name in names:
         case = project.case(name)
@@ -172,9 +174,7 @@ def _report(
 ) -> Report:
     notes: tuple[str, ...] = ()
     if card is not None and request.role == "training":
-        notes = (
-            "These cases were trained on: the scores say how well they were learned, not more.",
-        )
+        notes = ("These cases were trained on: the scores say how well they were learned, not more.",)
     what = f"of {request.predictions}" if card is None else f"on the {request.role} cases"
     return Report(
         title=f"Evaluation {what}",

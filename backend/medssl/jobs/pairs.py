@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medssl.errors import DataError, UsageError
-
-_ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha")
+from medssl.imaging.formats import READABLE, stem_of, suffix_of
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,11 @@ def find_pairs(predictions: Path, references: Path, scans: Path | None) -> list[
     predicted, true = _volumes(predictions), _volumes(references)
     images = {} if scans is None else _volumes(scans)
     if not true:
-        raise DataError(f"{references} holds no label maps.", f"They end in {', '.join(_ENDINGS)}.")
+        raise DataError(f"{references} holds no label maps.", f"They end in {', '.join(READABLE)}.")
     missing = [name for name in true if name not in predicted]
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(true)} references have no prediction in {predictions}: {missing[0]}, ...",
+            f"{predictions} lacks {len(missing)} of the {len(true)} references' cases: {missing[0]}, ...",
             "Segment those scans too, or take their references out of the folder.",
         )
     # nnU-Net-style scans carry a channel number that their label maps do not.
@@ -52,15 +51,10 @@ def _volumes(folder: Path) -> dict[str, Path]:
         raise UsageError(f"The folder {folder} does not exist.", "Check the path.")
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        ending = next((e for e in _ENDINGS if path.name.lower().endswith(e)), None)
-        if (
-            ending is None
-            or not path.is_file()
-            or any(part.startswith(".") for part in path.relative_to(folder).parts)
-        ):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or suffix_of(path) is None or not path.is_file():
             continue
-        relative = path.relative_to(folder).as_posix()
-        name = relative[: len(relative) - len(ending)]
+        name = path.relative_to(folder).with_name(stem_of(path)).as_posix()
         if name in found:
             raise DataError(f"{found[name]} and {path} have one name.", "Keep one of the two.")
         found[name] = path

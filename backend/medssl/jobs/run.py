@@ -70,11 +70,11 @@ def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> J
             write_text(row.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
             _enter(project, row, files, State(state="finished"))
         except BaseException as error:
-            shown = _for_a_person(error, row.folder)
+            shown = _for_a_person(error, row)
             files.failure(error)
             state: Literal["cancelled", "failed"] = "cancelled" if isinstance(shown, Cancelled) else "failed"
             _leave(project, row, files, State(state=state, error=shown.what, remedy=shown.remedy))
-            if shown is error or not isinstance(error, Exception):
+            if shown is error or not isinstance(error, (Exception, KeyboardInterrupt)):
                 raise
             raise shown from error
     return JobResult(job_id=row.id, seconds=time.monotonic() - began, result=result)
@@ -95,21 +95,22 @@ def _leave(project: Project, row: JobRow, files: JobFiles, state: State) -> None
         files.tell(state)
 
 
-def _for_a_person(error: BaseException, folder: Path) -> MedSSLError:
+def _for_a_person(error: BaseException, row: JobRow) -> MedSSLError:
     """Turn whatever ended a job into the sentence and the remedy that are shown."""
+    if isinstance(error, (Cancelled, KeyboardInterrupt)):
+        what = error.what if isinstance(error, Cancelled) else "Stopped at once."
+        return Cancelled(what, f"Go on with: medssl job resume {row.id}")
     if isinstance(error, MedSSLError):
         return error
-    if isinstance(error, KeyboardInterrupt):
-        return Cancelled("Stopped at once.", "Resume the job to go on from its last checkpoint.")
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return MedSSLError(
             "There is not enough memory for this.", "Close other programs, or use a larger computer."
         )
     if isinstance(error, OSError):
-        return storage_error(error, Path(error.filename) if isinstance(error.filename, str) else folder)
+        return storage_error(error, Path(error.filename) if isinstance(error.filename, str) else row.folder)
     return MedSSLError(
         f"Something went wrong that should not: {type(error).__name__}: {error}.",
-        f"Please report it with the file {folder / LOG_FILE}.",
+        f"Please report it with the file {row.folder / LOG_FILE}.",
     )
 
 

@@ -1,0 +1,112 @@
+"""The command `medssl` with its parts, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import click
+import platformdirs
+import typer
+from pydantic import ValidationError
+
+import medssl
+from medssl.cli import cases, demo, doctor, evaluate, jobs, models, predict, projects, review, train
+from medssl.errors import Cancelled, MedSSLError
+
+app = typer.Typer(
+    name="medssl",
+    help="Segmentation of medical volumes from one or two annotated scans.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.add_typer(projects.app, name="project")
+app.add_typer(cases.app, name="case")
+app.command("train")(train.train)
+app.add_typer(review.app, name="review")
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(models.app, name="model")
+app.add_typer(jobs.app, name="job")
+app.command("doctor")(doctor.doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medssl {medssl.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Segmentation of medical volumes from one or two annotated scans."""
+
+
+def main() -> None:
+    """Run the command line of this process and exit: 0 done, 1 failed, 2 wrong use, 130 cancelled."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors become a sentence and a remedy on standard error."""
+    try:
+        outcome = app(args=list(arguments), prog_name="medssl", standalone_mode=False)
+        sys.stdout.flush()
+    except MedSSLError as error:
+        return _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.UsageError as error:
+        help_for = error.ctx.command_path if error.ctx is not None else "medssl"
+        return _fail(f"{error.format_message()} See '{help_for} --help'.", 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except ValidationError as error:
+        return _fail(_first_sentence(error), 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(Cancelled().what, Cancelled.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the edge of the program; the traceback goes into a file
+        return _fail(_unexpected(error), 1)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _fail(text: str, code: int) -> int:
+    sys.stderr.write(text + "\n")
+    return code
+
+
+def _first_sentence(error: ValidationError) -> str:
+    """What is wrong with a value that a request refused."""
+    first = error.errors()[0]
+    where = " ".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}." if where else message
+
+
+def _unexpected(error: Exception) -> str:
+    """Keep the traceback for the engineer who is asked for help, and name its file."""
+    sentence = f"Something went wrong that should not: {type(error).__name__}: {error}."
+    log = platformdirs.user_log_path("medssl", appauthor=False) / "errors.txt"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now().astimezone().isoformat()} {sys.argv}\n{traceback.format_exc()}\n")
+    except OSError:
+        return sentence
+    return f"{sentence} Please report it with the file {log}."

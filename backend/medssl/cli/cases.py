@@ -1,0 +1,212 @@
+"""`medssl case`: bring scans into the project and see how far each one is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from medssl.cli.display import write_json
+from medssl.cli.results import number
+from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, table
+from medssl.errors import UsageError
+
+if TYPE_CHECKING:
+    from medssl.project import Annotation, Case, CaseSummary
+
+app = typer.Typer(help="Bring scans into the project and see how far each one is.", no_args_is_help=True)
+
+CaseArgument = Annotated[str, typer.Argument(help="The case's name.", show_default=False)]
+AuthorOption = Annotated[
+    str, typer.Option("--author", help="Who drew or decided it.", envvar="MEDSSL_AUTHOR")
+]
+SecondsOption = Annotated[float | None, typer.Option("--seconds", min=0, help="How long the person needed.")]
+Role = Literal["training", "validation", "excluded"]
+State = Literal["new", "proposed", "annotated", "rejected"]
+
+
+@app.command("add")
+def add(
+    scans: Annotated[
+        list[Path], typer.Argument(help="The files of one case, one a channel; or the folder of a dataset.")
+    ],
+    name: Annotated[str, typer.Option(help="The case's name; the file's name when left out.")] = "",
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the files into the project.")] = False,
+    role: Annotated[Role, typer.Option(help="What a single case is for.")] = "training",
+    annotated: Annotated[
+        int | None, typer.Option(min=0, help="Of a dataset: take the labels of so many cases only.")
+    ] = None,
+    validation: Annotated[
+        int, typer.Option(min=0, help="Of a dataset: so many last cases for validation.")
+    ] = 0,
+    leave_out: Annotated[int, typer.Option(min=0, help="Of a dataset: leave out so many last cases.")] = 0,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a case, or every case of a Decathlon- or nnU-Net-style dataset with its labels."""
+    if len(scans) == 1 and (scans[0] / "dataset.json").is_file():
+        from medssl.jobs import ImportRequest
+
+        request = ImportRequest(
+            dataset=scans[0].absolute(),
+            annotated=annotated,
+            validation=validation,
+            leave_out=leave_out,
+            copy_files=copy,
+        )
+        run_request(project, request, as_json)
+        return
+    if annotated is not None or validation or leave_out:
+        raise UsageError(
+            f"{scans[0]} is not the folder of a dataset.",
+            "--annotated, --validation and --leave-out divide the cases of a folder with dataset.json.",
+        )
+    with opened(project) as found:
+        from medssl.imaging.formats import stem_of
+
+        case = found.add_case(name or stem_of(scans[0]), scans, copy=copy, role=role)
+        answer(f"Case {case.name} added.", _content(case), as_json)
+
+
+@app.command("list")
+def list_cases(
+    state: Annotated[State | None, typer.Option(help="Only cases in this state.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Only cases of this role.")] = None,
+    text: Annotated[str, typer.Option(help="Only cases whose name contains this.")] = "",
+    sort: Annotated[
+        Literal["name", "score", "state", "added"], typer.Option(help="What to sort by.")
+    ] = "name",
+    descending: Annotated[bool, typer.Option("--descending", help="Last first.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Show so many at most.")] = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """List the cases."""
+    with opened(project) as found:
+        cases = found.cases(state=state, role=role, text=text, sort=sort, descending=descending, limit=limit)
+        show_cases(cases, as_json)
+
+
+@app.command("show")
+def show(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Show everything about one case."""
+    with opened(project) as found:
+        case = found.case(name)
+    proposal, annotation = case.pseudo_label, case.annotation
+    lines = [f"Case       {case.name}", f"State      {case.state}", f"Role       {case.role}"]
+    lines += [f"Scan       {path}" for path in case.channels]
+    if annotation is not None:
+        by = f" by {annotation.author}" if annotation.author else ""
+        lines.append(f"Annotation version {annotation.version}, {annotation.kind}{by}: {annotation.path}")
+    if proposal is not None:
+        lines.append(f"Proposal   uncertainty {proposal.score:.3f}, worst slice {proposal.worst_slice}")
+        lines.append(f"           by the model {proposal.model_id}: {proposal.path}")
+    answer("\n".join(lines), _content(case), as_json)
+
+
+@app.command("annotate")
+def annotate(
+    name: CaseArgument,
+    labels: Annotated[Path, typer.Argument(help="A label map: .seg.nrrd, .nii.gz, .nrrd or .mha.")],
+    author: AuthorOption = "",
+    seconds: SecondsOption = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Save a label map as the case's next annotation; earlier versions stay."""
+    with opened(project) as found:
+        show_annotation(name, found.save_annotation(name, labels, author=author, seconds=seconds), as_json)
+
+
+@app.command("role")
+def set_role(
+    name: CaseArgument,
+    role: Annotated[Role, typer.Argument(help="What the case is for.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a case is for."""
+    with opened(project) as found:
+        found.set_role(name, role)
+        case = found.case(name)
+    answer(f"Case {case.name} has the role {case.role}.", _content(case), as_json)
+
+
+@app.command("exclude")
+def exclude(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Leave a case out of training and review; 'case role NAME training' takes it back."""
+    set_role(name, "excluded", project, as_json)
+
+
+@app.command("history")
+def history(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Show every version of a case's annotation."""
+    with opened(project) as found:
+        versions = found.annotations(name)
+    rows = [
+        (
+            str(v.version),
+            f"{v.created.astimezone():%Y-%m-%d %H:%M}",
+            v.kind + (", taken back" if v.withdrawn else ""),
+            v.author or "-",
+            number(v.seconds, 0),
+            v.model_id or "-",
+        )
+        for v in versions
+    ]
+    text = table(("version", "time", "kind", "author", "seconds", "model"), rows)
+    answer(text if rows else f"Case {name} has no annotation.", [_annotation(v) for v in versions], as_json)
+
+
+def show_cases(cases: list[CaseSummary], as_json: bool) -> None:
+    """List cases, as 'case list' and 'review list' do."""
+    if as_json:
+        for case in cases:
+            write_json({**asdict(case), "added": case.added.isoformat()})
+        return
+    rows = [
+        (
+            c.name,
+            c.state,
+            c.role,
+            number(c.score),
+            "-" if c.annotation_version is None else str(c.annotation_version),
+        )
+        for c in cases
+    ]
+    answer(
+        table(("case", "state", "role", "uncertainty", "version"), rows) if rows else "No cases.", None, False
+    )
+
+
+def show_annotation(name: str, annotation: Annotation, as_json: bool) -> None:
+    """Tell which version of an annotation was made."""
+    text = f"Case {name}: annotation version {annotation.version} ({annotation.kind})."
+    answer(text, _annotation(annotation), as_json)
+
+
+def _annotation(annotation: Annotation) -> dict[str, object]:
+    return {**asdict(annotation), "path": str(annotation.path), "created": annotation.created.isoformat()}
+
+
+def _content(case: Case) -> dict[str, object]:
+    proposal = case.pseudo_label
+    return {
+        "id": case.id,
+        "name": case.name,
+        "state": case.state,
+        "role": case.role,
+        "channels": [str(path) for path in case.channels],
+        "added": case.added.isoformat(),
+        "annotation": None if case.annotation is None else _annotation(case.annotation),
+        "proposal": None
+        if proposal is None
+        else {
+            **asdict(proposal),
+            "path": str(proposal.path),
+            "uncertainty_path": str(proposal.uncertainty_path),
+            "created": proposal.created.isoformat(),
+        },
+    }

@@ -1,0 +1,71 @@
+"""`medssl model`: the models of a project."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from medssl.cli.display import duration, write_json
+from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, say, table
+
+app = typer.Typer(help="The models of a project.", no_args_is_help=True)
+
+ModelArgument = Annotated[str, typer.Argument(help="A model's id, or 'latest'.", show_default=False)]
+
+
+@app.command("list")
+def list_models(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """List the models, newest first."""
+    with opened(project) as found:
+        models = found.models()
+    if as_json:
+        for m in models:
+            write_json(
+                {
+                    "id": m.id,
+                    "name": m.name,
+                    "method": m.method,
+                    "created": m.created.isoformat(),
+                    "folder": str(m.folder),
+                }
+            )
+        return
+    rows = [(m.id, m.name, m.method, f"{m.created.astimezone():%Y-%m-%d %H:%M}") for m in models]
+    say(table(("id", "name", "method", "created"), rows) if rows else "No models yet.")
+
+
+@app.command("show")
+def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Show a model's card."""
+    from medssl.learning.model import read_card
+
+    with opened(project) as found:
+        folder = found.model(model).folder
+    card = read_card(folder)
+    dice = "not known, there was no validation case"
+    if card.validation_dice is not None:
+        dice = ", ".join(f"{name} {value:.3f}" for name, value in card.validation_dice.items())
+    lines = [
+        f"Model           {card.name} ({card.id})",
+        f"Method          {card.method}",
+        f"Made            {card.created} with MedSSL {card.medssl_version}",
+        f"Trained on      {card.annotated_cases} annotated and {card.unannotated_cases} other cases",
+        f"Training        {card.steps} steps in {duration(card.seconds)}, seed {card.seed}",
+        f"Started from    {card.started_from or 'nothing'}",
+        f"Validation Dice {dice}",
+        f"Folder          {folder}",
+    ]
+    answer("\n".join(lines), {**card.model_dump(mode="json"), "folder": str(folder)}, as_json)
+
+
+@app.command("delete")
+def delete(
+    model: Annotated[str, typer.Argument(help="A model's id.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a model and its files; what it proposed stays."""
+    with opened(project) as found:
+        found.delete_model(model)
+    answer(f"Model {model} deleted.", {"deleted": model}, as_json)

@@ -1,0 +1,153 @@
+"""`medssl project`: make a project and look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+
+from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, table
+from medssl.errors import LabelError, UsageError
+from medssl.labels import LabelSchema
+
+if TYPE_CHECKING:
+    from medssl.project import CaseState, Project
+
+app = typer.Typer(help="Make a project and look at it.", no_args_is_help=True)
+
+SegmentsOption = Annotated[
+    str, typer.Option("--segments", help="Values and names, such as '1=Liver,2=Tumor'.", show_default=False)
+]
+FileOption = Annotated[
+    Path | None, typer.Option("--schema", help="A label schema as JSON, as 'project schema --json' shows it.")
+]
+
+
+@app.command("new")
+def new(
+    folder: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")],
+    segments: SegmentsOption = "",
+    schema: FileOption = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            "--dataset", help="Take segments and channels from a Decathlon- or nnU-Net-style folder."
+        ),
+    ] = None,
+    channels: Annotated[
+        str, typer.Option(help="Names of the channels of a case, such as 'T1,T2'.")
+    ] = "image",
+    name: Annotated[str, typer.Option(help="For people; the folder's name when left out.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new project."""
+    from medssl.project import Project
+
+    if dataset is not None and not segments and schema is None:
+        from medssl.exchange.datasets import read_dataset
+
+        found = read_dataset(dataset)
+        labels, names = found.schema, found.channel_names
+    else:
+        labels, names = (
+            _schema(segments, schema, dataset),
+            tuple(part.strip() for part in channels.split(",")),
+        )
+    with Project.create(folder, labels, names, name) as project:
+        _show(project, as_json)
+
+
+@app.command("info")
+def info(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Show what is in a project."""
+    with opened(project) as found:
+        _show(found, as_json)
+
+
+@app.command("schema")
+def show_or_change_schema(
+    project: ProjectOption = HERE,
+    segments: SegmentsOption = "",
+    schema: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the label schema, or change it."""
+    with opened(project) as found:
+        if segments or schema is not None:
+            found.set_schema(_schema(segments, schema, None, found.schema))
+        labels = found.schema
+        rows = [
+            (
+                str(s.value),
+                s.name,
+                "#{:02x}{:02x}{:02x}".format(*s.colour),
+                s.terminology.type.meaning if s.terminology else "",
+            )
+            for s in labels.segments
+        ]
+        answer(table(("value", "name", "colour", "code"), rows), labels.model_dump(mode="json"), as_json)
+
+
+def _show(project: Project, as_json: bool) -> None:
+    states: tuple[CaseState, ...] = ("annotated", "proposed", "rejected", "new")
+    counts = {state: project.count_cases(state=state) for state in states}
+    content = {
+        "folder": str(project.folder),
+        "name": project.name,
+        "channels": list(project.channel_names),
+        "segments": {str(s.value): s.name for s in project.schema.segments},
+        "cases": counts,
+        "models": len(project.models()),
+        "jobs": len(project.jobs()),
+    }
+    segments = ", ".join(f"{s.value} {s.name}" for s in project.schema.segments)
+    lines = [
+        f"Project  {project.name} ({project.folder})",
+        f"Channels {', '.join(project.channel_names)}",
+        f"Segments {segments}",
+        "Cases    " + ", ".join(f"{count} {state}" for state, count in counts.items()),
+        f"Models   {content['models']}",
+    ]
+    answer("\n".join(lines), content, as_json)
+
+
+def _schema(
+    text: str, file: Path | None, dataset: Path | None, before: LabelSchema | None = None
+) -> LabelSchema:
+    """Read the one source of a schema that was given; a segment that was there keeps colour and code."""
+    if sum((bool(text), file is not None, dataset is not None)) != 1:
+        raise UsageError(
+            "A project needs segments.", "Give exactly one of --segments, --schema and --dataset."
+        )
+    try:
+        if file is not None:
+            return LabelSchema.model_validate_json(file.read_text(encoding="utf-8"))
+        schema = LabelSchema.of_names(_names(text))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", "Check the path.") from error
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise LabelError(
+            f"{file or text} is not a label schema: {reason}", "Correct it and try again."
+        ) from error
+    if before is None:
+        return schema
+    known = {s.value: s for s in before.segments}
+    kept = tuple(
+        known[s.value].model_copy(update={"name": s.name}) if s.value in known else s for s in schema.segments
+    )
+    return before.model_copy(update={"segments": kept})
+
+
+def _names(text: str) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for part in text.split(","):
+        value, separator, name = part.partition("=")
+        if not separator or not value.strip().isdigit() or not name.strip():
+            raise UsageError(f"'{part}' is not a value and a name.", "Write segments as '1=Liver,2=Tumor'.")
+        if int(value) in names:
+            raise UsageError(f"The value {int(value)} is given twice.", "Give every segment its own value.")
+        names[int(value)] = name.strip()
+    return names

@@ -1,0 +1,100 @@
+"""How the result of each kind of job is told to a person or a program."""
+
+from __future__ import annotations
+
+from medssl.cli.display import duration, write_json
+from medssl.cli.session import say, table
+from medssl.jobs import (
+    EvaluateResult,
+    ImportResult,
+    JobResult,
+    PredictResult,
+    ProposeResult,
+    Result,
+    TrainResult,
+)
+
+_MOST_SHOWN = 15  # lines of a list; the rest is in the file or behind another command
+
+
+def show_result(job: JobResult, as_json: bool) -> None:
+    """Tell what a job gave back."""
+    if as_json:
+        write_json({"kind": "result", **job.model_dump(mode="json")})
+        return
+    say(describe(job.result))
+    say(f"Done in {duration(job.seconds)} (job {job.job_id}).")
+
+
+def describe(result: Result) -> str:
+    """A result in a few lines for a person."""
+    match result:
+        case ImportResult():
+            there = f" {result.already_there} were there already." if result.already_there else ""
+            return f"{result.cases} cases added, {result.annotated} of them with an annotation.{there}"
+        case TrainResult():
+            return _train(result)
+        case ProposeResult():
+            return _propose(result)
+        case PredictResult():
+            return _predict(result)
+        case EvaluateResult():
+            return _evaluate(result)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number, or a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _train(result: TrainResult) -> str:
+    lines = [f"Model {result.model_id}: {result.steps} steps in {duration(result.seconds)}."]
+    if result.validation_dice is None:
+        lines.append("There is no annotated validation case, so its quality is not known.")
+    else:
+        scores = ", ".join(f"{name} {dice:.3f}" for name, dice in result.validation_dice.items())
+        lines.append(f"Validation Dice: {scores}.")
+    return "\n".join(lines)
+
+
+def _propose(result: ProposeResult) -> str:
+    rows = [(p.case, number(p.score)) for p in result.proposals[:_MOST_SHOWN]]
+    lines = [f"{len(result.proposals)} proposals by the model {result.model_id}, most uncertain first:"]
+    lines.append(table(("case", "uncertainty"), rows))
+    if len(result.proposals) > _MOST_SHOWN:
+        lines.append(f"... and {len(result.proposals) - _MOST_SHOWN} more: medssl review list")
+    return "\n".join(lines + _failures(result.failed))
+
+
+def _predict(result: PredictResult) -> str:
+    lines = [f"{result.done} scans segmented, {result.skipped} were done before."]
+    lines += _failures(result.failed)
+    lines += [
+        f"Segmentations: {result.output}",
+        f"Table:         {result.table}",
+        f"Report:        {result.report}",
+    ]
+    return "\n".join(lines)
+
+
+def _evaluate(result: EvaluateResult) -> str:
+    rows = [
+        (
+            s.name,
+            number(s.dice),
+            number(s.dice_spread),
+            number(s.jaccard),
+            number(s.hd95_mm, 2),
+            number(s.asd_mm, 2),
+        )
+        for s in result.segments
+    ]
+    head = ("segment", "Dice", "±", "Jaccard", "HD95 mm", "ASD mm")
+    lines = [f"{result.cases} cases scored:", table(head, rows)]
+    lines += [f"Table:  {result.table}", f"Report: {result.report}"]
+    return "\n".join(lines)
+
+
+def _failures(failed: dict[str, str]) -> list[str]:
+    lines = [f"  {name}: {reason}" for name, reason in list(failed.items())[:_MOST_SHOWN]]
+    return [f"{len(failed)} could not be segmented:", *lines] if failed else []

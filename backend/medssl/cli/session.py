@@ -1,0 +1,97 @@
+"""What every command needs: its project, a place for its answer, and a job that Ctrl+C stops in order."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from medssl.cli.display import Display, make_display, write_json
+from medssl.events import Monitor
+
+if TYPE_CHECKING:
+    from medssl.jobs.requests import Request
+    from medssl.jobs.results import JobResult
+    from medssl.project import Project
+
+ProjectOption: TypeAlias = Annotated[
+    Path, typer.Option("--project", "-p", help="The project's folder.", show_default="this folder")
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer in JSON lines, for programs.")]
+HERE = Path()
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Project]:
+    """Open the project of a command."""
+    from medssl.project import Project
+
+    with Project.open(folder) as project:
+        yield project
+
+
+@contextmanager
+def interruptible(monitor: Monitor) -> Iterator[None]:
+    """Let Ctrl+C (and a polite kill) ask for a stop first, and stop at once the second time."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if monitor.cancelled:
+            raise KeyboardInterrupt
+        monitor.cancel()
+        sys.stderr.write("\nStopping at the next safe place; press Ctrl+C again to stop at once.\n")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def watched(as_json: bool) -> Iterator[tuple[Display, Monitor]]:
+    """Give a display and a monitor that shows on it and listens to Ctrl+C."""
+    with make_display(as_json) as display:
+        monitor = Monitor(display.show)
+        with interruptible(monitor):
+            yield display, monitor
+
+
+def run_request(folder: Path, request: Request, as_json: bool) -> JobResult:
+    """Run a job of the project in `folder` and show its events and its result."""
+    from medssl.cli.results import show_result
+    from medssl.jobs import run_job
+
+    with opened(folder) as project:
+        with watched(as_json) as (_, monitor):
+            result = run_job(project, request, monitor)
+        show_result(result, as_json)
+    return result
+
+
+def say(text: str) -> None:
+    """Write a line of a command's answer."""
+    sys.stdout.write(text + "\n")
+
+
+def answer(text: str, content: object, as_json: bool) -> None:
+    """Give a command's answer in the way that was asked for."""
+    if as_json:
+        write_json(content)
+    else:
+        say(text)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Set rows in columns; numbers stay as they are written."""
+    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)
