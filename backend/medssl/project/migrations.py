@@ -28,7 +28,7 @@ _FIRST = (
         name VARCHAR NOT NULL UNIQUE,
         search_name VARCHAR NOT NULL,
         sort_name VARCHAR NOT NULL,
-        folder VARCHAR NOT NULL UNIQUE,
+        folder VARCHAR COLLATE "NOCASE" NOT NULL UNIQUE,
         role VARCHAR NOT NULL CHECK (role IN ('training', 'validation', 'excluded')),
         added VARCHAR NOT NULL
     )""",

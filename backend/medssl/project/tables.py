@@ -63,7 +63,8 @@ class Case(Table):
     # Derived from the name once, because SQLite neither sorts numbers in text nor folds case beyond ASCII.
     search_name: Mapped[str]
     sort_name: Mapped[str] = mapped_column(index=True)
-    folder: Mapped[str] = mapped_column(unique=True)
+    # Windows and macOS take 'A' and 'a' for one folder.
+    folder: Mapped[str] = mapped_column(String(collation="NOCASE"), unique=True)
     role: Mapped[Role]
     added: Mapped[datetime] = mapped_column(index=True)
 
