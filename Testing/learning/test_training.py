@@ -1,0 +1,138 @@
+"""A project is trained into a model that stays in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from medssl.errors import Cancelled, DataError, ModelError, UsageError
+from medssl.events import Event, Log, Metric, Monitor, Progress
+from medssl.imaging.writing import write_volume
+from medssl.labels import LabelSchema
+from medssl.learning.device import choose_device
+from medssl.learning.model import load_model
+from medssl.learning.settings import TrainingSettings
+from medssl.learning.training import CHECKPOINT, PLAN, train_project
+from medssl.phantom import SCHEMA, make_phantom
+from medssl.project import Project
+
+ONE_STEP = TrainingSettings(method="supervised", steps=1)
+TWO_STEPS = TrainingSettings(method="dual_task", steps=2)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Four small scans; the first is annotated."""
+    made = Project.create(tmp_path / "project", SCHEMA)
+    for seed in range(4):
+        phantom = make_phantom(seed, size=(16, 24, 20))
+        path = tmp_path / f"scan {seed}.nii.gz"
+        write_volume(path, phantom.image)
+        made.add_case(f"scan {seed}", [path])
+    made.save_annotation("scan 0", make_phantom(0, size=(16, 24, 20)).labels.array)
+    return made
+
+
+def job(tmp_path: Path, name: str = "job") -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    return folder
+
+
+def test_the_model_is_registered_with_a_card_that_says_how_it_came_about(
+    project: Project, tmp_path: Path
+) -> None:
+    model_id = train_project(project, TWO_STEPS, job(tmp_path), Monitor(), name="First try")
+    model = load_model(project.model(model_id).folder)
+    assert project.model(model_id).name == model.card.name == "First try"
+    assert (model.card.method, model.card.steps, model.card.annotated_cases) == ("dual_task", 2, 1)
+    assert model.card.unannotated_cases == 3
+    assert model.card.validation_dice is None
+    assert model.plan.label_schema == SCHEMA
+    assert model.network.head_names == ("segmentation", "level_set")
+
+
+def test_without_validation_cases_it_says_so_and_shows_no_dice(project: Project, tmp_path: Path) -> None:
+    events: list[Event] = []
+    train_project(project, TWO_STEPS, job(tmp_path), Monitor(events.append))
+    assert not [e for e in events if isinstance(e, Metric) and e.name.startswith("dice/")]
+    assert any("no validation Dice" in e.text for e in events if isinstance(e, Log))
+
+
+def test_validation_cases_are_scored_and_never_trained_on(project: Project, tmp_path: Path) -> None:
+    project.save_annotation("scan 1", make_phantom(1, size=(16, 24, 20)).labels.array)
+    project.set_role("scan 1", "validation")
+    events: list[Event] = []
+    model_id = train_project(project, TWO_STEPS, job(tmp_path), Monitor(events.append))
+    card = load_model(project.model(model_id).folder).card
+    assert card.annotated_cases == 1
+    assert card.unannotated_cases == 2
+    assert set(card.validation_dice or {}) == set(SCHEMA.names)
+    shown = {e.name for e in events if isinstance(e, Metric)}
+    assert {f"dice/{name}" for name in SCHEMA.names} <= shown
+
+
+def test_a_cancelled_training_goes_on_in_the_same_folder(project: Project, tmp_path: Path) -> None:
+    monitor = Monitor()
+
+    def stop_at_two(event: Event) -> None:
+        if isinstance(event, Progress) and event.stage == "Training" and event.done >= 2:
+            monitor.cancel()
+
+    monitor = Monitor(stop_at_two)
+    folder = job(tmp_path)
+    settings = TrainingSettings(method="supervised", steps=4)
+    with pytest.raises(Cancelled):
+        train_project(project, settings, folder, monitor)
+    assert (folder / PLAN).exists()
+    assert (folder / CHECKPOINT).exists()
+    assert project.models() == []
+    seen: list[Event] = []
+    model_id = train_project(project, settings, folder, Monitor(seen.append))
+    assert any(isinstance(e, Log) and "Going on from step 2" in e.text for e in seen)
+    assert load_model(project.model(model_id).folder).card.steps == 4
+    assert not (folder / CHECKPOINT).exists()
+
+
+def test_refining_begins_with_the_weights_of_a_model(project: Project, tmp_path: Path) -> None:
+    first = train_project(
+        project, TrainingSettings(method="supervised", steps=2), job(tmp_path, "a"), Monitor()
+    )
+    gentle = TrainingSettings(method="dual_task", steps=1, learning_rate=1e-7)
+    second = train_project(project, gentle, job(tmp_path, "b"), Monitor(), start_from=first)
+    before, after = (load_model(project.model(i).folder) for i in (first, second))
+    assert after.card.started_from == first
+    assert after.plan == before.plan
+    for name, weight in before.network.state_dict().items():
+        assert torch.allclose(after.network.state_dict()[name], weight, atol=1e-5), name
+    assert "level_set" in after.network.head_names
+
+
+def test_a_model_of_other_segments_is_no_start(project: Project, tmp_path: Path) -> None:
+    model_id = train_project(
+        project, TrainingSettings(method="supervised", steps=1), job(tmp_path, "a"), Monitor()
+    )
+    more = (*SCHEMA.segments, LabelSchema.of_names({77: "Another"}).segments[0])
+    project.set_schema(SCHEMA.model_copy(update={"segments": more}))
+    with pytest.raises(ModelError, match="label values"):
+        train_project(project, TWO_STEPS, job(tmp_path, "b"), Monitor(), start_from=model_id)
+
+
+def test_a_segment_that_nobody_drew_is_named(project: Project, tmp_path: Path) -> None:
+    more = (*SCHEMA.segments, LabelSchema.of_names({77: "Nobody drew this"}).segments[0])
+    project.set_schema(SCHEMA.model_copy(update={"segments": more}))
+    with pytest.raises(DataError, match="Nobody drew this"):
+        train_project(project, TWO_STEPS, job(tmp_path), Monitor())
+
+
+def test_a_project_without_annotations_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="annotated"):
+        train_project(Project.create(tmp_path / "p", SCHEMA), TWO_STEPS, job(tmp_path), Monitor())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this computer has the GPU whose absence is tested")
+def test_a_gpu_that_is_not_there_is_not_silently_replaced() -> None:
+    with pytest.raises(UsageError, match="GPU"):
+        choose_device("cuda")
+    assert choose_device("auto") == torch.device("cpu")

@@ -1,0 +1,23 @@
+"""Choosing where to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from medssl.errors import UsageError
+from medssl.learning.settings import DeviceName
+
+
+def choose_device(name: DeviceName) -> torch.device:
+    """Return the device asked for; `auto` is the GPU where there is one.
+
+    Raises:
+        UsageError: a GPU was asked for and there is none that torch can use.
+    """
+    has_gpu = torch.cuda.is_available()
+    if name == "cuda" and not has_gpu:
+        raise UsageError(
+            "This computer has no NVIDIA GPU that torch can use.",
+            "Choose the device 'auto' or 'cpu'; 'medssl doctor' says what was found.",
+        )
+    return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")

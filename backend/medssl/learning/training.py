@@ -1,0 +1,215 @@
+"""From a project to a model in it: plan, cases, training, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+import medssl
+from medssl.errors import DataError, ModelError
+from medssl.events import Monitor
+from medssl.learning.cases import TrainingCase, load_cases
+from medssl.learning.device import choose_device
+from medssl.learning.facts import gather_facts
+from medssl.learning.methods import METHODS
+from medssl.learning.model import Model, ModelCard, load_model, save_model
+from medssl.learning.network import Network
+from medssl.learning.plan import Plan
+from medssl.learning.planner import make_plan, read_plan, write_plan
+from medssl.learning.settings import TrainingSettings
+from medssl.learning.trainer import Trained, train
+from medssl.learning.validation import Validation
+from medssl.machine import Machine
+from medssl.project import Case, Project
+
+PLAN, CHECKPOINT = "plan.json", "checkpoint.safetensors"
+_PLANNED_CASES = 40  # facts are gathered from so many cases at most: medians do not need more
+
+
+def train_project(
+    project: Project,
+    settings: TrainingSettings,
+    folder: Path,
+    monitor: Monitor,
+    *,
+    name: str = "",
+    start_from: str | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """Train on the annotated cases of a project, on the others as the method asks; returns the model's id.
+
+    Cases of the role `validation` are never trained on: their Dice is shown while the network trains and
+    kept in the card. The plan and a checkpoint are kept in `folder`; a second call with the same folder goes
+    on from there.
+
+    Args:
+        project: whose cases to train on and which gets the model.
+        settings: method, budget, seed, learning rate, device.
+        folder: of the job.
+        monitor: told of progress, asked whether to stop.
+        name: of the model, for people; the method's title when empty.
+        start_from: id of a model of this project to begin with; its plan is kept.
+        clock: of the budget, see `Budget`.
+
+    Raises:
+        DataError: no annotated case, or a segment that no annotation shows.
+        ModelError: `start_from` does not fit the project.
+        Cancelled: the person asked to stop; a checkpoint is kept.
+    """
+    started = load_model(project.model(start_from).folder) if start_from is not None else None
+    roles = _roles(project)
+    plan = _plan(project, roles, folder, started, monitor)
+    method = METHODS[settings.method]
+    labelled = load_cases(project, roles.annotated, plan, monitor, with_level_set="level_set" in method.heads)
+    _check_segments(labelled, plan)
+    unlabelled: Sequence[TrainingCase] = ()
+    if any(method().unlabelled_patches(plan.batch_size, fraction) for fraction in (0.0, 1.0)):
+        unlabelled = load_cases(project, roles.unannotated, plan, monitor, with_level_set=False)
+    validated = load_cases(project, roles.validation, plan, monitor, with_level_set=False)
+    device = choose_device(settings.device)
+    validation = Validation(validated, plan, device, monitor) if validated else None
+    if validation is None:
+        monitor.log("No annotated case has the role 'validation', so there is no validation Dice to show.")
+    trained = train(
+        labelled,
+        unlabelled,
+        plan,
+        settings,
+        device,
+        monitor,
+        start=_begin_with(started, settings),
+        checkpoint=folder / CHECKPOINT,
+        validate=validation,
+        clock=clock,
+    )
+    dice = validation.dice if validation is not None else None
+    counts = (len(labelled), len(unlabelled))
+    model_id = _keep(project, trained, plan, settings, name or method.title, start_from, counts, dice)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return model_id
+
+
+@dataclass(frozen=True)
+class _Roles:
+    annotated: list[Case]
+    unannotated: list[Case]
+    validation: list[Case]
+
+
+def _roles(project: Project) -> _Roles:
+    """Sort the cases by what they are for; rejected and proposed ones count as unannotated."""
+    training = [project.case(row.id) for row in project.cases(role="training")]
+    validation = [project.case(row.id) for row in project.cases(role="validation")]
+    annotated = [case for case in training if case.annotation is not None]
+    if not annotated:
+        raise DataError(
+            f"No case of the project {project.folder} is annotated, so there is nothing to learn from.",
+            "Annotate at least one case with the role 'training'.",
+        )
+    return _Roles(
+        annotated=annotated,
+        unannotated=[case for case in training if case.annotation is None],
+        validation=[case for case in validation if case.annotation is not None],
+    )
+
+
+def _plan(project: Project, roles: _Roles, folder: Path, started: Model | None, monitor: Monitor) -> Plan:
+    """Take the plan of the interrupted job, of the model to begin with, or make a new one."""
+    path = folder / PLAN
+    if path.exists():
+        return read_plan(path)
+    if started is not None:
+        _check_fits(started, project)
+        plan = started.plan
+    else:
+        cases = [*roles.annotated, *roles.unannotated][:_PLANNED_CASES]
+        facts = []
+        for done, case in enumerate(cases):
+            monitor.check()
+            monitor.progress("Looking at the scans", done, len(cases))
+            drawn = project.read_annotation(case.annotation) if case.annotation is not None else None
+            facts.append(gather_facts(case.name, case.channels, project.schema, drawn))
+        monitor.progress("Looking at the scans", len(cases), len(cases))
+        plan = make_plan(facts, project.schema, project.channel_names, Machine.look())
+    write_plan(path, plan)
+    return plan
+
+
+def _check_fits(started: Model, project: Project) -> None:
+    name = started.card.name
+    if started.plan.label_schema.values != project.schema.values:
+        raise ModelError(
+            f"The model {name} knows the label values {started.plan.label_schema.values}, "
+            f"the project {project.schema.values}.",
+            "Train from the start, or begin with a model of the same segments.",
+        )
+    if len(started.plan.channel_names) != len(project.channel_names):
+        raise ModelError(
+            f"The model {name} takes {len(started.plan.channel_names)} channels, "
+            f"the project has {len(project.channel_names)}.",
+            "Train from the start, or begin with a model of the same channels.",
+        )
+
+
+def _check_segments(labelled: Sequence[TrainingCase], plan: Plan) -> None:
+    """Refuse to train a class that nobody drew: the network would only learn to deny it."""
+    shown = set[int]()
+    for case in labelled:
+        assert case.labels is not None
+        shown |= set(case.labels.unique().tolist())
+    missing = [name for index, name in enumerate(plan.label_schema.names, start=1) if index not in shown]
+    if missing:
+        raise DataError(
+            f"No annotation shows {' and '.join(missing)}.",
+            "Draw it in at least one annotated case, or remove the segment from the label schema.",
+        )
+
+
+def _begin_with(started: Model | None, settings: TrainingSettings) -> Network | None:
+    """Give a network of the method's heads with all the weights that the model to begin with has."""
+    if started is None:
+        return None
+    torch.manual_seed(settings.seed)
+    network = Network(started.plan.network, METHODS[settings.method].heads)
+    known = network.state_dict().keys()
+    network.load_state_dict(
+        {name: tensor for name, tensor in started.network.state_dict().items() if name in known}, strict=False
+    )
+    return network
+
+
+def _keep(
+    project: Project,
+    trained: Trained,
+    plan: Plan,
+    settings: TrainingSettings,
+    name: str,
+    start_from: str | None,
+    counts: tuple[int, int],
+    validation_dice: dict[str, float] | None,
+) -> str:
+    """Write the model's folder, then register it."""
+    model_id, folder = project.new_model_folder()
+    card = ModelCard(
+        id=model_id,
+        name=name,
+        method=settings.method,
+        heads=trained.network.head_names,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        medssl_version=medssl.__version__,
+        annotated_cases=counts[0],
+        unannotated_cases=counts[1],
+        steps=trained.steps,
+        seconds=round(trained.elapsed_s, 1),
+        seed=settings.seed,
+        started_from=start_from,
+        validation_dice=validation_dice,
+    )
+    save_model(folder, trained.network, plan, card)
+    project.register_model(model_id, name=name, method=settings.method)
+    return model_id
