@@ -1,12 +1,12 @@
-"""What a method makes of one or two annotated cases, on real scans: Dice, and how well its doubt ranks its errors.
+"""What a method makes of one or two annotated cases of real scans, and how well its doubt ranks its errors.
 
     python Testing/benchmarks/annotated_cases.py DATASET --out RESULTS.jsonl --held-out 40 \
         --annotated 1 2 --methods supervised dual_task --seeds 0 1 2 --core-seconds 600
 
 The first k cases of the dataset are annotated, the last `--held-out` cases are scored, the labels of those
-between are never trained on (they are used to judge the ranking of the proposals). Weights are the final ones.
-A budget is processor seconds, so that a busy machine changes nothing, or steps. A run that is in the results
-file already is not done again.
+between are never trained on (they are used to judge the ranking of the proposals). Weights are the final
+ones. A budget is processor seconds, so that a busy machine changes nothing, or steps. A run that is in the
+results file already is not done again.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _table(results: Sequence[dict[str, dict[str, object]]]) -> str:
         key = (run["dataset"], run["annotated"], run["core_seconds"], run["steps"], run["method"])
         groups.setdefault(key, []).append(result)
     lines = [
-        "| data | annotated | budget | method | seeds | steps | Dice, mean of segments | Dice, whole | ranking |",
+        "| data | annotated | budget | method | seeds | steps | Dice, mean of segments | whole | ranking |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (data, count, seconds, steps, method), found in sorted(groups.items(), key=str):

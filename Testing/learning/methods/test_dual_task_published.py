@@ -87,6 +87,12 @@ def test_unannotated_patches_count_in_the_consistency_alone(step: Step) -> None:
     assert not torch.allclose(alone["consistency"], before["consistency"])
 
 
+def test_a_patch_full_of_a_structure_gives_finite_losses(step: Step) -> None:
+    full = dataclasses.replace(step.batch.labelled, labels=torch.ones_like(step.batch.labelled.labels))
+    losses = DualTaskPublished().losses(dataclasses.replace(step, batch=Batch(full)))
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
 def test_squared_dice_is_zero_for_the_truth_and_one_without_overlap() -> None:
     truth = torch.zeros((2, 1, 4, 4, 4))
     truth[:, :, :2] = 1

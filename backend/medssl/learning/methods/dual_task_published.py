@@ -63,7 +63,7 @@ class DualTaskPublished(Method):
             "segmentation": squared_dice_loss(probabilities[:count] * known, truth),
             "level_set": LEVEL_SET_WEIGHT
             * ((level_sets[:count] - target) ** 2 * known).sum()
-            / _voxels(known, target),
+            / (known.sum() * target.shape[1]).clamp_min(1.0),
             "consistency": consistency_weight(step.fraction) * task_consistency(level_sets, probabilities),
         }
 
@@ -102,8 +102,5 @@ def _published_targets(truth: Tensor) -> Tensor:
     """Level sets of the patches themselves, each side scaled by its own largest distance."""
     masks = truth.bool().cpu().numpy()
     maps = [[official_level_set(mask) for mask in patch] for patch in masks]
-    return torch.from_numpy(np.array(maps, dtype=np.float32)).to(truth.device)
-
-
-def _voxels(known: Tensor, target: Tensor) -> Tensor:
-    return (known.sum() * target.shape[1]).clamp_min(1.0)
+    # The published quotient is 0 / 0 in a patch full of the structure; there is no border, so nothing to say.
+    return torch.from_numpy(np.nan_to_num(np.array(maps, dtype=np.float32))).to(truth.device)
