@@ -140,7 +140,8 @@ class Environment:
         if keeps is None:
             wanted = replace(wanted, python=Stamp.python)
         if keeps is None and before is not None:
-            say(f"The environment in {self.folder} was not finished, or was moved: making it anew.")
+            say(f"The environment in {self.folder} was not finished, was moved, or lost its Python.")
+            say("It is made anew.")
         write_stamp(self.folder, replace(wanted, state="unfinished"))
         installation = Installation(self.folder, self.backend, lock)
         installation.log.write_text("", encoding="utf-8")

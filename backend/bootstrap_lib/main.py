@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from medssl.host import find_nvidia_gpus
@@ -39,6 +40,11 @@ class _Request:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; 0 done, 1 failed, 2 wrong use, 130 interrupted, or what the program returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a folder's name may be more than a console can show
     try:
         return _run(_parse(arguments))
     except SetupError as problem:

@@ -14,6 +14,7 @@ _REMOVED = {
     "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "PYTHONUSERBASE",
     "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV",
 }  # fmt: skip
+_WINDOWS_INTERRUPTED = 0xC000013A  # what a program returns that Ctrl+C has ended
 # Lists of folders; only those inside 3D Slicer are taken out, because a cluster's own may be needed.
 _SEARCH_PATHS = {"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "QT_PLUGIN_PATH"}
 
@@ -48,7 +49,7 @@ def run(command: Sequence[str | Path], folder: Path | None = None) -> int:
     while True:
         try:
             code = child.wait()
-            return 130 if code == -signal.SIGINT else code
+            return 130 if code in (-signal.SIGINT, _WINDOWS_INTERRUPTED) else code
         except KeyboardInterrupt:  # noqa: PERF203 - it is a wait, not a loop over things
             continue  # the terminal has told the child too, and it ends in its own way
 
