@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -36,6 +37,34 @@ def data_folder() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("MEDSSL_TEST_DATA names no folder with the real data sets")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Decathlon-style folder of made-up scans with few voxels: 6 labelled cases and 2 labelled new scans."""
+    from medssl.imaging.labels import write_labels
+    from medssl.imaging.writing import write_volume
+    from medssl.phantom import SCHEMA, make_phantom
+
+    folder = tmp_path_factory.mktemp("small dataset")
+    training, test = [], []
+    for index in range(8):
+        part, listed = ("Tr", training) if index < 6 else ("Ts", test)
+        name = f"small_{index + 1}.nii.gz"
+        phantom = make_phantom(index, (16, 24, 20))
+        write_volume(folder / f"images{part}" / name, phantom.image)
+        write_labels(folder / f"labels{part}" / name, phantom.labels.array, phantom.labels.grid, SCHEMA)
+        listed.append(f"./images{part}/{name}")
+    labels = {str(segment.value): segment.name for segment in SCHEMA.segments}
+    description = {
+        "name": "small",
+        "modality": {"0": "MR"},
+        "labels": {"0": "background", **labels},
+        "training": [{"image": image, "label": image.replace("images", "labels")} for image in training],
+        "test": test,
+    }
+    (folder / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture

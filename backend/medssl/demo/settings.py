@@ -13,14 +13,14 @@ from medssl.learning.settings import DeviceName, MethodName
 class DemoSettings(BaseModel):
     """Which scans, where to, and how long.
 
-    Without `data` the demo makes scans of its own. Without `steps` and `seconds` it trains 1 minute on its own
-    scans and 7 on others; the refinement takes half of that.
+    Without `data` the demo makes scans of its own. Without `steps` and `seconds` it trains 1 minute on its
+    own scans and 7 on others; the refinement takes half of that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path | None = None
-    out: Path | None = Field(default=None, description="New or empty; None: 'medssl-demo' here.")
+    out: Path | None = Field(default=None, description="New or empty; None: medssl-demo.")
     keep: bool = Field(default=True, description="Keep the project beside the results.")
     method: MethodName = "dual_task"
     annotated: Annotated[int, Field(ge=1)] = 2

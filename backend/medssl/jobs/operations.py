@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medssl.events import Monitor
 from medssl.jobs.requests import (
@@ -14,7 +15,9 @@ from medssl.jobs.requests import (
     TrainRequest,
 )
 from medssl.jobs.results import Result
-from medssl.project import Project
+
+if TYPE_CHECKING:
+    from medssl.project import Project
 
 
 def perform(project: Project, request: Request, folder: Path, monitor: Monitor) -> Result:

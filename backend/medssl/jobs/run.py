@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
@@ -15,8 +15,10 @@ from medssl.jobs.operations import perform, pin_model
 from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.results import RESULT, JobResult, Result
 from medssl.jobs.states import job_state
-from medssl.project import JobRow, Project
 from medssl.storage import storage_error, write_text
+
+if TYPE_CHECKING:
+    from medssl.project import JobRow, Project
 
 
 def run_job(project: Project, request: Request, monitor: Monitor) -> JobResult:

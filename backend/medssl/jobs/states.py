@@ -5,15 +5,17 @@ from __future__ import annotations
 import socket
 import time
 from datetime import datetime, timezone
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import psutil
 
 from medssl.errors import ProjectError, UsageError
 from medssl.events import JobState
 from medssl.jobs.files import CANCEL_FILE
-from medssl.project import JobRow, Project
 from medssl.storage import write_text
+
+if TYPE_CHECKING:
+    from medssl.project import JobRow, Project
 
 SeenState: TypeAlias = Literal[JobState, "interrupted"]
 """A state as it is written down, or `interrupted`: its process is gone without writing the last one."""

@@ -1,0 +1,214 @@
+"""A job writes down what happens, whatever happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from medssl.errors import Cancelled, DataError, MedSSLError, ProjectError, UsageError
+from medssl.events import Event, Monitor, State
+from medssl.jobs import (
+    REQUEST,
+    EvaluateRequest,
+    ImportRequest,
+    ImportResult,
+    PredictRequest,
+    PredictResult,
+    ProposeRequest,
+    ProposeResult,
+    TrainRequest,
+    TrainResult,
+    cancel_job,
+    job_state,
+    read_events,
+    read_result,
+    resume_job,
+    run,
+    run_job,
+    settings_for,
+)
+from medssl.project import Project
+
+_TWO_STEPS = TrainRequest(settings=settings_for("quick", steps=2, device="cpu"))
+
+
+def test_an_import_takes_the_labels_and_roles_that_were_asked_for(project: Project) -> None:
+    assert project.count_cases(role="training") == 4
+    assert project.count_cases(role="training", state="annotated") == 1
+    assert project.count_cases(role="validation", state="annotated") == 2
+
+
+def test_a_second_import_adds_nothing_and_annotates_what_is_missing(
+    project: Project, small_dataset: Path
+) -> None:
+    result = run_job(project, ImportRequest(dataset=small_dataset, annotated=2, validation=2), Monitor()).result
+
+    assert result == ImportResult(cases=0, annotated=1, already_there=6)
+
+
+def test_more_cases_than_a_dataset_has_cannot_be_divided(project: Project, small_dataset: Path) -> None:
+    with pytest.raises(DataError, match="6 labelled cases"):
+        run_job(project, ImportRequest(dataset=small_dataset, annotated=5, leave_out=3), Monitor())
+
+
+def test_a_job_leaves_its_request_events_and_result_in_its_folder(project: Project) -> None:
+    row = project.jobs()[0]
+
+    events = list(read_events(row.folder))
+
+    assert [e.state for e in events if isinstance(e, State)] == ["running", "finished"]
+    assert any(e.kind == "progress" and e.done == e.total == 6 for e in events)
+    assert REQUEST.validate_json((row.folder / "request.json").read_text()) == REQUEST.validate_json(row.request)
+    assert read_result(row.folder) == ImportResult(cases=6, annotated=3, already_there=0)
+    assert "finished" in (row.folder / "log.txt").read_text()
+    assert job_state(row) == "finished"
+
+
+def test_the_one_who_watches_sees_the_events_that_the_file_holds(project: Project, small_dataset: Path) -> None:
+    seen: list[Event] = []
+
+    run_job(project, ImportRequest(dataset=small_dataset, annotated=1), Monitor(seen.append))
+
+    assert seen == list(read_events(project.jobs()[0].folder))
+
+
+def test_an_event_line_cut_short_by_a_kill_is_left_out(project: Project) -> None:
+    folder = project.jobs()[0].folder
+    before = list(read_events(folder))
+    with (folder / "events.jsonl").open("a") as file:
+        file.write('{"kind": "progr')
+
+    assert list(read_events(folder)) == before
+
+
+def test_a_failed_job_says_why_and_keeps_the_traceback_in_its_log_only(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        run_job(project, ImportRequest(dataset=tmp_path / "nowhere"), Monitor())
+
+    row = project.jobs()[0]
+    assert (row.state, row.error, row.remedy) == ("failed", caught.value.what, caught.value.remedy)
+    assert "Traceback" in (row.folder / "log.txt").read_text()
+    assert "Traceback" not in (row.folder / "events.jsonl").read_text()
+
+
+def test_a_defect_of_ours_ends_as_a_failed_job_that_names_its_log(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(run, "perform", broken)
+
+    with pytest.raises(MedSSLError, match=r"ZeroDivisionError.*log\.txt"):
+        run_job(project, _TWO_STEPS, Monitor())
+
+    assert project.jobs()[0].state == "failed"
+
+
+def test_a_job_cancelled_before_it_began_can_be_resumed(project: Project, small_dataset: Path) -> None:
+    monitor = Monitor()
+    monitor.cancel()
+    with pytest.raises(Cancelled, match="job resume"):
+        run_job(project, ImportRequest(dataset=small_dataset), monitor)
+    row = project.jobs()[0]
+    assert row.state == "cancelled"
+
+    result = resume_job(project, row.id, Monitor())
+
+    assert result.job_id == row.id
+    assert project.job(row.id).state == "finished"
+
+
+def test_a_finished_job_is_neither_resumed_nor_cancelled(project: Project) -> None:
+    job = project.jobs()[0].id
+
+    with pytest.raises(UsageError, match="finished"):
+        resume_job(project, job, Monitor())
+    with pytest.raises(UsageError, match="finished"):
+        cancel_job(project, job)
+
+
+def test_a_queued_job_is_cancelled_at_once(project: Project) -> None:
+    row = project.new_job("train", _TWO_STEPS.model_dump_json())
+
+    assert cancel_job(project, row.id) == "cancelled"
+
+
+def test_a_request_from_another_version_is_refused_with_a_sentence(project: Project) -> None:
+    row = project.new_job("train", json.dumps({"kind": "divine", "future": True}))
+
+    with pytest.raises(ProjectError, match="another version"):
+        resume_job(project, row.id, Monitor())
+
+
+def test_predictions_without_references_are_no_request(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="belong together"):
+        EvaluateRequest(output=tmp_path, predictions=tmp_path)
+
+
+def test_without_a_model_nothing_is_proposed_and_no_job_is_made(project: Project) -> None:
+    before = len(project.jobs())
+
+    with pytest.raises(ProjectError, match="no model"):
+        run_job(project, ProposeRequest(), Monitor())
+
+    assert len(project.jobs()) == before
+
+
+def test_from_two_annotated_cases_to_scores_of_new_scans(
+    project: Project, small_dataset: Path, tmp_path: Path
+) -> None:
+    trained = run_job(project, _TWO_STEPS, Monitor()).result
+    assert isinstance(trained, TrainResult)
+    assert trained.validation_dice is not None
+
+    proposed = run_job(project, ProposeRequest(device="cpu"), Monitor()).result
+    assert isinstance(proposed, ProposeResult)
+    assert [c.name for c in project.review_queue()] == [p.case for p in proposed.proposals]
+    assert len(proposed.proposals) == 3
+    again = run_job(project, ProposeRequest(device="cpu"), Monitor()).result
+    assert isinstance(again, ProposeResult)
+    assert again.proposals == ()
+
+    new = tmp_path / "new scans"
+    new.mkdir()
+    for path in (small_dataset / "imagesTs").iterdir():
+        (new / path.name).write_bytes(path.read_bytes())
+    (new / "broken.nii.gz").write_bytes(b"no image")
+    request = PredictRequest(inputs=(new,), output=tmp_path / "out", device="cpu")
+    predicted = run_job(project, request, Monitor()).result
+    assert isinstance(predicted, PredictResult)
+    assert (predicted.done, list(predicted.failed)) == (2, ["broken"])
+    assert "broken.nii.gz" in predicted.report.read_text(encoding="utf-8")
+
+    scored = run_job(
+        project,
+        EvaluateRequest(
+            output=tmp_path / "scores",
+            predictions=tmp_path / "out",
+            references=small_dataset / "labelsTs",
+            scans=new,
+        ),
+        Monitor(),
+    ).result
+    assert scored.kind == "evaluate"
+    assert scored.cases == 2
+    assert scored.table.read_text().count("\n") == 1 + 2 * 2
+    of_model = run_job(project, EvaluateRequest(output=tmp_path / "own", device="cpu"), Monitor()).result
+    assert of_model.kind == "evaluate"
+    assert (of_model.cases, of_model.model_id) == (2, trained.model_id)
+
+
+def test_a_reference_without_a_prediction_is_not_left_out_silently(
+    project: Project, small_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    request = EvaluateRequest(
+        output=tmp_path / "scores", predictions=tmp_path / "empty", references=small_dataset / "labelsTs"
+    )
+
+    with pytest.raises(DataError, match="lacks 2 of the 2"):
+        run_job(project, request, Monitor())
