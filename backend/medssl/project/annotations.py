@@ -163,7 +163,7 @@ def add_decision(
             kind=provenance.kind,
             annotation_id=annotation_id,
             pseudo_label_id=provenance.pseudo_label_id,
-            author=provenance.author,
+            author=provenance.author.strip(),
             seconds=provenance.seconds,
             decided=now(),
             undone=None,

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from medssl.errors import ProjectError, UsageError
+from medssl.project import Project
+
+
+def _train(project: Project, name: str = "") -> str:
+    """Do what a training does at its end."""
+    model_id, folder = project.new_model_folder()
+    (folder / "card.json").write_text("{}", encoding="utf-8")
+    project.register_model(model_id, name=name, method="dual_task")
+    return model_id
+
+
+def test_a_model_is_known_once_it_is_complete(project: Project) -> None:
+    model_id, folder = project.new_model_folder()
+    assert folder == project.folder / "models" / model_id
+    assert list(folder.iterdir()) == []
+    assert project.models() == []
+    registered = project.register_model(model_id, name="Knees, quick", method="dual_task")
+    assert (registered.id, registered.name, registered.method) == (model_id, "Knees, quick", "dual_task")
+    assert registered.folder == folder
+    assert project.models() == [registered]
+    assert project.model(model_id) == project.model() == registered
+
+
+def test_the_newest_model_is_the_latest(project: Project) -> None:
+    ids = [_train(project) for _ in range(3)]
+    assert len(set(ids)) == 3
+    assert [model.id for model in project.models()] == ids[::-1]
+    assert project.model("latest").id == ids[-1]
+
+
+def test_a_project_without_a_model_says_what_to_do(project: Project) -> None:
+    with pytest.raises(ProjectError, match="no model yet") as caught:
+        project.model("latest")
+    assert caught.value.remedy == "Train one first."
+    with pytest.raises(ProjectError, match="no model 'other'"):
+        project.model("other")
+
+
+def test_a_model_is_registered_once_and_with_a_folder(project: Project) -> None:
+    model_id = _train(project)
+    with pytest.raises(ProjectError, match="already"):
+        project.register_model(model_id)
+    with pytest.raises(ProjectError, match="no model folder"):
+        project.register_model("never-written")
+    for outside in ("..", "../labels", "", "a/b"):
+        with pytest.raises(UsageError, match="cannot have the id"):
+            project.register_model(outside)
+
+
+def test_a_deleted_model_is_gone_and_what_it_proposed_still_names_it(
+    project: Project, make_scan: Callable[..., Path], drawn: np.ndarray, propose: Callable[..., None]
+) -> None:
+    kept, deleted = _train(project), _train(project)
+    project.add_case("A", [make_scan()])
+    propose("A", drawn, model_id=deleted)
+    project.delete_model(deleted)
+    assert [model.id for model in project.models()] == [kept]
+    assert not (project.folder / "models" / deleted).exists()
+    assert project.accept("A").model_id == deleted
+    with pytest.raises(ProjectError, match=f"no model '{deleted}'"):
+        project.delete_model(deleted)
+
+
+def test_a_model_whose_files_were_removed_by_hand_can_be_deleted(project: Project) -> None:
+    model_id = _train(project)
+    (project.model(model_id).folder / "card.json").unlink()
+    project.model(model_id).folder.rmdir()
+    project.delete_model(model_id)
+    assert project.models() == []
+
+
+def test_a_job_goes_from_queued_to_its_end(project: Project) -> None:
+    job = project.new_job("train", '{"seed": 1}')
+    assert (job.kind, job.request, job.state) == ("train", '{"seed": 1}', "queued")
+    assert job.folder == project.folder / "jobs" / job.id
+    assert job.folder.is_dir()
+    assert (job.started, job.ended, job.process_id) == (None, None, None)
+
+    running = project.set_job_state(job.id, "running")
+    assert (running.process_id, running.host) == (os.getpid(), socket.gethostname())
+    assert running.started is not None
+
+    failed = project.set_job_state(job.id, "failed", error="The disk is full.", remedy="Free some space.")
+    assert failed == project.job(job.id)
+    assert (failed.error, failed.remedy) == ("The disk is full.", "Free some space.")
+    assert failed.ended is not None
+    assert failed.ended >= running.started
+
+    again = project.set_job_state(job.id, "running")
+    assert (again.ended, again.error) == (None, "")
+
+
+def test_jobs_are_listed_with_the_newest_first(project: Project) -> None:
+    jobs = [project.new_job("predict", "{}") for _ in range(3)]
+    assert project.jobs() == jobs[::-1]
+    assert len({job.id for job in jobs}) == 3
+
+
+def test_an_unknown_job_is_told(project: Project) -> None:
+    with pytest.raises(ProjectError, match="no job '7'"):
+        project.job("7")
+    with pytest.raises(ProjectError, match="no job '7'"):
+        project.set_job_state("7", "running")
