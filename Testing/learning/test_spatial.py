@@ -8,7 +8,7 @@ import pytest
 import torch
 from medssl.labels import UNANNOTATED
 from medssl.learning.cases import TrainingCase
-from medssl.learning.spatial import NONE, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
+from medssl.learning.spatial import NONE, Cut, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
 
 
 def cut(
@@ -18,6 +18,13 @@ def cut(
     place = torch.tensor([(n - 1) / 2 for n in shape] if centre is None else centre)
     generator = torch.Generator().manual_seed(seed)
     return plan_cut(shape, place, (8, 8, 8), (1.0, 1.0, 1.0), deformation, mirror, generator)
+
+
+def voxels(found: Cut) -> torch.Tensor:
+    """Where the patch's voxels lie in the volume, `(D, H, W, 3)` as (z, y, x) indices."""
+    sides = torch.tensor([part.stop - part.start for part in found.box])
+    first = torch.tensor([part.start for part in found.box])
+    return ((found.coordinates[0].flip(-1) + 1) * sides - 1) / 2 + first
 
 
 def test_an_undeformed_patch_is_the_scan_itself(make_case) -> None:
@@ -85,8 +92,8 @@ def test_a_patch_that_shows_things_larger_has_distances_scaled_with_it(make_case
     assert min(c.enlargement for c in cuts) < 0.95
     assert max(c.enlargement for c in cuts) > 1.05
     for one in cuts:
-        reach = (one.coordinates[0, 0, 0, 0] - one.coordinates[0, -1, 0, 0]).abs()[2]
-        assert one.enlargement == pytest.approx(7 * 2 / 24 / float(reach), rel=1e-4)
+        reach = (voxels(one)[-1, 0, 0] - voxels(one)[0, 0, 0])[0]
+        assert one.enlargement == pytest.approx(7 / float(reach), rel=1e-4)
 
 
 def test_rotation_keeps_right_angles_in_millimetres(make_case) -> None:
@@ -99,9 +106,8 @@ def test_rotation_keeps_right_angles_in_millimetres(make_case) -> None:
     found = plan_cut(
         shape, torch.tensor([11.5, 13.5, 9.5]), (8, 8, 8), spacing, turn, (), torch.Generator().manual_seed(2)
     )
-    voxels = (found.coordinates[0].flip(-1) + 1) * torch.tensor(shape) / 2
-    down = (voxels[1, 0, 0] - voxels[0, 0, 0]) * torch.tensor(spacing)
-    across = (voxels[0, 0, 1] - voxels[0, 0, 0]) * torch.tensor(spacing)
+    down = (voxels(found)[1, 0, 0] - voxels(found)[0, 0, 0]) * torch.tensor(spacing)
+    across = (voxels(found)[0, 0, 1] - voxels(found)[0, 0, 0]) * torch.tensor(spacing)
     assert float(down @ across) == pytest.approx(0, abs=1e-3)
     assert float(down.norm()) == pytest.approx(3.0, abs=1e-3)
     assert float(across.norm()) == pytest.approx(1.0, abs=1e-3)
@@ -111,3 +117,23 @@ def test_the_same_seed_cuts_the_same_patch(make_case) -> None:
     case = make_case(0)
     first, second = (cut(case, Deformation(), seed=5) for _ in range(2))
     assert torch.equal(first.coordinates, second.coordinates)
+
+
+def test_only_the_part_of_the_scan_that_a_patch_touches_is_looked_at(make_case) -> None:
+    case = make_case(0)
+    found = cut(case, Deformation(), seed=3, centre=[9.5, 11.5, 7.5])
+    expected = cut_image(case, found), cut_labels(case, found, 3), cut_level_set(case, found)
+    image, labels, distances = (torch.full_like(x, 99) for x in (case.image, case.labels, case.level_set))
+    for kept, source in ((image, case.image), (labels, case.labels), (distances, case.level_set)):
+        kept[(..., *found.box)] = source[(..., *found.box)]
+    alone = dataclasses.replace(case, image=image, labels=labels, level_set=distances)
+    assert torch.equal(cut_image(alone, found), expected[0])
+    assert torch.equal(cut_labels(alone, found, 3), expected[1])
+    assert torch.equal(cut_level_set(alone, found), expected[2])
+
+
+def test_a_patch_far_beyond_the_scan_repeats_its_border_and_knows_nothing(make_case) -> None:
+    case = make_case(0)
+    found = cut(case, NONE, centre=[60.5, 13.5, 9.5])
+    assert torch.allclose(cut_image(case, found)[0, :, 0], case.image[:, -1, 10:18, 6:14], atol=1e-5)
+    assert (cut_labels(case, found, 3) == UNANNOTATED).all()

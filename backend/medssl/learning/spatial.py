@@ -44,9 +44,16 @@ _CONTROL_POINTS = 6  # a side of the elastic field's grid
 
 @dataclass(frozen=True)
 class Cut:
-    """Where one patch comes from: coordinates for `grid_sample`, and the factor by which it was enlarged."""
+    """Where one patch comes from.
 
-    coordinates: Tensor  # (1, D, H, W, 3) in (x, y, z), -1..1 over the volume
+    Attributes:
+        box: the part of the volume that the patch touches; only that is looked at, however large the scan.
+        coordinates: `(1, D, H, W, 3)` for `grid_sample`: (x, y, z), -1..1 over the box.
+        enlargement: factor by which the patch shows things larger than they are.
+    """
+
+    box: tuple[slice, slice, slice]
+    coordinates: Tensor
     enlargement: float
 
 
@@ -82,16 +89,21 @@ def plan_cut(
     voxels = (offsets * spacing) @ matrix.T / spacing + centre
     if deformation.bend_voxels > 0 and torch.rand((), generator=generator) < deformation.bend_chance:
         voxels = voxels + _bend(patch, deformation.bend_voxels, generator)
+    corners = voxels.reshape(-1, 3)
+    ends = torch.tensor(shape)
+    first = corners.amin(dim=0).floor().long().clamp_min(0).minimum(ends - 1)
+    last = (corners.amax(dim=0).floor().long() + 2).clamp_min(1).minimum(ends)
     # Voxel index i lies at (2 i + 1) / n - 1 (align_corners=False); grid_sample wants x, y, z.
-    unit = (2 * voxels + 1) / torch.tensor(shape, dtype=torch.float32) - 1
-    return Cut(unit.flip(-1).unsqueeze(0), enlargement)
+    unit = (2 * (voxels - first) + 1) / (last - first) - 1
+    z, y, x = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
+    return Cut((z, y, x), unit.flip(-1).unsqueeze(0), enlargement)
 
 
 def cut_image(case: TrainingCase, cut: Cut) -> Tensor:
     """Interpolate the image of a case, `(1, C, D, H, W)`; beyond the scan its border is repeated."""
     coordinates = cut.coordinates.to(case.image.device)
     return F.grid_sample(
-        case.image.unsqueeze(0).float(),
+        case.image[(..., *cut.box)].unsqueeze(0).float(),
         coordinates,
         mode="bilinear",
         padding_mode="border",
@@ -109,7 +121,7 @@ def cut_labels(case: TrainingCase, cut: Cut, classes: int) -> Tensor:
     if case.labels is None:
         return torch.full((1, *patch), UNANNOTATED, dtype=torch.int64, device=case.image.device)
     coordinates = cut.coordinates.to(case.labels.device)
-    labels = case.labels.long()
+    labels = case.labels[cut.box].long()
     known = labels != UNANNOTATED
     # The last channel is 'annotated': it falls to 0 beyond the scan, where nothing is known.
     onehot = F.one_hot(torch.where(known, labels, 0), classes).movedim(-1, 0) * known
@@ -125,7 +137,7 @@ def cut_level_set(case: TrainingCase, cut: Cut) -> Tensor:
         raise ValueError(f"The case {case.name} was prepared without level sets.")
     coordinates = cut.coordinates.to(case.level_set.device)
     sampled = F.grid_sample(
-        case.level_set.unsqueeze(0).float(),
+        case.level_set[(..., *cut.box)].unsqueeze(0).float(),
         coordinates,
         mode="bilinear",
         padding_mode="border",
