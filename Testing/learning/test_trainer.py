@@ -10,11 +10,12 @@ import pytest
 import torch
 from medssl.errors import Cancelled, DataError
 from medssl.events import Event, Metric, Monitor, Progress
+from medssl.learning.loop import learning_rate_factor
 from medssl.learning.methods import METHODS
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.settings import TrainingSettings
-from medssl.learning.trainer import STAGE, VALIDATIONS, learning_rate_factor, train
+from medssl.learning.trainer import STAGE, VALIDATIONS, train
 
 CPU = torch.device("cpu")
 
@@ -153,3 +154,21 @@ def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
     assert max(factors) > 0.95
     assert factors[-1] == 0
     assert factors[3:] == sorted(factors[3:], reverse=True)
+
+
+def test_a_spared_encoder_rests_first_and_then_learns_more_slowly(make_case, plan: Plan) -> None:
+    def moved(rest: float, rate: float) -> tuple[float, float]:
+        torch.manual_seed(0)
+        start = Network(plan.network)
+        before = {name: weight.clone() for name, weight in start.state_dict().items()}
+        settings = TrainingSettings(method="supervised", steps=3)
+        sparing = FineTuning(rest=rest, encoder_rate=rate)
+        train([make_case(0)], [], plan, settings, CPU, Monitor(), start=start, fine_tuning=sparing)
+        change = {name: float((start.state_dict()[name] - before[name]).abs().sum()) for name in before}
+        encoder = sum(size for name, size in change.items() if name.startswith("encoder."))
+        return encoder, sum(change.values()) - encoder
+
+    resting, others = moved(1.0, 1.0)
+    assert resting == 0
+    assert others > 0
+    assert 0 < moved(0.5, 0.1)[0] < moved(0.5, 1.0)[0]

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from medssl.learning.settings import TrainingSettings
+from medssl.learning.settings import RunSettings
 
 _REMEMBERED = 50  # steps over which the pace is averaged
 
@@ -23,7 +23,7 @@ class Budget:
 
     def __init__(
         self,
-        settings: TrainingSettings,
+        settings: RunSettings,
         clock: Callable[[], float] = time.monotonic,
         step: int = 0,
         elapsed_s: float = 0.0,

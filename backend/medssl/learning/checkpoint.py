@@ -5,31 +5,33 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from medssl.errors import StorageError
-from medssl.learning.network import Network
 from medssl.storage import write_bytes
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 @dataclass
-class TrainingState:
+class TrainingState(Generic[ModuleT]):
     """What changes while a network is trained."""
 
-    network: Network
-    average: Network
+    network: ModuleT
+    average: ModuleT
     optimiser: Optimizer
     generator: Generator
     step: int = 0
     elapsed_s: float = 0.0
 
 
-def save_checkpoint(path: Path, state: TrainingState) -> None:
+def save_checkpoint(path: Path, state: TrainingState[ModuleT]) -> None:
     """Write the state atomically: a kill leaves the checkpoint before or this one."""
     tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
@@ -41,7 +43,7 @@ def save_checkpoint(path: Path, state: TrainingState) -> None:
     write_bytes(path, save(on_cpu, metadata=counters))
 
 
-def load_checkpoint(path: Path, state: TrainingState) -> bool:
+def load_checkpoint(path: Path, state: TrainingState[ModuleT]) -> bool:
     """Bring `state` to where the checkpoint was written; False when there is none.
 
     Raises:

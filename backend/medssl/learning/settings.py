@@ -7,18 +7,19 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MethodName: TypeAlias = Literal["supervised", "dual_task", "dual_task_published"]
+PretextName: TypeAlias = Literal["pgl", "cpc", "rotation", "jigsaw", "relative_location", "exemplar"]
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 LEARNING_RATE = 3e-3
 REFINING_LEARNING_RATE = 1e-3
+PRETRAINING_LEARNING_RATE = 1e-3
 
 
-class TrainingSettings(BaseModel):
-    """How to train: exactly one of `steps` and `seconds` is given."""
+class RunSettings(BaseModel):
+    """How long and how fast to learn, on what: exactly one of `steps` and `seconds` is given."""
 
     model_config = ConfigDict(frozen=True)
 
-    method: MethodName = "dual_task"
     steps: Annotated[int, Field(ge=1)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
@@ -26,7 +27,20 @@ class TrainingSettings(BaseModel):
     device: DeviceName = "auto"
 
     @model_validator(mode="after")
-    def _one_budget(self) -> TrainingSettings:
+    def _one_budget(self) -> RunSettings:
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("Give either a number of steps or a number of seconds to train for.")
         return self
+
+
+class TrainingSettings(RunSettings):
+    """How to train a network that segments."""
+
+    method: MethodName = "dual_task"
+
+
+class PretrainingSettings(RunSettings):
+    """How to pretrain an encoder, which needs no annotation."""
+
+    method: PretextName = "pgl"
+    learning_rate: Annotated[float, Field(gt=0)] = PRETRAINING_LEARNING_RATE

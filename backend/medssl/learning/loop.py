@@ -1,0 +1,172 @@
+"""What goes on around the steps of every training: budget, learning rate, reports, checkpoints, stopping."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+import torch
+from torch import Generator, Tensor, nn
+
+from medssl.errors import DataError
+from medssl.events import Monitor
+from medssl.learning.budget import Budget
+from medssl.learning.checkpoint import ModuleT, TrainingState, load_checkpoint, save_checkpoint
+from medssl.learning.settings import RunSettings
+
+CHECKPOINT_S = 30.0  # between checkpoints: what a kill can cost
+REPORTS = 200  # progress reports a training
+WARM_UP = 0.02  # part of the training over which the learning rate rises
+AVERAGED = 0.05  # part of the training that the moving average of the weights looks back on
+WEIGHT_DECAY = 1e-2
+LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class Learners:
+    """Parameters that learn at a pace of their own: `rate` times the learning rate of the settings."""
+
+    parameters: Iterable[nn.Parameter]
+    rate: float = 1.0
+
+
+def fresh_state(
+    network: ModuleT, learners: Iterable[Learners], settings: RunSettings, generator: Generator
+) -> TrainingState[ModuleT]:
+    """Put a network, on its device, at the start of a training with AdamW."""
+    groups = [
+        {"params": list(group.parameters), "lr": settings.learning_rate * group.rate} for group in learners
+    ]
+    for group in groups:
+        group["initial_lr"] = group["lr"]  # torch's name for what schedules multiply
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
+    average = copy.deepcopy(network).eval().requires_grad_(False)
+    return TrainingState(network, average, optimiser, generator)
+
+
+class Loop(Generic[ModuleT]):
+    """Iterating gives, before each step, how much of the training is done, 0..1.
+
+    The body of the loop computes losses and hands them to `step`; the rest happens here. A checkpoint is read
+    when it exists, written every half minute and when somebody asked to stop.
+
+    Args:
+        state: network, average, optimiser and random numbers; brought to where the checkpoint was.
+        settings: budget and learning rate.
+        monitor: told of progress and losses, asked whether to stop.
+        stage: what progress is reported as.
+        checkpoint: file to go on from and to write.
+        clock: of the budget, see `Budget`.
+    """
+
+    def __init__(
+        self,
+        state: TrainingState[ModuleT],
+        settings: RunSettings,
+        monitor: Monitor,
+        *,
+        stage: str,
+        checkpoint: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if checkpoint is not None and load_checkpoint(checkpoint, state):
+            monitor.log(f"Going on from step {state.step}.")
+        self.state = state
+        self.budget = Budget(settings, clock, state.step, state.elapsed_s)
+        self._monitor = monitor
+        self._checkpoint = checkpoint
+        self._reporter = _Reporter(monitor, self.budget, stage)
+
+    def __iter__(self) -> Iterator[float]:
+        saved = time.monotonic()
+        while self.budget.fraction < 1:
+            fraction = self.budget.fraction
+            for group in self.state.optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * learning_rate_factor(fraction)
+            yield fraction
+            stop = self._monitor.cancelled
+            if self._checkpoint is not None and (stop or time.monotonic() - saved > CHECKPOINT_S):
+                save_checkpoint(self._checkpoint, self.state)
+                saved = time.monotonic()
+            if stop:
+                self._monitor.check()
+
+    def step(self, losses: Mapping[str, Tensor], figures: Mapping[str, Tensor] | None = None) -> None:
+        """Take one optimiser step down the sum of `losses`, and count and report it.
+
+        Args:
+            losses: terms of the loss, named for the curves.
+            figures: what is watched beside them, such as an accuracy.
+
+        Raises:
+            DataError: a loss is no longer a number.
+        """
+        state = self.state
+        total = torch.stack(list(losses.values())).sum()
+        state.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), LARGEST_GRADIENT)
+        state.optimiser.step()
+        _update_average(state)
+        self.budget.count()
+        state.step, state.elapsed_s = self.budget.step, self.budget.elapsed_s
+        watched = {"loss": total, **losses, **(figures or {})}
+        self._reporter.report({name: value.detach() for name, value in watched.items()})
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 where that is exact enough, on GPUs; processors gain nothing from it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def learning_rate_factor(fraction: float) -> float:
+    """Rise linearly over the first 2 %, then fall as (1 - t) ** 0.9, as nnU-Net's schedule does."""
+    return float(min(1.0, (fraction + 1e-3) / WARM_UP) * (1 - fraction) ** 0.9)
+
+
+@torch.no_grad()
+def _update_average(state: TrainingState[ModuleT]) -> None:
+    """Move the average towards the network so that it always looks back on the same part of the training.
+
+    A fixed decay fits one length of run; 1 / (1 + 0.05 t) forgets at the pace the training goes on.
+    """
+    weight = 1 / (1 + AVERAGED * (state.step + 1))
+    torch._foreach_lerp_(list(state.average.parameters()), list(state.network.parameters()), weight)
+
+
+class _Reporter:
+    """Reports progress and mean losses now and then, so that a long training stays a readable file."""
+
+    def __init__(self, monitor: Monitor, budget: Budget, stage: str) -> None:
+        self._monitor = monitor
+        self._budget = budget
+        self._stage = stage
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._next = budget.fraction
+
+    def report(self, values: dict[str, Tensor]) -> None:
+        """Take in one step's values; every half percent of the training, tell the monitor their means."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, value.new_zeros(())) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+        budget = self._budget
+        if budget.fraction < self._next and budget.fraction < 1:
+            return
+        self._next = budget.fraction + 1 / REPORTS
+        done, total = float(budget.step), float(budget.expected_steps)
+        self._monitor.progress(self._stage, done, total, budget.left_s)
+        for name, value in self._sums.items():
+            mean = float(value) / self._counts[name]
+            if not math.isfinite(mean):
+                raise DataError(
+                    f"The training diverged at step {budget.step}: {name} is {mean}.",
+                    "Start it again with a smaller learning rate.",
+                )
+            self._monitor.metric(name, mean, budget.step)
+        self._sums, self._counts = {}, {}
