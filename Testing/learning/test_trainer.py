@@ -15,7 +15,7 @@ from medssl.learning.methods import METHODS
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.settings import TrainingSettings
-from medssl.learning.trainer import STAGE, VALIDATIONS, train
+from medssl.learning.trainer import STAGE, VALIDATIONS, FineTuning, train
 
 CPU = torch.device("cpu")
 
