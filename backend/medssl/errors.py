@@ -63,6 +63,12 @@ class ProjectError(MedSSLError):
     code = "project"
 
 
+class NotFoundError(ProjectError):
+    """A project, case, model or job that is not there."""
+
+    code = "not_found"
+
+
 class DataError(MedSSLError):
     """Cases that cannot be trained on or evaluated: none annotated, a class that nobody drew."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import ColumnElement, Row, Select, and_, case, select, true
 from sqlalchemy.orm import Session
 
-from medssl.errors import ProjectError
+from medssl.errors import NotFoundError
 from medssl.project import tables
 from medssl.project.records import (
     Annotation,
@@ -79,7 +79,7 @@ def find_case(session: Session, case_ref: CaseRef) -> tables.Case:
     """Return the row of a case.
 
     Raises:
-        ProjectError: there is no such case.
+        NotFoundError: there is no such case.
     """
     found: tables.Case | None
     if isinstance(case_ref, str):
@@ -89,7 +89,7 @@ def find_case(session: Session, case_ref: CaseRef) -> tables.Case:
         found = session.get(tables.Case, case_ref if isinstance(case_ref, int) else case_ref.id)
     if found is None:
         named = case_ref if isinstance(case_ref, str | int) else case_ref.name
-        raise ProjectError(f"The project has no case '{named}'.", "List the cases to see their names.")
+        raise NotFoundError(f"The project has no case '{named}'.", "List the cases to see their names.")
     return found
 
 
@@ -97,7 +97,7 @@ def load_case(store: Store, session: Session, case_ref: CaseRef) -> Case:
     """Return everything about a case.
 
     Raises:
-        ProjectError: there is no such case.
+        NotFoundError: there is no such case.
     """
     row = find_case(session, case_ref)
     found = session.execute(

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from medssl.errors import ProjectError, UsageError
+from medssl.errors import NotFoundError, ProjectError, UsageError
 from medssl.project import tables
 from medssl.project.records import ModelRecord
 from medssl.project.store import Store, folder_name, new_id, now
@@ -66,7 +66,7 @@ def find_model(store: Store, model_id: str) -> ModelRecord:
     if model_id == LATEST:
         models = list_models(store)
         if not models:
-            raise ProjectError(f"The project {store.folder} has no model yet.", "Train one first.")
+            raise NotFoundError(f"The project {store.folder} has no model yet.", "Train one first.")
         return models[0]
     with store.database.reading() as session:
         return _to_record(store, _find(session, model_id))
@@ -88,7 +88,7 @@ def delete_model(store: Store, model_id: str) -> None:
 def _find(session: Session, model_id: str) -> tables.Model:
     row = session.get(tables.Model, model_id)
     if row is None:
-        raise ProjectError(f"The project has no model '{model_id}'.", "List the models to see their ids.")
+        raise NotFoundError(f"The project has no model '{model_id}'.", "List the models to see their ids.")
     return row
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from medssl.errors import ProjectError, UsageError
+from medssl.errors import NotFoundError, ProjectError, UsageError
 from medssl.labels import LabelSchema
 from medssl.project.database import Database
 from medssl.project.migrations import is_project, migrate
@@ -67,7 +67,7 @@ def open_existing(folder: Path) -> Opened:
     folder = folder.expanduser().absolute()
     path = folder / DATABASE_NAME
     if not path.is_file():
-        raise ProjectError(
+        raise NotFoundError(
             f"There is no project in {folder}: it has no {DATABASE_NAME}.",
             "Check the path, or make a new project there.",
         )
