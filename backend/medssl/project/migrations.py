@@ -28,9 +28,10 @@ _FIRST = (
         name VARCHAR NOT NULL UNIQUE,
         search_name VARCHAR NOT NULL,
         sort_name VARCHAR NOT NULL,
-        folder VARCHAR COLLATE "NOCASE" NOT NULL UNIQUE,
+        folder VARCHAR COLLATE "NOCASE" NOT NULL,
         role VARCHAR NOT NULL CHECK (role IN ('training', 'validation', 'excluded')),
-        added VARCHAR NOT NULL
+        added VARCHAR NOT NULL,
+        UNIQUE (folder)
     )""",
     'CREATE INDEX ix_case_sort_name ON "case" (sort_name)',
     'CREATE INDEX ix_case_added ON "case" (added)',
