@@ -55,7 +55,6 @@ class JobFiles(Monitor):
         self._looked = 0.0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / CANCEL_FILE).unlink(missing_ok=True)
             self._events = (folder / EVENTS_FILE).open("ab")
             if self._events.tell() and not _ends_a_line(folder / EVENTS_FILE):
                 self._events.write(b"\n")
@@ -105,6 +104,7 @@ class JobFiles(Monitor):
             self._looked = now
             if (self.folder / CANCEL_FILE).exists():
                 self.cancel()
+                self.emit(State(state="cancelling"))
         return super().cancelled
 
     def _write_log(self, level: str, text: str) -> None:

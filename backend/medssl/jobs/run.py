@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from pydantic import ValidationError
 
 from medssl.errors import Cancelled, MedSSLError, ProjectError, UsageError
 from medssl.events import Monitor, State
-from medssl.jobs.files import LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
+from medssl.jobs.files import CANCEL_FILE, LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
 from medssl.jobs.operations import perform, pin_model
 from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.results import RESULT, JobResult, Result
@@ -31,10 +31,19 @@ def run_job(project: Project, request: Request, monitor: Monitor) -> JobResult:
         Cancelled: `monitor.cancel` or `cancel_job` asked for it; `resume_job` goes on.
         MedSSLError: what went wrong, for a person; the traceback is in the job's log.
     """
+    return run_queued(project, queue_job(project, request), monitor)
+
+
+def queue_job(project: Project, request: Request) -> JobRow:
+    """Write down what is asked as a job that waits for somebody to run it.
+
+    Raises:
+        ProjectError: the project has no such model.
+    """
     request = pin_model(project, request)
     row = project.new_job(request.kind, request.model_dump_json())
     write_text(row.folder / REQUEST_FILE, request.model_dump_json(indent=2) + "\n")
-    return _run(project, row, request, monitor)
+    return row
 
 
 def resume_job(project: Project, job_id: str, monitor: Monitor) -> JobResult:
@@ -44,6 +53,16 @@ def resume_job(project: Project, job_id: str, monitor: Monitor) -> JobResult:
         UsageError: the job runs, or is finished.
         Cancelled, MedSSLError: as `run_job`.
     """
+    return run_queued(project, queue_again(project, job_id), monitor)
+
+
+def queue_again(project: Project, job_id: str) -> JobRow:
+    """Let a job that was cancelled, failed or interrupted wait for somebody to go on with it.
+
+    Raises:
+        UsageError: the job runs, or is finished.
+        StorageError: its folder may not be written.
+    """
     row = project.job(job_id)
     state = job_state(row)
     if state in ("running", "cancelling"):
@@ -52,6 +71,23 @@ def resume_job(project: Project, job_id: str, monitor: Monitor) -> JobResult:
         )
     if state == "finished":
         raise UsageError(f"The job {row.id} is finished; there is nothing to resume.", "Start a new one.")
+    if state == "queued":
+        return row
+    try:
+        (row.folder / CANCEL_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, row.folder / CANCEL_FILE) from error
+    queued = project.advance_job(row, "queued")
+    return _taken(row) if queued is None else queued
+
+
+def run_queued(project: Project, row: JobRow, monitor: Monitor) -> JobResult:
+    """Run a job that waits; of several processes that try, one does.
+
+    Raises:
+        UsageError: another process has it.
+        Cancelled, MedSSLError: as `run_job`.
+    """
     try:
         request = REQUEST.validate_json(row.request)
     except ValidationError as error:
@@ -65,10 +101,14 @@ def resume_job(project: Project, job_id: str, monitor: Monitor) -> JobResult:
 def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> JobResult:
     began = time.monotonic()
     with JobFiles(row.folder, monitor) as files:
+        # Until here nothing is promised: whoever gets the job here, runs it.
+        if row.state != "queued" or project.advance_job(row, "running") is None:
+            _taken(row)
         try:
-            _enter(project, row, files, State(state="running"))
+            files.emit(State(state="running"))
             files.check()
-            result = perform(project, request, row.folder, files)
+            # A kill may have come between the result and the word that it is there.
+            result = read_result(row.folder) or perform(project, request, row.folder, files)
             write_text(row.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
             _enter(project, row, files, State(state="finished"))
         except BaseException as error:
@@ -80,6 +120,13 @@ def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> J
                 raise
             raise shown from error
     return JobResult(job_id=row.id, seconds=time.monotonic() - began, result=result)
+
+
+def _taken(row: JobRow) -> NoReturn:
+    raise UsageError(
+        f"The job {row.id} was started or cancelled by another program.",
+        f"See it with 'medssl job show {row.id}'.",
+    )
 
 
 def _enter(project: Project, row: JobRow, files: JobFiles, state: State) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from medssl.errors import ProjectError
 from medssl.events import JobState
+from medssl.processes import process_mark
 from medssl.project import tables
 from medssl.project.records import JobRow
 from medssl.project.store import Store, new_id, now
@@ -38,6 +39,7 @@ def new_job(store: Store, kind: str, request: str) -> JobRow:
             started=None,
             ended=None,
             process_id=None,
+            process_mark=None,
             host=None,
             error="",
             remedy="",
@@ -51,13 +53,30 @@ def set_job_state(store: Store, job_id: str, state: JobState, error: str, remedy
     """Write down that a job entered a state; see `Project.set_job_state`."""
     with store.database.writing() as session:
         row = _find(session, job_id)
-        row.state, row.error, row.remedy = state, error, remedy
-        if state == "running":
-            row.started, row.ended = now(), None
-            row.process_id, row.host = os.getpid(), socket.gethostname()
-        elif state in _ENDED:
-            row.ended = now()
+        _set(row, state, error, remedy)
         return _to_record(store, row)
+
+
+def advance_job(store: Store, seen: JobRow, state: JobState, error: str, remedy: str) -> JobRow | None:
+    """Write down that a job entered a state, unless it changed meanwhile; see `Project.advance_job`."""
+    with store.database.writing() as session:
+        row = _find(session, seen.id)
+        if (row.state, row.started, row.process_id) != (seen.state, seen.started, seen.process_id):
+            return None
+        _set(row, state, error, remedy)
+        return _to_record(store, row)
+
+
+def _set(row: tables.Job, state: JobState, error: str, remedy: str) -> None:
+    row.state, row.error, row.remedy = state, error, remedy
+    if state == "running":
+        row.started, row.ended = now(), None
+        row.process_id, row.host = os.getpid(), socket.gethostname()
+        row.process_mark = process_mark(os.getpid())
+    elif state == "queued":
+        row.ended = None
+    elif state in _ENDED:
+        row.ended = now()
 
 
 def list_jobs(store: Store) -> list[JobRow]:
@@ -91,6 +110,7 @@ def _to_record(store: Store, row: tables.Job) -> JobRow:
         started=row.started,
         ended=row.ended,
         process_id=row.process_id,
+        process_mark=row.process_mark,
         host=row.host,
         error=row.error,
         remedy=row.remedy,

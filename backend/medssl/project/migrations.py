@@ -95,6 +95,7 @@ _FIRST = (
         started VARCHAR,
         ended VARCHAR,
         process_id INTEGER,
+        process_mark VARCHAR,
         host VARCHAR,
         error VARCHAR NOT NULL,
         remedy VARCHAR NOT NULL

@@ -330,6 +330,15 @@ class Project:
         """Write down that a job entered a state; for 'running', also which process runs it: this one."""
         return jobs.set_job_state(self._store, job_id, state, error, remedy)
 
+    def advance_job(
+        self, seen: JobRow, state: JobState, *, error: str = "", remedy: str = ""
+    ) -> JobRow | None:
+        """Do as `set_job_state`, but only if the job still is as it was seen; None when it is not.
+
+        Of several programs that want to start, cancel or give up one job, exactly one succeeds.
+        """
+        return jobs.advance_job(self._store, seen, state, error, remedy)
+
     def jobs(self) -> list[JobRow]:
         """Return all jobs, the newest first."""
         return jobs.list_jobs(self._store)

@@ -134,6 +134,7 @@ class JobRow:
     Attributes:
         request: the request as JSON.
         process_id: the process that last ran it, on the computer `host`; None before it ran.
+        process_mark: tells that process from a later one with its number, see `medssl.processes`.
         error: what went wrong, for a person; empty unless it failed.
     """
 
@@ -146,6 +147,7 @@ class JobRow:
     started: datetime | None
     ended: datetime | None
     process_id: int | None
+    process_mark: str | None
     host: str | None
     error: str
     remedy: str

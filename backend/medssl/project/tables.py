@@ -169,6 +169,7 @@ class Job(Table):
     started: Mapped[datetime | None]
     ended: Mapped[datetime | None]
     process_id: Mapped[int | None]
+    process_mark: Mapped[str | None]
     host: Mapped[str | None]
     error: Mapped[str]
     remedy: Mapped[str]
