@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from medssl.errors import ModelError
-from medssl.learning.network import HeadName, Network
+from medssl.learning.card import CARD, ModelCard, read_card
+from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan, write_plan
 from medssl.storage import write_bytes, write_text
 
-WEIGHTS, PLAN, CARD = "weights.safetensors", "plan.json", "card.json"
+__all__ = ["CARD", "PLAN", "WEIGHTS", "Model", "ModelCard", "load_model", "read_card", "save_model"]
 
-
-class ModelCard(BaseModel):
-    """What a person should know about a model before using it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    name: str
-    method: str
-    heads: tuple[HeadName, ...]
-    created: str = Field(description="Date and time, ISO 8601 with the time zone.")
-    medssl_version: str
-    annotated_cases: int
-    unannotated_cases: int
-    steps: int
-    seconds: float
-    seed: int
-    started_from: str | None = Field(default=None, description="Id of the model whose weights it began with.")
-    validation_dice: dict[str, float] | None = Field(
-        default=None,
-        description="Mean Dice of each segment over the validation cases; None without such cases.",
-    )
+WEIGHTS, PLAN = "weights.safetensors", "plan.json"
 
 
 @dataclass(frozen=True)
@@ -58,25 +36,6 @@ def save_model(folder: Path, network: Network, plan: Plan, card: ModelCard) -> N
     write_bytes(folder / WEIGHTS, save(tensors))
     write_plan(folder / PLAN, plan)
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
-
-
-def read_card(folder: Path) -> ModelCard:
-    """Read a model's card.
-
-    Raises:
-        ModelError: no card, or one that is damaged.
-    """
-    path = folder / CARD
-    try:
-        return ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{folder} holds no complete model: {CARD} is missing.", "Choose another model."
-        ) from error
-    except (OSError, ValueError, ValidationError) as error:
-        raise ModelError(
-            f"The model card {path} cannot be read.", "Restore it, or train the model again."
-        ) from error
 
 
 def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:

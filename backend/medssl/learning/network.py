@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
-from medssl.learning.plan import NetworkShape, Triple
+from medssl.learning.plan import HeadName, NetworkShape, Triple
 
-HeadName: TypeAlias = Literal["segmentation", "level_set", "projection"]
+__all__ = ["Decoder", "Encoder", "HeadName", "Network"]
+
 PROJECTION_SIZE = 16
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from medssl.labels import LabelSchema
 
 Triple: TypeAlias = tuple[int, int, int]
+HeadName: TypeAlias = Literal["segmentation", "level_set", "projection"]
 PLAN_FORMAT: Final = 1
 
 

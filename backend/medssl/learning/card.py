@@ -1,0 +1,55 @@
+"""A model's card: what a person should know before using it. Reading it needs no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medssl.errors import ModelError
+from medssl.learning.plan import HeadName
+
+CARD = "card.json"
+
+
+class ModelCard(BaseModel):
+    """What a person should know about a model before using it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    method: str
+    heads: tuple[HeadName, ...]
+    created: str = Field(description="Date and time, ISO 8601 with the time zone.")
+    medssl_version: str
+    annotated_cases: int
+    unannotated_cases: int
+    steps: int
+    seconds: float
+    seed: int
+    started_from: str | None = Field(default=None, description="Id of the model whose weights it began with.")
+    validation_dice: dict[str, float] | None = Field(
+        default=None,
+        description="Mean Dice of each segment over the validation cases; None without such cases.",
+    )
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read a model's card.
+
+    Raises:
+        ModelError: no card, or one that is damaged.
+    """
+    path = folder / CARD
+    try:
+        return ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder} holds no complete model: {CARD} is missing.", "Choose another model."
+        ) from error
+    except (OSError, ValueError, ValidationError) as error:
+        raise ModelError(
+            f"The model card {path} cannot be read.", "Restore it, or train the model again."
+        ) from error
