@@ -98,6 +98,8 @@ def _prepare(engine: Engine) -> None:
         # What a person decided is on the disk when the call returns, whatever happens to the power.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # In KiB, when negative: a project of 10,000 cases fits, so that listing it reads nothing twice.
+        connection.execute("PRAGMA cache_size = -16000")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
