@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from medssl.events import Monitor
 from medssl.exchange.datasets import read_dataset
 from medssl.jobs import ImportRequest, run_job

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
-
 from medssl.errors import Cancelled, DataError, MedSSLError, ProjectError, UsageError
 from medssl.events import Event, Monitor, State
 from medssl.jobs import (
@@ -31,6 +29,7 @@ from medssl.jobs import (
     settings_for,
 )
 from medssl.project import Project
+from pydantic import ValidationError
 
 _TWO_STEPS = TrainRequest(settings=settings_for("quick", steps=2, device="cpu"))
 
@@ -44,7 +43,9 @@ def test_an_import_takes_the_labels_and_roles_that_were_asked_for(project: Proje
 def test_a_second_import_adds_nothing_and_annotates_what_is_missing(
     project: Project, small_dataset: Path
 ) -> None:
-    result = run_job(project, ImportRequest(dataset=small_dataset, annotated=2, validation=2), Monitor()).result
+    result = run_job(
+        project, ImportRequest(dataset=small_dataset, annotated=2, validation=2), Monitor()
+    ).result
 
     assert result == ImportResult(cases=0, annotated=1, already_there=6)
 
@@ -61,13 +62,17 @@ def test_a_job_leaves_its_request_events_and_result_in_its_folder(project: Proje
 
     assert [e.state for e in events if isinstance(e, State)] == ["running", "finished"]
     assert any(e.kind == "progress" and e.done == e.total == 6 for e in events)
-    assert REQUEST.validate_json((row.folder / "request.json").read_text()) == REQUEST.validate_json(row.request)
+    assert REQUEST.validate_json((row.folder / "request.json").read_text()) == REQUEST.validate_json(
+        row.request
+    )
     assert read_result(row.folder) == ImportResult(cases=6, annotated=3, already_there=0)
     assert "finished" in (row.folder / "log.txt").read_text()
     assert job_state(row) == "finished"
 
 
-def test_the_one_who_watches_sees_the_events_that_the_file_holds(project: Project, small_dataset: Path) -> None:
+def test_the_one_who_watches_sees_the_events_that_the_file_holds(
+    project: Project, small_dataset: Path
+) -> None:
     seen: list[Event] = []
 
     run_job(project, ImportRequest(dataset=small_dataset, annotated=1), Monitor(seen.append))
@@ -84,7 +89,9 @@ def test_an_event_line_cut_short_by_a_kill_is_left_out(project: Project) -> None
     assert list(read_events(folder)) == before
 
 
-def test_a_failed_job_says_why_and_keeps_the_traceback_in_its_log_only(project: Project, tmp_path: Path) -> None:
+def test_a_failed_job_says_why_and_keeps_the_traceback_in_its_log_only(
+    project: Project, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError) as caught:
         run_job(project, ImportRequest(dataset=tmp_path / "nowhere"), Monitor())
 

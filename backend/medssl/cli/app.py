@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-import click
 import platformdirs
 import typer
 from pydantic import ValidationError
+from typer.exceptions import TyperException
 
 import medssl
 from medssl.cli import cases, demo, doctor, evaluate, jobs, models, predict, projects, review, train
@@ -65,17 +65,13 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except MedSSLError as error:
         return _fail(str(error), error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.UsageError as error:
-        help_for = error.ctx.command_path if error.ctx is not None else "medssl"
-        return _fail(f"{error.format_message()} See '{help_for} --help'.", 2)
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
+    except TyperException as error:
+        # A group without a command has shown its help already and has no message.
+        message = error.format_message()
+        return _fail(f"{message} See 'medssl --help'.", error.exit_code) if message else error.exit_code
     except ValidationError as error:
         return _fail(_first_sentence(error), 2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _fail(Cancelled().what, Cancelled.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more when it closes the stream.

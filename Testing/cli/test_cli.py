@@ -1,0 +1,188 @@
+"""The commands: what they say, to whom, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from medssl.cli.display import LineDisplay, duration
+from medssl.events import Log, Metric, Progress
+from medssl.project import Project
+
+Medssl = Callable[..., tuple[int, str, str]]
+
+
+def test_a_project_is_made_shown_and_filled_by_commands(
+    medssl: Medssl, small_dataset: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new project"
+
+    assert medssl("project", "new", folder, "--dataset", small_dataset)[0] == 0
+    code, out, _ = medssl("case", "add", small_dataset, "--annotated", 2, "-p", folder)
+    assert (code, "6 cases added, 2 of them" in out) == (0, True)
+    _, out, _ = medssl("project", "info", "-p", folder, "--json")
+    assert json.loads(out)["cases"] == {"annotated": 2, "proposed": 0, "rejected": 0, "new": 4}
+    _, out, _ = medssl("case", "list", "-p", folder, "--state", "annotated", "--json")
+    assert [json.loads(line)["name"] for line in out.splitlines()] == ["small_1", "small_2"]
+
+
+def test_a_single_scan_is_annotated_and_the_annotation_taken_back(
+    medssl: Medssl, small_dataset: Path, project_folder: Path
+) -> None:
+    scan, labels = (small_dataset / part / "small_7.nii.gz" for part in ("imagesTs", "labelsTs"))
+    project = ("--project", project_folder)
+
+    assert medssl("case", "add", scan, "--name", "Patient 7", *project)[0] == 0
+    _, out, _ = medssl("case", "annotate", "Patient 7", labels, "--author", "Ada", "--seconds", 90, *project)
+    assert out == "Case Patient 7: annotation version 1 (drawn).\n"
+    assert "drawn by Ada" in medssl("case", "show", "Patient 7", *project)[1]
+    assert medssl("review", "undo", "Patient 7", *project)[1] == "Case Patient 7 is new again.\n"
+    assert "taken back" in medssl("case", "history", "Patient 7", *project)[1]
+
+
+def test_a_case_is_excluded_and_taken_back(medssl: Medssl, project_folder: Path) -> None:
+    medssl("case", "exclude", "small_2", "-p", project_folder)
+    with Project.open(project_folder) as project:
+        assert project.case("small_2").role == "excluded"
+
+    _, out, _ = medssl("case", "role", "small_2", "training", "--json", "-p", project_folder)
+
+    assert json.loads(out)["role"] == "training"
+
+
+def test_proposals_are_accepted_corrected_and_rejected_by_commands(
+    medssl: Medssl, small_dataset: Path, project_folder: Path, tmp_path: Path
+) -> None:
+    project = ("-p", project_folder)
+    quick = ("--steps", 2, "--method", "supervised", "--device", "cpu")
+    code, out, err = medssl("train", *quick, "--json", *project)
+    assert (code, err) == (0, "")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert {line["kind"] for line in lines} >= {"progress", "metric", "state", "result"}
+    model = lines[-1]["result"]["model_id"]
+
+    assert medssl("review", "propose", "small_2", "small_3", "small_4", "--device", "cpu", *project)[0] == 0
+    assert len(medssl("review", "list", "--json", *project)[1].splitlines()) == 3
+    assert "accepted" in medssl("review", "accept", "small_2", *project)[1]
+    truth = small_dataset / "labelsTr" / "small_3.nii.gz"
+    assert "corrected" in medssl("review", "correct", "small_3", truth, *project)[1]
+    assert "rejected" in medssl("review", "reject", "small_4", *project)[1]
+    assert medssl("review", "list", "--json", *project)[1] == ""
+
+    assert medssl("train", *quick, "--from", "latest", *project)[0] == 0
+    assert f"Started from    {model}" in medssl("model", "show", "latest", *project)[1]
+    _, out, _ = medssl(
+        "predict", small_dataset / "imagesTs" / "small_7.nii.gz", "-o", tmp_path / "out", *project
+    )
+    assert (tmp_path / "out" / "small_7.seg.nrrd").is_file()
+    assert "1 scans segmented" in out
+    assert medssl("model", "delete", model, *project)[0] == 0
+    assert len(medssl("model", "list", "--json", *project)[1].splitlines()) == 1
+
+
+def test_the_label_schema_is_extended_and_keeps_its_colours(medssl: Medssl, project_folder: Path) -> None:
+    with Project.open(project_folder) as project:
+        before = project.schema.segments
+    names = ",".join(f"{s.value}={s.name}" for s in before)
+
+    medssl("project", "schema", "-p", project_folder, "--segments", f"{names},9=Stone")
+
+    with Project.open(project_folder) as project:
+        assert project.schema.segments[:2] == before
+        assert project.schema.names[2] == "Stone"
+
+
+def test_an_error_is_one_line_with_its_remedy(medssl: Medssl, tmp_path: Path) -> None:
+    code, out, err = medssl("case", "list", "-p", tmp_path)
+
+    assert (code, out) == (1, "")
+    assert err.startswith(f"There is no project in {tmp_path}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("trian",),
+        ("train", "--steps", "many"),
+        ("case", "add"),
+        ("project", "new", "nowhere", "--segments", "liver"),
+        ("project", "new", "nowhere", "--segments", "1=Liver,1=Tumor"),
+        ("project", "new", "nowhere"),
+        ("evaluate", "-o", "nowhere", "--predictions", "nowhere"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_a_sentence(medssl: Medssl, arguments: tuple[str, ...]) -> None:
+    code, out, err = medssl(*arguments)
+
+    assert (code, out) == (2, "")
+    assert err.strip()
+    assert "Traceback" not in err
+
+
+def test_steps_and_seconds_together_are_wrong_use(medssl: Medssl, project_folder: Path) -> None:
+    code, _, err = medssl("train", "--steps", 2, "--seconds", 3, "-p", project_folder)
+
+    assert code == 2
+    assert "either a number of steps or a number of seconds" in err
+
+
+def test_a_failed_job_is_shown_with_its_reason_and_its_log(
+    medssl: Medssl, project_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "dataset.json").write_text("{}")
+
+    code, _, err = medssl("case", "add", tmp_path, "-p", project_folder)
+
+    assert code == 1
+    _, out, _ = medssl("job", "list", "-p", project_folder, "--json")
+    job = json.loads(out.splitlines()[0])
+    assert job["state"] == "failed"
+    assert err.strip() == f"{job['error']} {job['remedy']}".strip()
+    assert "log.txt" in medssl("job", "show", job["id"], "-p", project_folder)[1]
+
+
+def test_the_doctor_judges_every_point(medssl: Medssl, tmp_path: Path) -> None:
+    _, out, _ = medssl("doctor", tmp_path, "--json")
+
+    assert all(point["grade"] in ("ok", "warning", "failed") for point in json.loads(out)["points"])
+
+
+def test_help_and_lists_start_without_torch(project_folder: Path) -> None:
+    program = (
+        "import sys; from medssl.cli.app import run; "
+        f"assert run(['--help']) == 0; assert run(['case', 'list', '-p', {str(project_folder)!r}]) == 0; "
+        "assert run(['job', 'list', '-p', " + repr(str(project_folder)) + "]) == 0; "
+        "heavy = {'torch', 'monai', 'scipy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
+    )
+    backend = Path(__file__).parents[2] / "backend"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=backend, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_plain_lines_tell_beginning_end_and_losses(capsys: pytest.CaptureFixture[str]) -> None:
+    display = LineDisplay()
+    display.show(Progress(stage="training", done=0, total=2))
+    display.show(Metric(name="loss", value=0.5, step=1))
+    display.show(Progress(stage="training", done=1, total=2, left_s=70))
+    display.show(Log(text="A slice is missing.", level="warning"))
+    display.show(Progress(stage="training", done=2, total=2))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "Training: 0 of 2",
+        "Warning: A slice is missing.",
+        "Training: 2 of 2 (loss 0.5)",
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3.6, "4 s"), (125, "2 min 05 s"), (3779, "1 h 02 min")])
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,56 @@
+"""What real processes leave behind when they are stopped, politely or not."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from medssl.events import Log, Monitor
+from medssl.jobs import TrainResult, job_state, read_events, resume_job
+from medssl.project import Project
+
+_TRAINING = ("train", "--seconds", "4", "--method", "supervised", "--device", "cpu", "--project")
+
+
+def test_a_killed_training_is_found_as_interrupted_and_resumed(
+    project_folder: Path,
+    start_medssl: Callable[..., object],
+    job_that_trains: Callable[[Path], str],
+    medssl: Callable[..., tuple[int, str, str]],
+) -> None:
+    process = start_medssl(*_TRAINING, project_folder)
+    job = job_that_trains(project_folder)
+    assert "running" in medssl("job", "list", "--project", project_folder)[1]
+
+    process.kill()
+    process.communicate()
+
+    assert "interrupted" in medssl("job", "list", "--project", project_folder)[1]
+    with Project.open(project_folder) as project:
+        result = resume_job(project, job, Monitor()).result
+        assert isinstance(result, TrainResult)
+        assert project.model().id == result.model_id
+        assert job_state(project.job(job)) == "finished"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to whole consoles only")
+def test_ctrl_c_keeps_a_checkpoint_from_which_the_training_goes_on(
+    project_folder: Path, start_medssl: Callable[..., object], job_that_trains: Callable[[Path], str]
+) -> None:
+    process = start_medssl(*_TRAINING, project_folder)
+    job = job_that_trains(project_folder)
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert f"medssl job resume {job}" in errors
+    assert "Traceback" not in errors
+    with Project.open(project_folder) as project:
+        assert project.job(job).state == "cancelled"
+        resume_job(project, job, Monitor())
+        texts = [event.text for event in read_events(project.job(job).folder) if isinstance(event, Log)]
+    assert any(text.startswith("Going on from step") for text in texts)

@@ -1,0 +1,51 @@
+"""The demo does the whole job and leaves what it says it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from medssl.demo import DemoSettings, run_demo
+from medssl.errors import DataError, UsageError
+from medssl.events import Monitor
+from medssl.project import Project
+
+
+def test_the_demo_goes_from_two_annotated_scans_to_scores_of_new_ones(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    headings: list[str] = []
+    settings = DemoSettings(data=small_dataset, out=tmp_path / "demo", steps=2, device="cpu", corrections=1)
+
+    outcome = run_demo(settings, Monitor(), headings.append)
+
+    assert len(headings) == 8
+    assert (outcome.proposals, len(outcome.accepted), len(outcome.corrected)) == (4, 2, 1)
+    assert outcome.new_scans == outcome.after.cases == outcome.before.cases == 2
+    assert outcome.after.report.is_file()
+    assert outcome.after.table.is_file()
+    assert len(list(outcome.segmentations.glob("*.seg.nrrd"))) == 2
+    assert outcome.project is not None
+    with Project.open(outcome.project) as project:
+        assert project.count_cases(state="annotated") == 2 + 2 + 1
+        assert [model.name for model in project.models()] == ["refined", "first"]
+        kinds = {project.annotations(name)[-1].kind for name in outcome.corrected}
+        assert kinds == {"corrected"}
+
+
+def test_the_demo_writes_into_no_folder_that_holds_something(small_dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(UsageError, match="not empty"):
+        run_demo(DemoSettings(data=small_dataset, out=tmp_path), Monitor(), lambda _: None)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_too_few_labelled_cases_are_told_before_anything_is_trained(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    settings = DemoSettings(data=small_dataset, out=tmp_path / "demo", annotated=6)
+
+    with pytest.raises(DataError, match="6 labelled cases"):
+        run_demo(settings, Monitor(), lambda _: None)
