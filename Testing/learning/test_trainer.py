@@ -48,7 +48,7 @@ def dice(network: Network, case) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("method", ["supervised", "dual_task", "dual_task_published"])
+@pytest.mark.parametrize("method", ["supervised", "dual_task", "dual_task_published", "local_contrastive"])
 def test_every_method_learns_from_one_annotated_case(make_case, plan: Plan, method: str) -> None:
     unlabelled = [dataclasses.replace(make_case(i), labels=None, level_set=None) for i in range(1, 4)]
     settings = TrainingSettings(method=method, steps=80, learning_rate=1e-2)

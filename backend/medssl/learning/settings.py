@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MethodName: TypeAlias = Literal["supervised", "dual_task", "dual_task_published"]
+MethodName: TypeAlias = Literal["supervised", "dual_task", "dual_task_published", "local_contrastive"]
 PretextName: TypeAlias = Literal["pgl", "cpc", "rotation", "jigsaw", "relative_location", "exemplar"]
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 

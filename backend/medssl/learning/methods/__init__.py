@@ -3,10 +3,11 @@
 from medssl.learning.methods.base import Method, Step
 from medssl.learning.methods.dual_task import DualTask
 from medssl.learning.methods.dual_task_published import DualTaskPublished
+from medssl.learning.methods.local_contrastive import LocalContrastive
 from medssl.learning.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Supervised, DualTask, DualTaskPublished)
+    method.name: method for method in (Supervised, DualTask, DualTaskPublished, LocalContrastive)
 }
 
 __all__ = ["METHODS", "Method", "Step"]
