@@ -39,19 +39,19 @@ class Machine:
     gpu: Gpu | None
 
     @classmethod
-    def look(cls) -> Machine:
-        """Look at this computer. Takes a second or two where torch has to be imported for it."""
-        memory = psutil.virtual_memory()
-        free, total = int(memory.available), int(memory.total)
+    def look(cls, *, with_gpu: bool = True) -> Machine:
+        """Look at this computer.
+
+        Args:
+            with_gpu: look for a GPU too, which takes a second or two where torch has to be imported for it.
+        """
         limits = ControlGroups.of_this_process()
-        if limits.memory_bytes is not None and limits.memory_bytes < total:
-            total = limits.memory_bytes
-            free = min(free, max(0, limits.memory_bytes - limits.memory_used_bytes))
+        free, total = _main_memory(limits)
         cores = usable_cores()
         if limits.cores is not None:
             # Downwards: one thread more than the share makes all of them wait.
             cores = max(1, min(cores, int(limits.cores)))
-        return cls(free, total, cores, _look_for_gpu())
+        return cls(free, total, cores, _look_for_gpu() if with_gpu else None)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,21 @@ class ControlGroups:
             if share is not None and (cores is None or share < cores):
                 cores = share
         return cls(memory, used, cores)
+
+
+def free_memory_bytes() -> int:
+    """Main memory that can be had without swapping: what `Machine.look` says, without looking for a GPU."""
+    return _main_memory(ControlGroups.of_this_process())[0]
+
+
+def _main_memory(limits: ControlGroups) -> tuple[int, int]:
+    """Return the free bytes and all of them."""
+    memory = psutil.virtual_memory()
+    free, total = int(memory.available), int(memory.total)
+    if limits.memory_bytes is not None and limits.memory_bytes < total:
+        total = limits.memory_bytes
+        free = min(free, max(0, limits.memory_bytes - limits.memory_used_bytes))
+    return free, total
 
 
 def _folders(mounted: Path, own: Path) -> list[Path]:

@@ -42,7 +42,11 @@ def queue_job(project: Project, request: Request) -> JobRow:
     """
     request = pin_model(project, request)
     row = project.new_job(request.kind, request.model_dump_json())
-    write_text(row.folder / REQUEST_FILE, request.model_dump_json(indent=2) + "\n")
+    try:
+        write_text(row.folder / REQUEST_FILE, request.model_dump_json(indent=2) + "\n")
+    except MedSSLError as error:
+        project.advance_job(row, "failed", error=error.what, remedy=error.remedy)
+        raise
     return row
 
 
@@ -148,7 +152,7 @@ def _for_a_person(error: BaseException, row: JobRow) -> MedSSLError:
     """Turn whatever ended a job into the sentence and the remedy that are shown."""
     if isinstance(error, (Cancelled, KeyboardInterrupt)):
         what = error.what if isinstance(error, Cancelled) else "Stopped at once."
-        return Cancelled(what, f"Go on with: medssl job resume {row.id}")
+        return Cancelled(what, f'Go on with: medssl job resume {row.id} --project "{row.folder.parents[1]}"')
     if isinstance(error, MedSSLError):
         return error
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -1,0 +1,270 @@
+"""The engine: takes requests, runs each as a process of its own, and finds them again after it was killed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from medssl.errors import MedSSLError, StorageError
+from medssl.events import Event, Log, Monitor, State
+from medssl.jobs.endings import INTERRUPTED
+from medssl.jobs.event_log import EventLog
+from medssl.jobs.files import JobFiles, read_events
+from medssl.jobs.requests import Request
+from medssl.jobs.run import queue_again, queue_job
+from medssl.jobs.states import ENDED, STOP_S, ask_to_stop, close_job, job_state
+from medssl.jobs.supervisor import Supervisor
+from medssl.project import DATABASE_NAME, JobRow, Project
+from medssl.storage import write_text
+
+_LOG = logging.getLogger(__name__)
+_EVENT_LOGS = 64  # that are kept for the next question, the most recently asked for
+_ATTEMPTS = 3  # a training that never got to a checkpoint is begun so often without being asked
+_WAIT_S = 0.05
+_SETTLING_S = 10.0  # for ending processes and writing down that they were ended
+
+
+class Engine:
+    """Runs the jobs of any number of projects. Its methods return at once and may be called by any thread.
+
+    The projects' databases are the queue; what the engine knows beside them, it finds again. It imports no
+    torch: only the workers do.
+
+    Args:
+        roots: projects, or folders of projects, whose jobs `start` finds again. Any other project is taken
+            in when it is first named.
+        memory: a file in which the engine notes the projects with unfinished jobs; an engine that is given
+            the same file finds them wherever they are.
+        stop_s: how long a job that was asked to stop may take before its processes are ended.
+    """
+
+    def __init__(
+        self, roots: Sequence[Path] | None = None, *, memory: Path | None = None, stop_s: float = STOP_S
+    ) -> None:
+        self._roots = tuple(roots or ())
+        self._memory = memory
+        self._remembered: set[Path] = set()
+        self._stop_s = stop_s
+        self._projects: dict[Path, tuple[Project, tuple[int, int]]] = {}
+        self._logs: OrderedDict[tuple[Path, str], EventLog] = OrderedDict()
+        self._started = False
+        self._lock = threading.RLock()
+        self._supervisor = Supervisor(self._project)
+
+    def start(self) -> None:
+        """Find the jobs of the known projects again, and begin to run what waits."""
+        with self._lock:
+            self._started = True
+            for folder in dict.fromkeys([*self._projects, *_projects_in(self._roots), *self._recall()]):
+                self._take_in(folder)
+        self._supervisor.start()
+
+    def stop(self, graceful: bool) -> None:
+        """End the engine.
+
+        Args:
+            graceful: ask the running jobs to stop and wait for it, `stop_s` at most; they can be resumed.
+                Otherwise their processes go on, and the next engine finds them. What waits, waits for it too.
+        """
+        self._supervisor.start_no_more()
+        if graceful:
+            for folder, job_id in self._supervisor.workers():
+                with suppress(MedSSLError):  # it ended by itself
+                    self.cancel(folder, job_id)
+            deadline = time.monotonic() + self._stop_s + _SETTLING_S
+            while self._supervisor.running and self._supervisor.workers() and time.monotonic() < deadline:
+                time.sleep(_WAIT_S)
+        self._supervisor.stop()
+        self._note()
+        with self._lock:
+            for project, _ in self._projects.values():
+                project.close()
+            self._projects.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs or waits."""
+        return not self._supervisor.unfinished()
+
+    def submit(self, project_folder: Path, request: Request) -> JobRow:
+        """Queue a job. It survives the engine from now on.
+
+        Raises:
+            ProjectError: there is no such project, or it has no such model.
+            StorageError: the project may not be written.
+        """
+        project = self._project(project_folder)
+        row = queue_job(project, request)
+        self._enqueue(project, row)
+        return row
+
+    def resume(self, project_folder: Path, job_id: str) -> JobRow:
+        """Queue a job again that was cancelled, failed or interrupted; it goes on from what it kept.
+
+        Raises:
+            UsageError: it runs, or is finished.
+        """
+        project = self._project(project_folder)
+        row = queue_again(project, job_id)
+        self._enqueue(project, row)
+        return row
+
+    def cancel(self, project_folder: Path, job_id: str) -> JobRow:
+        """Ask a job to stop; when it does not within `stop_s`, all its processes are ended.
+
+        Raises:
+            UsageError: it does not run or wait.
+        """
+        project = self._project(project_folder)
+        row = project.job(job_id)
+        if not self._supervisor.knows(project.folder, job_id):
+            self._supervisor.watch(project.folder, row)  # a command line's
+        try:
+            ask_to_stop(project, job_id)
+        except StorageError as error:  # a full disk must not keep anybody from stopping what fills it
+            _LOG.warning("The job %s cannot be asked to stop: %s", job_id, error)
+        self._supervisor.end_after(project.folder, job_id, self._stop_s)
+        return project.job(job_id)
+
+    def jobs(self, project_folder: Path) -> list[JobRow]:
+        """All jobs of a project, the newest first."""
+        return self._project(project_folder).jobs()
+
+    def job(self, project_folder: Path, job_id: str) -> JobRow:
+        """One job."""
+        return self._project(project_folder).job(job_id)
+
+    def events(self, project_folder: Path, job_id: str, after: int = 0) -> list[tuple[int, Event]]:
+        """What a job reported after the event with the number `after`, with the events' numbers, from 1."""
+        project = self._project(project_folder)
+        key = (project.folder, job_id)
+        with self._lock:
+            log = self._logs.get(key) or EventLog(project.job(job_id).folder)
+            self._logs[key] = log
+            self._logs.move_to_end(key)
+            if len(self._logs) > _EVENT_LOGS:
+                self._logs.popitem(last=False)
+        return log.after(after)
+
+    def recover(self, project_folder: Path) -> list[JobRow]:
+        """Find the jobs that an engine or a worker that was killed left behind; returns what is unfinished.
+
+        Those whose process lives are watched again. Trainings go on from their last checkpoint; other jobs
+        are marked as failed, and a person can resume them. What waits, waits here from now on.
+        """
+        project = self._project(project_folder)
+        for row in reversed(project.jobs()):
+            if row.state in ("finished", "failed", "cancelled"):
+                continue
+            if not self._supervisor.knows(project.folder, row.id):
+                self._find_again(project, row)
+        self._note()
+        return [row for row in project.jobs() if row.state in ("queued", "running", "cancelling")]
+
+    def _find_again(self, project: Project, row: JobRow) -> None:
+        if row.state == "queued":
+            self._supervisor.enqueue(project.folder, row)
+        elif job_state(row) != "interrupted":
+            if self._supervisor.watch(project.folder, row) and row.state == "cancelling":
+                self._supervisor.end_after(project.folder, row.id, self._stop_s)
+        elif row.state == "cancelling":
+            close_job(project, row, ENDED)
+        elif self._supervisor.trains(row) and _got_on(row):
+            queued = queue_again(project, row.id)
+            text = "The computer or the program was interrupted; the training goes on where it was last kept."
+            self._enqueue(project, queued, Log(text=text, level="warning"))
+        else:
+            close_job(project, row, INTERRUPTED)
+
+    def _enqueue(self, project: Project, row: JobRow, *before: Event) -> None:
+        try:
+            with JobFiles(row.folder, Monitor()) as files:
+                for event in (*before, State(state="queued")):
+                    files.emit(event)
+        except StorageError as error:  # the job will meet it too, and say so where it can
+            _LOG.warning("The job %s: %s", row.id, error)
+        self._supervisor.enqueue(project.folder, row)
+        self._note()
+
+    def _project(self, folder: Path) -> Project:
+        """The open project of a folder; opened again when the folder holds another one now."""
+        folder = folder.resolve()
+        with self._lock:
+            known = self._projects.get(folder)
+            identity = _identity(folder)
+            if known is not None and known[1] == identity:
+                return known[0]
+            if known is not None:
+                known[0].close()
+                del self._projects[folder]
+            project = Project.open(folder)
+            self._projects[folder] = project, _identity(folder) or (0, 0)
+            if self._started:
+                self._take_in(folder)
+            return project
+
+    def _take_in(self, folder: Path) -> None:
+        try:
+            self.recover(folder)
+        except MedSSLError as error:  # it is read-only, or gone: no job can be waiting for us there
+            _LOG.warning("The jobs of %s: %s", folder, error)
+
+    def _note(self) -> None:
+        """Note the projects with unfinished jobs for the next engine."""
+        unfinished = self._supervisor.unfinished()
+        if self._memory is None or unfinished == self._remembered:
+            return
+        try:
+            write_text(self._memory, json.dumps(sorted(map(str, unfinished)), indent=2) + "\n")
+            self._remembered = unfinished
+        except StorageError as error:
+            _LOG.warning("%s", error)
+
+    def _recall(self) -> list[Path]:
+        if self._memory is None:
+            return []
+        try:
+            noted = json.loads(self._memory.read_text(encoding="utf-8"))
+            return [Path(folder) for folder in noted]
+        except (OSError, ValueError, TypeError):  # missing or damaged: nothing is noted
+            return []
+
+
+def _projects_in(roots: Iterable[Path]) -> list[Path]:
+    """The roots that are projects, and the projects directly inside those that are not."""
+    found = []
+    for root in roots:
+        try:
+            candidates = [root] if _identity(root) else sorted(root.iterdir())
+        except OSError:
+            continue
+        found += [folder.resolve() for folder in candidates if _identity(folder)]
+    return found
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells the project in a folder from another that replaced it; None without one."""
+    try:
+        status = (folder / DATABASE_NAME).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _got_on(row: JobRow) -> bool:
+    """Whether a training came to a checkpoint since it was last started, or was not started often yet.
+
+    One that takes the whole computer down with it must not do so at every start.
+    """
+    started = 0.0 if row.started is None else row.started.timestamp()
+    with suppress(OSError):
+        if any(path.stat().st_mtime > started for path in row.folder.glob("checkpoint*")):
+            return True
+    begun = sum(isinstance(event, State) and event.state == "running" for event in read_events(row.folder))
+    return begun < _ATTEMPTS

@@ -1,0 +1,75 @@
+"""Starting the process of a job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import medssl
+from medssl.errors import MedSSLError
+from medssl.jobs.files import LOG_FILE
+from medssl.project import JobRow
+from medssl.storage import storage_error
+
+# They lead a child's Python astray: 3D Slicer and other programs with a Python of their own set them.
+_REMOVED = frozenset(
+    ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__")
+)
+WORKER = "medssl.jobs.worker"
+_PACKAGES = Path(medssl.__file__).parents[1]
+
+
+def start_worker(project: Path, row: JobRow) -> subprocess.Popen[bytes]:
+    """Start a worker process for a queued job; what it prints goes into the job's log.
+
+    It belongs to no terminal and to no window, so that it outlives whoever started it.
+
+    Raises:
+        StorageError: the log cannot be written.
+        MedSSLError: the system starts no more processes.
+    """
+    path = row.folder / LOG_FILE
+    try:
+        log = path.open("ab")
+    except OSError as error:
+        raise storage_error(error, path) from error
+    command = [sys.executable, "-m", WORKER, str(project), row.id]
+    with log:
+        try:
+            return subprocess.Popen(
+                command,
+                # Python looks for modules in this folder first; nobody puts any into a job's.
+                cwd=row.folder,
+                env=worker_environment(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                creationflags=_detached(),
+            )
+        except OSError as error:
+            raise MedSSLError(
+                f"The process of the job {row.id} could not be started: {error.strerror or error}.",
+                "Close other programs and resume the job.",
+            ) from error
+
+
+def worker_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a worker: those of this process without what leads its Python astray."""
+    kept = {name: value for name, value in variables.items() if name.upper() not in _REMOVED}
+    kept |= {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    if _PACKAGES.name not in (
+        "site-packages",
+        "dist-packages",
+    ):  # a checkout, which only its path makes known
+        kept["PYTHONPATH"] = str(_PACKAGES)
+    return kept
+
+
+def _detached() -> int:
+    if sys.platform == "win32":
+        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    return 0
