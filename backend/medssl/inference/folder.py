@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import psutil
 import torch
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +24,7 @@ from medssl.inference.sources import Source, find_sources
 from medssl.learning.model import Model
 from medssl.learning.preprocessing import Prepared
 from medssl.learning.settings import DeviceName
+from medssl.machine import Machine
 from medssl.storage import staging_folder
 
 LabelFormat: TypeAlias = Literal["seg.nrrd", "nii.gz"]
@@ -147,7 +147,7 @@ class _Run:
             work=lambda _, read: _Computed(read.origin, self.predictor.infer(read.prepared, monitor.check)),
             write=self._write,
             weight=lambda source: float(source.voxels() * self.predictor.bytes_per_voxel),
-            budget=_MEMORY_SHARE * psutil.virtual_memory().available,
+            budget=_MEMORY_SHARE * Machine.look().memory_free_bytes,
             # A GPU waits for its reader; on the CPU more readers would only take cores from the network.
             readers=1 if self.predictor.device.type == "cpu" else min(4, torch.get_num_threads()),
         )
