@@ -123,6 +123,16 @@ def test_torch_is_taken_from_the_users_own_source_by_the_name_of_its_build(tmp_p
     assert checkout.run("medssl", "x").stderr == ""
 
 
+def test_a_torch_that_does_not_start_is_found_at_once(
+    tmp_path: Path,
+) -> None:
+    checkout = make_checkout(tmp_path / "c", "torch==2.13.0\n")
+    make_wheel(tmp_path / "wheels", "2.13.0", "raise OSError('libgomp.so.1 is missing')")
+    result = checkout.run("install", "--torch", "cpu", PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    assert result.returncode == 1 and "libgomp.so.1 is missing" in result.stderr
+    assert json.loads(checkout.stamp.read_text())["state"] == "unfinished"
+
+
 def test_only_what_the_bootstrap_made_is_removed(
     installed: Checkout, checkout: Checkout, tmp_path: Path
 ) -> None:

@@ -148,14 +148,16 @@ class Environment:
         if keeps is None:
             self._clear(but_keep_stamp=True)
             installation.make()
+        torch_is_another = False
         try:
-            installation.add_torch(wanted.torch)
+            torch_is_another = installation.add_torch(wanted.torch)
             installation.add_engine(wanted.with_tests)
         except SetupError:
-            if keeps is not None:
-                # pip has put back what it had changed: the old one still works.
+            if keeps is not None and not torch_is_another:
+                # pip has put back what it had changed: the old environment still works.
                 write_stamp(self.folder, keeps)
             raise
+        installation.try_torch()
         write_stamp(self.folder, wanted)
         say("The environment is ready.")
 

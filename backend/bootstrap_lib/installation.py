@@ -47,11 +47,11 @@ class Installation:
         if code != 0:
             raise explain(text, self.log)
 
-    def add_torch(self, build: str) -> None:
-        """Install the tested version of torch in this build."""
+    def add_torch(self, build: str) -> bool:
+        """Install the tested version of torch in this build; whether that changed the environment."""
         version = pinned_version(self.backend)
         if version is None:
-            return
+            return False
         tries = attempts(build, version)
         for attempt in tries:
             source = ["--index-url", attempt.index] if attempt.index else []
@@ -59,12 +59,12 @@ class Installation:
             # Without its dependencies: the engine's installation brings them, in the tested versions.
             code, text = self._pip("--no-deps", *source, attempt.requirement)
             if code == 0:
-                break
+                return _UNPACK.search(text) is not None
             # The sources of pip must answer, or nothing else can be installed either.
             goes_on = attempt.index is not None or found_nothing(text)
             if attempt is tries[-1] or not goes_on:
                 raise self._no_torch(text, build, version)
-        self._try_torch(version)
+        return False
 
     def add_engine(self, with_tests: bool) -> None:
         """Install the engine, used where it lies, and the tested versions of what it needs."""
@@ -75,12 +75,14 @@ class Installation:
         if code != 0:
             raise explain(text, self.log)
 
-    def _try_torch(self, version: str) -> None:
+    def try_torch(self) -> None:
+        """Load torch once: what it lacks of the system shows here and not in the middle of the work."""
+        if pinned_version(self.backend) is None:
+            return
         code, text = self._start(program(self.folder, "python"), "-c", "import torch")
-        # Before the engine is there, torch may lack a Python package, which will come; a library will not.
-        if code != 0 and "ModuleNotFoundError" not in text:
+        if code != 0:
             raise SetupError(
-                f"torch {version} was installed but does not start: {text.strip().splitlines()[-1]}",
+                f"torch was installed but does not start: {text.strip().splitlines()[-1]}",
                 "On Windows install the Visual C++ Redistributable "
                 "(https://aka.ms/vs/17/release/vc_redist.x64.exe); elsewhere try --torch cpu.",
             )
