@@ -219,3 +219,21 @@ def test_a_reference_without_a_prediction_is_not_left_out_silently(
 
     with pytest.raises(DataError, match="lacks 2 of the 2"):
         run_job(project, request, Monitor())
+
+
+def test_a_report_never_replaces_a_file_of_somebody_else(
+    project: Project, small_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text("<h1>My thesis</h1>")
+    (tmp_path / "scores.csv").write_text("name,goals")
+    labels = small_dataset / "labelsTs"
+    request = EvaluateRequest(output=tmp_path, predictions=labels, references=labels)
+
+    for _ in range(2):
+        scored = run_job(project, request, Monitor()).result
+        assert scored.kind == "evaluate"
+        assert scored.mean_dice == 1.0
+        assert (scored.report.name, scored.table.name) == ("report-2.html", "scores-2.csv")
+
+    assert (tmp_path / "report.html").read_text() == "<h1>My thesis</h1>"
+    assert (tmp_path / "scores.csv").read_text() == "name,goals"

@@ -11,7 +11,8 @@ from medssl.demo.settings import DemoSettings
 from medssl.errors import DataError
 from medssl.exchange.datasets import Dataset, DatasetCase, read_dataset
 from medssl.imaging.formats import suffix_of
-from medssl.phantom import write_phantoms
+from medssl.labels import LabelSchema
+from medssl.phantom import SCHEMA, write_phantoms
 from medssl.storage import storage_error
 
 _MOST_HELD_OUT = 40
@@ -24,12 +25,15 @@ class Material:
 
     Attributes:
         dataset: on disk; its labels play the person who annotates and corrects.
+        schema: the dataset's segments; those of made-up scans also have codes and axes of symmetry, which
+            `dataset.json` has no place for.
         truth: the label map of every labelled case by name, those of the new scans left out.
         leave_out: how many last labelled cases are new scans and no cases of the project.
         new: the new scans, with labels.
     """
 
     dataset: Dataset
+    schema: LabelSchema
     truth: dict[str, Path]
     leave_out: int
     new: tuple[DatasetCase, ...]
@@ -64,6 +68,7 @@ def divide(folder: Path, settings: DemoSettings) -> Material:
         )
     return Material(
         dataset=dataset,
+        schema=SCHEMA if settings.data is None else dataset.schema,
         truth={case.name: case.labels for case in kept if case.labels is not None},
         leave_out=leave_out,
         new=tuple(labelled[len(kept) :]) if leave_out else test,

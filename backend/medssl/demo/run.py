@@ -58,7 +58,7 @@ def run_demo(settings: DemoSettings, monitor: Monitor, heading: Callable[[str], 
     material = divide(data, settings)
     copy_new_scans(material.new, out / "new-scans", out / "truth")
     dataset = material.dataset
-    with Project.create(out / "project", dataset.schema, dataset.channel_names, dataset.name) as project:
+    with Project.create(out / "project", material.schema, dataset.channel_names, dataset.name) as project:
         outcome = _Demo(settings, out, material, project, monitor, heading).run(began)
     if not settings.keep:
         shutil.rmtree(out / "project", ignore_errors=True)

@@ -19,9 +19,8 @@ from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
-from medssl.jobs.files import REPORT_FILE, SCORES_FILE
 from medssl.jobs.pairs import Pair, find_pairs
-from medssl.jobs.reporting import history, model_facts, settings_facts
+from medssl.jobs.reporting import REPORT_FILE, SCORES_FILE, history, model_facts, place_for, settings_facts
 from medssl.jobs.requests import EvaluateRequest
 from medssl.jobs.results import EvaluateResult, SegmentScore
 from medssl.labels import LabelSchema
@@ -71,7 +70,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         scores.append(found)
         rows.append(_row(case, found, schema))
         monitor.progress("evaluate", number, total)
-    table, report = request.output / SCORES_FILE, request.output / REPORT_FILE
+    table, report = place_for(request.output, SCORES_FILE), place_for(request.output, REPORT_FILE)
     write_scores(table, scores)
     write_report(report, _report(project, request, card, rows))
     return EvaluateResult(

@@ -21,8 +21,6 @@ RESULT_FILE = "result.json"
 EVENTS_FILE = "events.jsonl"
 LOG_FILE = "log.txt"
 CANCEL_FILE = "cancel"
-REPORT_FILE = "report.html"
-SCORES_FILE = "scores.csv"
 _CANCEL_LOOK_S = 0.5  # how often a running job looks whether another process asked it to stop
 
 

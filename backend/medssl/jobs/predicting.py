@@ -11,8 +11,7 @@ from medssl.imaging.labels import read_labels
 from medssl.inference.folder import FolderSettings, segment_folder
 from medssl.inference.rows import FolderResult, FolderRow
 from medssl.inference.sources import Source, find_sources
-from medssl.jobs.files import REPORT_FILE
-from medssl.jobs.reporting import model_facts, settings_facts
+from medssl.jobs.reporting import REPORT_FILE, model_facts, place_for, settings_facts
 from medssl.jobs.requests import PredictRequest
 from medssl.jobs.results import PredictResult
 from medssl.learning.model import Model, load_model
@@ -36,7 +35,7 @@ def predict(project: Project, request: PredictRequest, monitor: Monitor) -> Pred
         device=request.device,
     )
     result = segment_folder(model, request.inputs, request.output, settings, monitor)
-    report = request.output / REPORT_FILE
+    report = place_for(request.output, REPORT_FILE)
     write_report(report, _report(model, request, result, monitor))
     if len(result.failed) == len(result.rows):
         first = next(iter(result.failed.values()))

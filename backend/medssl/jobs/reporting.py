@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
 
 import medssl
 from medssl.learning.methods import METHODS
 from medssl.learning.model import ModelCard
 from medssl.project import Project
 from medssl.reports.model import Fact, HistoryEntry
+from medssl.storage import storage_error
+
+REPORT_FILE = "report.html"
+SCORES_FILE = "scores.csv"
+# How the files of an earlier run begin: only those may be replaced.
+_SIGNS = {".html": '<meta name="generator" content="MedSSL">', ".csv": "case,segment,dice,"}
+_SIGN_WITHIN = 4096  # bytes
 
 
 def model_facts(card: ModelCard) -> tuple[Fact, ...]:
@@ -58,8 +66,25 @@ def history(project: Project) -> tuple[HistoryEntry, ...]:
     return tuple(sorted(entries, key=lambda entry: entry.time))
 
 
-def without_validation(project: Project, names: Sequence[str]) -> tuple[str, ...]:
-    """The sentence that a reader must not miss when nothing was held back."""
-    if names or project.count_cases(role="validation", state="annotated"):
-        return ()
-    return ("No annotated case has the role 'validation', so that nothing here says how good the model is.",)
+def place_for(folder: Path, name: str) -> Path:
+    """Where a report or a table of scores goes: `name`, or `report-2.html`, ... where somebody else has it.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    stem, suffix = Path(name).stem, Path(name).suffix
+    names = (name if number == 1 else f"{stem}-{number}{suffix}" for number in count(1))
+    return next(path for path in map(folder.joinpath, names) if _may_be_replaced(path))
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether a path is free or holds what an earlier run wrote."""
+    try:
+        with path.open("rb") as file:
+            return _SIGNS[path.suffix].encode() in file.read(_SIGN_WITHIN)
+    except (FileNotFoundError, NotADirectoryError):
+        return True  # where a file stands in place of the folder, writing will say so
+    except IsADirectoryError:
+        return False
+    except OSError as error:
+        raise storage_error(error, path) from error
