@@ -15,6 +15,7 @@ from medssl.jobs.operations import perform, pin_model
 from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.results import RESULT, JobResult, Result
 from medssl.jobs.states import job_state
+from medssl.learning.shrinking import is_out_of_memory
 from medssl.storage import storage_error, write_text
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _for_a_person(error: BaseException, row: JobRow) -> MedSSLError:
         return Cancelled(what, f'Go on with: medssl job resume {row.id} --project "{row.folder.parents[1]}"')
     if isinstance(error, MedSSLError):
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return MedSSLError(
             "There is not enough memory for this.", "Close other programs, or use a larger computer."
         )

@@ -22,6 +22,7 @@ from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.planner import make_plan, read_plan, write_plan
 from medssl.learning.settings import TrainingSettings
+from medssl.learning.shrinking import within_memory
 from medssl.learning.trainer import Trained, train
 from medssl.learning.validation import Validation
 from medssl.machine import Machine
@@ -45,7 +46,7 @@ def train_project(
 
     Cases of the role `validation` are never trained on: their Dice is shown while the network trains and
     kept in the card. The plan and a checkpoint are kept in `folder`; a second call with the same folder goes
-    on from there.
+    on from there. Where memory does not suffice, the plan shrinks and the training goes on.
 
     Args:
         project: whose cases to train on and which gets the model.
@@ -72,20 +73,27 @@ def train_project(
         unlabelled = load_cases(project, roles.unannotated, plan, monitor, with_level_set=False)
     validated = load_cases(project, roles.validation, plan, monitor, with_level_set=False)
     device = choose_device(settings.device)
-    validation = Validation(validated, plan, device, monitor) if validated else None
-    if validation is None:
+    if not validated:
         monitor.log("No annotated case has the role 'validation', so there is no validation Dice to show.")
-    trained = train(
-        labelled,
-        unlabelled,
-        plan,
-        settings,
-        device,
-        monitor,
-        start=_begin_with(started, settings),
-        checkpoint=folder / CHECKPOINT,
-        validate=validation,
-        clock=clock,
+
+    def attempt(affordable: Plan) -> tuple[Trained, Validation | None]:
+        validation = Validation(validated, affordable, device, monitor) if validated else None
+        trained = train(
+            labelled,
+            unlabelled,
+            affordable,
+            settings,
+            device,
+            monitor,
+            start=_begin_with(started, settings),
+            checkpoint=folder / CHECKPOINT,
+            validate=validation,
+            clock=clock,
+        )
+        return trained, validation
+
+    (trained, validation), plan = within_memory(
+        plan, attempt, lambda smaller: write_plan(folder / PLAN, smaller), monitor
     )
     dice = validation.dice if validation is not None else None
     counts = (len(labelled), len(unlabelled))
