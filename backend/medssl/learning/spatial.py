@@ -89,6 +89,17 @@ def plan_cut(
     voxels = (offsets * spacing) @ matrix.T / spacing + centre
     if deformation.bend_voxels > 0 and torch.rand((), generator=generator) < deformation.bend_chance:
         voxels = voxels + _bend(patch, deformation.bend_voxels, generator)
+    return cut_through(voxels, shape, enlargement)
+
+
+def cut_through(voxels: Tensor, shape: tuple[int, int, int], enlargement: float = 1.0) -> Cut:
+    """Take a patch's voxels from given places.
+
+    Args:
+        voxels: `(D, H, W, 3)` voxel coordinates (z, y, x), not only whole ones.
+        shape: of the volume.
+        enlargement: factor by which the patch shows things larger than they are.
+    """
     corners = voxels.reshape(-1, 3)
     ends = torch.tensor(shape)
     first = corners.amin(dim=0).floor().long().clamp_min(0).minimum(ends - 1)

@@ -1,0 +1,49 @@
+"""The triplet loss of the exemplar task."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from medssl.learning.plan import Plan
+from medssl.learning.pretext import Scans
+from medssl.learning.pretext.exemplar import MARGIN, Exemplar, triplet_loss
+
+OTHERS = ~torch.eye(3, dtype=torch.bool)
+
+
+def distances(own: float, others: float) -> torch.Tensor:
+    return torch.where(OTHERS, others, own)
+
+
+def test_nothing_is_lost_when_negatives_are_farther_by_the_margin() -> None:
+    assert triplet_loss(distances(0.1, 0.1 + MARGIN), OTHERS) == pytest.approx(0, abs=1e-6)
+    assert triplet_loss(distances(0.1, 0.2), OTHERS) == pytest.approx(MARGIN - 0.1)
+
+
+def test_embeddings_that_are_all_the_same_lose_exactly_the_margin() -> None:
+    assert triplet_loss(torch.zeros((3, 3)), OTHERS) == pytest.approx(MARGIN)
+
+
+def test_the_negative_is_the_nearest_that_is_farther_than_the_positive() -> None:
+    found = torch.tensor([[0.5, 0.4, 0.6], [9.0, 0.0, 9.0], [9.0, 9.0, 0.0]])
+    assert triplet_loss(found, OTHERS) == pytest.approx((0.5 - 0.6 + MARGIN) / 3)
+
+
+def test_when_all_negatives_are_nearer_the_farthest_counts() -> None:
+    found = torch.tensor([[0.5, 0.2, 0.4], [9.0, 0.0, 9.0], [9.0, 9.0, 0.0]])
+    assert triplet_loss(found, OTHERS) == pytest.approx((0.5 - 0.4 + MARGIN) / 3)
+
+
+def test_crops_of_the_same_scan_are_no_negatives() -> None:
+    found = torch.tensor([[0.5, 0.51, 2.0], [0.51, 0.5, 2.0], [2.0, 2.0, 0.5]])
+    scans = torch.tensor([0, 0, 1])
+    assert triplet_loss(found, scans[:, None] != scans) == 0
+
+
+def test_all_three_share_one_projection_so_that_no_constant_satisfies_it(scans: Scans, plan: Plan) -> None:
+    task = Exemplar(plan)
+    batch = task.draw(scans, torch.Generator().manual_seed(0), torch.device("cpu"))
+    torch.nn.init.zeros_(task.projection[-1].weight)  # whatever the image, the same vector
+    assert float(task.learn(batch).losses["exemplar"].detach()) == pytest.approx(MARGIN, abs=1e-5)
+    others = [name for name, _ in task.named_children()]
+    assert others == ["encoder", "projection"]
