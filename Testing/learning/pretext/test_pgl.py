@@ -53,7 +53,7 @@ def test_the_same_view_twice_differs_in_nothing() -> None:
     assert local_distance(encoded(view), encoded(view), view, view) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("flips", itertools.product((False, True), repeat=3))
+@pytest.mark.parametrize("flips", list(itertools.product((False, True), repeat=3)))
 def test_the_same_box_flipped_in_any_way_differs_in_nothing(flips: tuple[bool, bool, bool]) -> None:
     plain = view_of(smooth(), [2, 3, 4], [18, 19, 20], (False, False, False), 16)
     flipped = view_of(smooth(), [2, 3, 4], [18, 19, 20], flips, 16)

@@ -43,10 +43,8 @@ def test_every_task_is_learned(scans: Scans, plan: Plan, name: str) -> None:
         losses.append(float(total.detach()))
     assert losses[0] == pytest.approx(chance, rel=0.3)
     assert fmean(losses[-5:]) < left * chance
-    changed = [
-        key for key, weight in task.encoder.state_dict().items() if not torch.equal(weight, before[key])
-    ]
-    assert len(changed) == len(before)
+    after = task.encoder.state_dict()
+    assert not [key for key, weight in before.items() if torch.equal(weight, after[key])]
 
 
 @pytest.mark.parametrize("name", sorted(PRETEXTS))
@@ -68,7 +66,7 @@ def test_the_same_random_numbers_give_the_same_batch_and_loss(scans: Scans, plan
 
 
 @pytest.mark.parametrize("name", sorted(PRETEXTS))
-def test_scans_smaller_than_a_patch_and_of_different_sizes_are_taken(
+def test_scans_of_any_size_are_taken(
     make_scan, plan: Plan, name: str
 ) -> None:
     small = Scans([make_scan(0, (9, 30, 20)), make_scan(1, (40, 12, 14)), make_scan(2, (3, 10, 10))])
@@ -78,6 +76,5 @@ def test_scans_smaller_than_a_patch_and_of_different_sizes_are_taken(
 
 
 def test_a_task_says_how_many_scans_it_needs() -> None:
-    assert {name: task.least_scans for name, task in PRETEXTS.items() if task.least_scans > 1} == {
-        "exemplar": 2
-    }
+    assert [name for name, task in PRETEXTS.items() if task.least_scans > 1] == ["exemplar"]
+    assert PRETEXTS["exemplar"].least_scans == 2
