@@ -291,7 +291,7 @@ def test_a_training_goes_on_by_itself_after_engine_and_worker_were_killed(
 
     with Project.open(folder) as project:
         run_job(project, ImportRequest(dataset=small_dataset, annotated=1), Monitor())
-    settings = settings_for("quick", steps=40, device="cpu").model_copy(update={"method": "supervised"})
+    settings = settings_for("quick", steps=8, device="cpu").model_copy(update={"method": "supervised"})
     killed, job_id = start_engine(TrainRequest(settings=settings))
     later = Engine(memory=tmp_path / "memory.json")
     job = later.job(folder, job_id)

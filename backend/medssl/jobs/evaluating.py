@@ -25,6 +25,7 @@ from medssl.jobs.requests import EvaluateRequest
 from medssl.jobs.results import EvaluateResult, SegmentScore
 from medssl.labels import LabelSchema
 from medssl.learning.model import ModelCard, load_model
+from medssl.pace import Pace
 from medssl.project import Project
 from medssl.reports.model import Preview, Report, ReportRow
 from medssl.reports.page import write_report
@@ -61,7 +62,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         predictor, card = Predictor(model, request.device), model.card
         names = _annotated(project, request)
         cases, total = _from_model(project, names, predictor, monitor), len(names)
-    scores, rows = [], []
+    scores, rows, pace = [], [], Pace()
     for number, case in enumerate(cases, start=1):
         monitor.check()
         found = CaseScores(
@@ -69,7 +70,8 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         )
         scores.append(found)
         rows.append(_row(case, found, schema))
-        monitor.progress("evaluate", number, total)
+        pace.count()
+        monitor.progress("evaluate", number, total, pace.seconds_for(total - number))
     table, report = place_for(request.output, SCORES_FILE), place_for(request.output, REPORT_FILE)
     write_scores(table, scores)
     write_report(report, _report(project, request, card, rows))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.exchange.datasets import Dataset, DatasetCase, read_dataset
 from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
+from medssl.pace import Pace
 from medssl.project import Project, Role
 
 
@@ -24,7 +23,7 @@ def import_dataset(project: Project, request: ImportRequest, monitor: Monitor) -
     wanted = _divide(dataset, request)
     there = {case.name for case in project.cases()}
     added = annotated = 0
-    began = time.monotonic()
+    pace = Pace()
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
         if case.name not in there:
@@ -33,8 +32,8 @@ def import_dataset(project: Project, request: ImportRequest, monitor: Monitor) -
         if with_labels and case.labels is not None and project.case(case.name).annotation is None:
             project.save_annotation(case.name, case.labels, author=dataset.name)
             annotated += 1
-        left = (time.monotonic() - began) / number * (len(wanted) - number)
-        monitor.progress("import", number, len(wanted), left)
+        pace.count()
+        monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
     return ImportResult(cases=added, annotated=annotated, already_there=len(wanted) - added)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 
 from medssl.errors import Cancelled, DataError, MedSSLError
@@ -13,6 +11,7 @@ from medssl.inference.predictor import Prediction, Predictor
 from medssl.jobs.requests import ProposeRequest
 from medssl.jobs.results import Proposal, ProposeResult
 from medssl.learning.model import load_model
+from medssl.pace import Pace
 from medssl.project import Case, Project
 
 
@@ -29,7 +28,7 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
     todo = [case for case in cases if case.pseudo_label is None or case.pseudo_label.model_id != record.id]
     predictor = Predictor(load_model(record.folder), request.device)
     proposals, failed = [], {}
-    began = time.monotonic()
+    pace = Pace()
     for number, case in enumerate(todo, start=1):
         monitor.check()
         try:
@@ -44,8 +43,8 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
             proposals.append(
                 Proposal(case=case.name, score=prediction.score, volumes_ml=prediction.volumes_ml)
             )
-        left = (time.monotonic() - began) / number * (len(todo) - number)
-        monitor.progress("propose", number, len(todo), left)
+        pace.count()
+        monitor.progress("propose", number, len(todo), pace.seconds_for(len(todo) - number))
     if failed and not proposals:
         first = next(iter(failed.values()))
         raise DataError(f"No case could be segmented. The first: {first}")

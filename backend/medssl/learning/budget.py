@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 
 from medssl.learning.settings import RunSettings
+from medssl.pace import Pace
 
 _REMEMBERED = 50  # steps over which the pace is averaged
 
@@ -32,7 +32,7 @@ class Budget:
         self._clock = clock
         self._origin = clock() - elapsed_s
         self.step = step
-        self._recent: deque[float] = deque([elapsed_s], maxlen=_REMEMBERED)
+        self._pace = Pace(_REMEMBERED, clock)
 
     @property
     def elapsed_s(self) -> float:
@@ -53,10 +53,7 @@ class Budget:
         if self._settings.seconds is not None:
             return max(0.0, self._settings.seconds - self.elapsed_s)
         assert self._settings.steps is not None
-        if len(self._recent) < 2:
-            return 0.0
-        pace = (self._recent[-1] - self._recent[0]) / (len(self._recent) - 1)
-        return pace * (self._settings.steps - self.step)
+        return self._pace.seconds_for(self._settings.steps - self.step) or 0.0
 
     @property
     def expected_steps(self) -> int:
@@ -68,4 +65,4 @@ class Budget:
     def count(self) -> None:
         """One step more is done."""
         self.step += 1
-        self._recent.append(self.elapsed_s)
+        self._pace.count()
