@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import medssl
-from medssl.cli import cases, demo, doctor, evaluate, jobs, models, predict, projects, review, train
+from medssl.cli import cases, demo, doctor, evaluate, jobs, models, predict, projects, review, serve, train
 from medssl.errors import Cancelled, MedSSLError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="model")
 app.add_typer(jobs.app, name="job")
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 
 

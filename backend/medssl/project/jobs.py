@@ -8,7 +8,7 @@ import socket
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from medssl.errors import ProjectError
+from medssl.errors import NotFoundError
 from medssl.events import JobState
 from medssl.processes import process_mark
 from medssl.project import tables
@@ -95,7 +95,7 @@ def find_job(store: Store, job_id: str) -> JobRow:
 def _find(session: Session, job_id: str) -> tables.Job:
     row = session.get(tables.Job, job_id)
     if row is None:
-        raise ProjectError(f"The project has no job '{job_id}'.", "List the jobs to see their ids.")
+        raise NotFoundError(f"The project has no job '{job_id}'.", "List the jobs to see their ids.")
     return row
 
 

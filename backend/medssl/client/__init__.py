@@ -1,0 +1,65 @@
+"""A client of the engine's service, for 3D Slicer's modules, the command line and programs of others.
+
+Standard library and requests only, and Python 3.9; it imports neither torch nor pydantic.
+
+    from medssl.client import start_or_attach
+
+    engine = start_or_attach()
+    project = engine.create_project("Liver", {1: "Liver", 2: "Tumor"}, folder="/data/liver")
+    engine.add_case(project.key, "Patient 7", ["/data/scans/patient7.nii.gz"])
+    job = engine.submit(project.key, {"kind": "import", "dataset": "/data/Task03_Liver"})
+    engine.watch(project.key, job.id, on_event=print).join()
+"""
+
+from medssl.client.client import Client
+from medssl.client.connection import EngineError
+from medssl.client.events import EventReader
+from medssl.client.local import attach, start_or_attach
+from medssl.client.records import (
+    Annotation,
+    Case,
+    CasePage,
+    CaseSummary,
+    CheckPoint,
+    Device,
+    Event,
+    Folder,
+    FolderEntry,
+    Gpu,
+    Grid,
+    Job,
+    KnownProject,
+    Model,
+    Project,
+    PseudoLabel,
+    Segment,
+    ServiceInfo,
+    Upload,
+)
+
+__all__ = [
+    "Annotation",
+    "Case",
+    "CasePage",
+    "CaseSummary",
+    "CheckPoint",
+    "Client",
+    "Device",
+    "EngineError",
+    "Event",
+    "EventReader",
+    "Folder",
+    "FolderEntry",
+    "Gpu",
+    "Grid",
+    "Job",
+    "KnownProject",
+    "Model",
+    "Project",
+    "PseudoLabel",
+    "Segment",
+    "ServiceInfo",
+    "Upload",
+    "attach",
+    "start_or_attach",
+]

@@ -1,0 +1,174 @@
+"""The engine of this computer: finding the one that runs, or starting one that outlives its starter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from medssl.client.client import Client
+from medssl.client.connection import EngineError
+from medssl.endpoint import API, LOG_FILE, Endpoint, read_endpoint, read_token, state_folder
+
+_LOOK_S = 0.1
+_HEALTH_S = 3.0
+_LARGEST_LOG_BYTES = 5 << 20
+_START = "import sys; from medssl.cli import main; sys.argv[0] = 'medssl'; main()"
+# What an embedding program, such as 3D Slicer, sets for its own Python only.
+_FOREIGN = ("PYTHONHOME", "PYTHONNOUSERSITE")
+
+
+def attach(folder: Path | None = None, *, timeout_s: float = 30.0) -> Client | None:
+    """Return a client of this user's running engine; None when there is none.
+
+    Args:
+        folder: where the service keeps its state, when that is not the usual place.
+        timeout_s: see `Client`.
+
+    Raises:
+        EngineError: one runs whose version does not fit.
+    """
+    folder = folder or state_folder()
+    found = read_endpoint(folder)
+    if found is None or not _answers(found):
+        return None
+    if found.api != API:
+        raise EngineError(
+            "version",
+            f"The engine that runs is MedSSL {found.version}; its API {found.api} does not fit {API} here.",
+            "End it with 'medssl serve' of its own version, or update both to the same release.",
+        )
+    verify = found.certificate or True
+    return Client(found.url, lambda: read_token(folder), verify=verify, timeout_s=timeout_s)
+
+
+def start_or_attach(
+    python: str | Path | None = None,
+    *,
+    roots: Sequence[str | Path] = (),
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+    timeout_s: float = 30.0,
+    start_s: float = 60.0,
+) -> Client:
+    """Return a client of this user's engine, which is started when none runs.
+
+    Args:
+        python: the Python of the engine's environment; this one when left out.
+        roots: folders that the engine must be allowed to touch, beside its usual ones. An idle engine
+            without them is started anew.
+        folder: where the service keeps its state, when that is not the usual place.
+        environment: of the new process; this process's own, without what belongs to an embedding program,
+            when left out.
+        arguments: more options of `medssl serve`.
+        timeout_s: see `Client`.
+        start_s: how long the start may take.
+
+    Raises:
+        EngineError: it does not start, or one runs that does not fit.
+    """
+    folder = folder or state_folder()
+    client = attach(folder, timeout_s=timeout_s)
+    wanted = [Path(root).absolute() for root in roots]
+    if client is not None:
+        allowed = [Path(root) for root in client.service().roots]
+        if all(any(_is_inside(root, each) for each in allowed) for root in wanted):
+            return client
+        _end(client, folder, wanted)
+        wanted = [*allowed, *(root for root in wanted if root not in allowed)]
+    elif wanted:
+        wanted = [Path.home(), *wanted]
+    options = [part for root in wanted for part in ("--root", str(root))]
+    command = [str(python or sys.executable), "-c", _START, "serve", *options, *arguments]
+    process = _start([*command, "--state-folder", str(folder)], folder, environment)
+    deadline = time.monotonic() + start_s
+    while time.monotonic() < deadline:
+        client = attach(folder, timeout_s=timeout_s)
+        if client is not None:
+            return client
+        if process.poll() not in (None, 0):  # 0: another start was faster, and that one will answer
+            raise EngineError("start", f"The engine did not start: {_last_line(folder / LOG_FILE)}")
+        time.sleep(_LOOK_S)
+    raise EngineError(
+        "start", "The engine does not answer after its start.", f"See its log, {folder / LOG_FILE}."
+    )
+
+
+def _answers(endpoint: Endpoint) -> bool:
+    """Whether the very service that wrote the file is still there; its port may be another program's now."""
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(
+                f"{endpoint.url}/v1/health",
+                timeout=_HEALTH_S,
+                allow_redirects=False,
+                verify=endpoint.certificate or True,
+            )
+            return answer.ok and answer.json().get("instance") == endpoint.instance
+    except (requests.exceptions.RequestException, OSError, ValueError, AttributeError):
+        return False
+
+
+def _end(client: Client, folder: Path, wanted: Sequence[Path]) -> None:
+    """End an idle service, to start it with more folders."""
+    try:
+        client.shutdown()
+    except EngineError as error:
+        raise EngineError(
+            "roots",
+            f"The engine that runs may not touch {', '.join(map(str, wanted))}, and it is working.",
+            "Wait for its job to end, or choose a folder it may touch.",
+        ) from error
+    deadline = time.monotonic() + 30.0
+    while read_endpoint(folder) is not None and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+
+
+def _start(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    """Start a process that does not end with this one."""
+    if environment is None:
+        environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    detached: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        detached = {"creationflags": flags}
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log = folder / LOG_FILE
+        large = log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES
+        with log.open("wb" if large else "ab") as output:
+            return subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=str(folder),
+                **detached,
+            )
+    except OSError as error:
+        raise EngineError(
+            "start", f"The engine cannot be started: {error}.", "Install it again, or choose another Python."
+        ) from error
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return f"see {log}."
+    return next((line for line in reversed(lines) if line.strip()), f"see {log}.")

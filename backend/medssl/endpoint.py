@@ -1,0 +1,84 @@
+"""Where this user's engine service is found: what the service leaves on the disk and every client reads.
+
+Standard library only, and Python 3.9, because 3D Slicer's Python imports it too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+API = 1
+"""Number of the HTTP interface; a client and a service fit when theirs are the same."""
+
+API_HEADER = "MedSSL-API"
+ENDPOINT_FILE = "service.json"
+TOKEN_FILE = "token"
+LOCK_FILE = "service.lock"
+LOG_FILE = "service.log"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A service as it describes itself in `service.json`.
+
+    Attributes:
+        url: where it answers, such as 'http://127.0.0.1:40123'.
+        instance: new at every start, so that another program on the same port is not taken for it.
+        process_id: its process.
+        version: of MedSSL.
+        api: see `API`.
+        roots: the folders that it may touch.
+        certificate: PEM file of its TLS certificate; empty without TLS.
+    """
+
+    url: str
+    instance: str
+    process_id: int
+    version: str
+    api: int
+    roots: tuple[str, ...]
+    certificate: str
+
+
+def state_folder() -> Path:
+    """Return the folder in which this user's service keeps its lock, token, log and uploads."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "medssl" / "service"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "medssl" / "service"
+    return Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "medssl" / "service"
+
+
+def read_endpoint(folder: Path) -> Endpoint | None:
+    """Read what this user's last service left, which may have been killed since; None when there is none."""
+    try:
+        found = json.loads((folder / ENDPOINT_FILE).read_text(encoding="utf-8"))
+        return Endpoint(
+            url=str(found["url"]),
+            instance=str(found["instance"]),
+            process_id=int(found["process_id"]),
+            version=str(found["version"]),
+            api=int(found["api"]),
+            roots=tuple(str(root) for root in found["roots"]),
+            certificate=str(found["certificate"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def endpoint_text(endpoint: Endpoint) -> str:
+    """Return an endpoint as the text of `service.json`."""
+    return json.dumps(asdict(endpoint), indent=2) + "\n"
+
+
+def read_token(folder: Path) -> str:
+    """Read the token that requests carry; empty when there is none yet or it may not be read."""
+    try:
+        return (folder / TOKEN_FILE).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

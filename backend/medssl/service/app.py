@@ -1,0 +1,95 @@
+"""Putting the service together."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from fastapi import FastAPI
+
+from medssl import __version__
+from medssl.jobs.engine import Engine
+from medssl.service import page
+from medssl.service.activity import Activity
+from medssl.service.context import Service
+from medssl.service.downloads import Responses
+from medssl.service.guard import Guard
+from medssl.service.paths import Roots
+from medssl.service.problems import Problem, install_handlers
+from medssl.service.projects import Projects
+from medssl.service.routers import cases, files, jobs, models, projects, review, system
+from medssl.service.settings import ServiceSettings
+from medssl.service.token import TokenFile
+from medssl.service.uploads import Uploads
+from medssl.service.voxels import VoxelWorker
+
+_DESCRIPTION = """
+The engine of MedSSL. Every request but `/v1/health` carries the header `Authorization: Bearer <token>`; the
+token is in the file that `medssl serve` names. Every error is a `Problem`: `code` for programs, `message` and
+`remedy` for people.
+"""
+_THREADS = 64  # requests that are answered at once; each waits for a disk, not for the processor
+_PROBLEMS: Responses = {
+    "default": {"model": Problem, "description": "What went wrong, and what to do."},
+    422: {"model": Problem, "description": "What is wrong about the request, and what to do."},
+}
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """Make the service as an ASGI app; its parts are in `app.state.service`.
+
+    Raises:
+        StorageError: a folder that is needed cannot be made.
+    """
+    service = _make_service(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        service.uploads.remove_old()
+        service.engine.start()
+        try:
+            yield
+        finally:
+            service.stopping = True
+            # Jobs go on without the service; the next one finds them.
+            await anyio.to_thread.run_sync(service.engine.stop, False)
+            service.voxels.close()
+            service.projects.close()
+
+    app = FastAPI(
+        title="MedSSL",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        responses=_PROBLEMS,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.service = service
+    install_handlers(app)
+    for part in (system, projects, cases, review, jobs, models, files):
+        app.include_router(part.router)
+    app.include_router(page.router)
+    app.add_middleware(Guard, token=service.token, activity=service.activity, local=settings.is_local)
+    return app
+
+
+def _make_service(settings: ServiceSettings) -> Service:
+    roots = Roots(settings.allowed_folders(), settings.uploads)
+    engine = Engine(memory=settings.state_folder / "unfinished.json")
+    voxels = VoxelWorker()
+    return Service(
+        settings=settings,
+        instance=secrets.token_hex(8),
+        engine=engine,
+        token=TokenFile(settings.state_folder),
+        activity=Activity(),
+        roots=roots,
+        projects=Projects(settings.state_folder / "projects.json", roots, engine.recover),
+        voxels=voxels,
+        uploads=Uploads(settings.uploads, settings.max_upload_bytes, voxels),
+    )

@@ -1,0 +1,71 @@
+"""An example for every body that a request can have; the API's description shows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi.openapi.models import Example
+
+_SEGMENTS: Final = [
+    {"name": "Liver", "value": 1, "colour": [230, 159, 0]},
+    {"name": "Tumor", "value": 2, "colour": [86, 180, 233]},
+]
+
+NEW_PROJECT: dict[str, Example] = {
+    "liver": Example(
+        summary="A project in the first allowed folder",
+        value={"name": "Liver", "label_schema": {"segments": _SEGMENTS}, "channel_names": ["CT"]},
+    )
+}
+PROJECT_FOLDER: dict[str, Example] = {
+    "folder": Example(summary="A folder", value={"folder": "/data/projects/liver"})
+}
+SCHEMA: dict[str, Example] = {
+    "segments": Example(summary="Two segments", value={"segments": _SEGMENTS, "mirror_axes": []})
+}
+NEW_CASE: dict[str, Example] = {
+    "path": Example(
+        summary="A scan in an allowed folder",
+        value={"name": "Patient 7", "channels": ["/data/scans/patient7.nii.gz"], "role": "training"},
+    )
+}
+ROLE: dict[str, Example] = {"validation": Example(summary="For validation", value={"role": "validation"})}
+NEW_ANNOTATION: dict[str, Example] = {
+    "drawn": Example(
+        summary="Drawn in 3D Slicer",
+        value={"labels": "/data/drawn/patient7.seg.nrrd", "author": "Dr. A", "seconds": 420},
+    )
+}
+DECISION: dict[str, Example] = {
+    "decision": Example(
+        summary="On the proposal that was seen",
+        value={"pseudo_label_id": 3, "author": "Dr. A", "seconds": 25},
+    )
+}
+CORRECTION: dict[str, Example] = {
+    "corrected": Example(
+        summary="With the corrected label map",
+        value={"pseudo_label_id": 3, "labels": "/data/drawn/patient8.seg.nrrd", "author": "Dr. A"},
+    )
+}
+JOB: dict[str, Example] = {
+    "train": Example(
+        summary="Train for ten minutes",
+        value={"kind": "train", "settings": {"method": "dual_task", "seconds": 600}},
+    ),
+    "propose": Example(
+        summary="Propose for all cases without annotation", value={"kind": "propose", "model": "latest"}
+    ),
+    "predict": Example(
+        summary="Segment a folder of scans",
+        value={"kind": "predict", "inputs": ["/data/new scans"], "output": "/data/segmented"},
+    ),
+    "import": Example(
+        summary="Import a Decathlon-style data set",
+        value={"kind": "import", "dataset": "/data/Task04_Hippocampus", "annotated": 2},
+    ),
+    "evaluate": Example(
+        summary="Score the newest model on the validation cases",
+        value={"kind": "evaluate", "output": "/data/scores"},
+    ),
+}

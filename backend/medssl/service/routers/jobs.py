@@ -1,0 +1,127 @@
+"""Jobs: starting, watching, cancelling and resuming them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Body, Header, Query
+from fastapi import Path as InAddress
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from medssl.events import EVENT
+from medssl.jobs import Request, SeenState, job_state
+from medssl.jobs.files import LOG_FILE
+from medssl.project import Project
+from medssl.service.context import ProjectOf, Service, ServiceOf
+from medssl.service.downloads import Responses
+from medssl.service.examples import JOB
+from medssl.service.job_views import job_view, tail
+from medssl.service.views import LARGEST_ID, EventPage, JobPage, JobView, NumberedEvent
+
+router = APIRouter(prefix="/v1/projects/{project}/jobs", tags=["jobs"])
+
+JobId: TypeAlias = Annotated[str, InAddress(description="Id of a job.", max_length=100)]
+After: TypeAlias = Annotated[int, Query(description="Only events with a higher number.", ge=0, le=LARGEST_ID)]
+
+_OVER = ("finished", "failed", "cancelled", "interrupted")
+_LOOK_S = 0.25  # between looks for new events
+_ALIVE_S = 10.0  # between signs of life of a stream that has nothing to say
+_MOST_EVENTS = 5000  # of one answer
+_LOG_BYTES = 256 << 10
+_STREAM: Responses = {200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}}}
+
+
+@router.post("", status_code=201)
+def submit(
+    service: ServiceOf, project: ProjectOf, wanted: Annotated[Request, Body(openapi_examples=JOB)]
+) -> JobView:
+    """Start a job, or queue it while the device is busy."""
+    row = service.engine.submit(project.folder, service.roots.inside_request(wanted))
+    return job_view(project.folder, row)
+
+
+@router.get("")
+def list_jobs(
+    project: ProjectOf,
+    offset: Annotated[int, Query(ge=0, le=LARGEST_ID)] = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> JobPage:
+    """List jobs, the newest first, page by page."""
+    rows = project.jobs()
+    page = tuple(job_view(project.folder, row) for row in rows[offset : offset + limit])
+    return JobPage(total=len(rows), jobs=page)
+
+
+@router.get("/{job}")
+def one_job(project: ProjectOf, job: JobId) -> JobView:
+    """Return a job: its state, how far it is, and its result."""
+    return job_view(project.folder, project.job(job))
+
+
+@router.post("/{job}/cancel")
+def cancel(service: ServiceOf, project: ProjectOf, job: JobId) -> JobView:
+    """Ask a job to stop; its processes are ended when it does not. Returns at once."""
+    return job_view(project.folder, service.engine.cancel(project.folder, job))
+
+
+@router.post("/{job}/resume")
+def resume(service: ServiceOf, project: ProjectOf, job: JobId) -> JobView:
+    """Go on with a job that was cancelled, failed or interrupted."""
+    return job_view(project.folder, service.engine.resume(project.folder, job))
+
+
+@router.get("/{job}/events")
+def events(service: ServiceOf, project: ProjectOf, job: JobId, after: After = 0) -> EventPage:
+    """Return what a job reported after an event; ask again with the last number for more."""
+    # The state first: events that follow a last state would otherwise be missed.
+    state = job_state(project.job(job))
+    found = service.engine.events(project.folder, job, after)[:_MOST_EVENTS]
+    return EventPage(state=state, events=tuple(NumberedEvent(number=n, event=e) for n, e in found))
+
+
+@router.get("/{job}/events/stream", response_class=StreamingResponse, responses=_STREAM)
+def stream(
+    service: ServiceOf,
+    project: ProjectOf,
+    job: JobId,
+    after: After = 0,
+    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_ID)] = None,
+) -> StreamingResponse:
+    """Send what a job reports as it happens, until it ends; `Last-Event-ID` or `after` resumes."""
+    project.job(job)  # an unknown one is told before the stream begins
+    begin = after if last_event_id is None else last_event_id
+    return StreamingResponse(_stream(service, project, job, begin), media_type="text/event-stream")
+
+
+@router.get("/{job}/log", response_class=PlainTextResponse)
+def log(project: ProjectOf, job: JobId) -> PlainTextResponse:
+    """Return the end of a job's log, for the engineer who is asked for help."""
+    return PlainTextResponse(tail(project.job(job).folder / LOG_FILE, _LOG_BYTES))
+
+
+async def _stream(service: Service, project: Project, job: str, after: int) -> AsyncIterator[str]:
+    told = time.monotonic()
+    yield "retry: 1000\n\n"
+    while not service.stopping:
+        state, page, after = await asyncio.to_thread(_look, service, project, job, after)
+        if page:
+            yield page
+            told = time.monotonic()
+        elif state in _OVER:
+            yield f"event: end\ndata: {state}\n\n"
+            return
+        elif time.monotonic() - told > _ALIVE_S:
+            yield ": still there\n\n"
+            told = time.monotonic()
+        if len(page) < 1 << 16:
+            await asyncio.sleep(_LOOK_S)
+
+
+def _look(service: Service, project: Project, job: str, after: int) -> tuple[SeenState, str, int]:
+    state = job_state(project.job(job))
+    found = service.engine.events(project.folder, job, after)[:_MOST_EVENTS]
+    lines = [f"id: {n}\nevent: {e.kind}\ndata: {EVENT.dump_json(e).decode()}\n\n" for n, e in found]
+    return state, "".join(lines), found[-1][0] if found else after

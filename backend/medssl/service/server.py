@@ -1,0 +1,182 @@
+"""Running the service: one for each user, on a port of its own, until nobody needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+from filelock import FileLock, Timeout
+
+from medssl import __version__
+from medssl.endpoint import API, ENDPOINT_FILE, LOCK_FILE, Endpoint, endpoint_text
+from medssl.errors import MedSSLError, UsageError
+from medssl.service.app import create_app
+from medssl.service.context import Service
+from medssl.service.settings import ServiceSettings
+from medssl.storage import storage_error, write_text
+
+_LOOK_S = 0.5
+_GRACE_S = 5  # for answers that are on their way when the service ends
+logger = logging.getLogger("medssl.service")
+
+
+class RunningError(MedSSLError):
+    """This user's service runs already."""
+
+    code = "running"
+
+
+def serve(settings: ServiceSettings, ready: Callable[[Endpoint], None]) -> None:
+    """Run the service until it is told to end, or until it was idle for long enough.
+
+    Args:
+        settings: how.
+        ready: called with where it is, as soon as it answers.
+
+    Raises:
+        RunningError: another one of this user has the lock, which does not outlive its process.
+        UsageError: the port is taken, or the address is not this computer's.
+        StorageError: its folder may not be written.
+    """
+    _make_private(settings.state_folder)
+    lock = FileLock(settings.state_folder / LOCK_FILE)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RunningError("This user's engine runs already.", "Use that one, or end it first.") from error
+    try:
+        with _bound(settings) as bound:
+            _run(settings, bound, ready)
+    finally:
+        lock.release()
+
+
+def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpoint], None]) -> None:
+    app = create_app(settings)
+    service: Service = app.state.service
+    endpoint = Endpoint(
+        url=_url(settings, bound),
+        instance=service.instance,
+        process_id=os.getpid(),
+        version=__version__,
+        api=API,
+        roots=tuple(str(folder) for folder in service.roots.folders),
+        certificate="" if settings.tls_certificate is None else str(settings.tls_certificate.absolute()),
+    )
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=30,
+        ws="none",
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
+    try:
+        config.load()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise UsageError(
+            f"The TLS certificate {settings.tls_certificate} cannot be used.",
+            "Give a PEM file, and its key with --tls-key.",
+        ) from error
+    file = settings.state_folder / ENDPOINT_FILE
+
+    def tell() -> None:
+        write_text(file, endpoint_text(endpoint))
+        ready(endpoint)
+
+    def leave() -> None:
+        with suppress(OSError):  # the next one replaces it
+            file.unlink(missing_ok=True)
+
+    _Server(config, service, tell, leave).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which also says when it answers, and ends when nobody needs it."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        tell: Callable[[], None],
+        leave: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._service = service
+        self._tell = tell
+        self._leave = leave
+        self._idle_watch: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell where."""
+        await super().startup(sockets)
+        if self.started:
+            self._tell()
+            self._idle_watch = asyncio.create_task(self._watch())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams first: they would keep the server waiting."""
+        self._service.stopping = True
+        await super().shutdown(sockets)
+        self._leave()
+
+    async def _watch(self) -> None:
+        idle_s = self._service.settings.idle_s
+        while not self.should_exit:
+            await asyncio.sleep(_LOOK_S)
+            nobody = idle_s is not None and self._service.activity.idle_s > idle_s
+            if self._service.stopping or (nobody and self._service.engine.idle):
+                self.should_exit = True
+
+
+def _bound(settings: ServiceSettings) -> socket.socket:
+    """Take the port before anything else is done, so that a taken one costs nothing."""
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+    except OSError as error:
+        raise UsageError(
+            f"There is no address {settings.host}.", "Give an address of this computer."
+        ) from error
+    bound = socket.socket(family, kind, number)
+    try:
+        if (
+            os.name == "posix"
+        ):  # a port that a killed service left in its last minute; Windows means something else
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise UsageError(
+            f"The service cannot listen on {settings.host}, port {settings.port}: {error.strerror}.",
+            "Choose another port, or leave it out for a free one.",
+        ) from error
+    return bound
+
+
+def _url(settings: ServiceSettings, bound: socket.socket) -> str:
+    scheme = "http" if settings.tls_certificate is None else "https"
+    everywhere = settings.host in ("", "0.0.0.0", "::")  # no address that one could connect to
+    host = socket.gethostname() if everywhere else settings.host
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}:{bound.getsockname()[1]}"
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.name == "posix":
+            folder.chmod(0o700)
+    except OSError as error:
+        raise storage_error(error, folder) from error

@@ -1,0 +1,163 @@
+"""Files that clients of other computers send: streamed to the disk, checked, and gone after a day."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from medssl.errors import MedSSLError, NotFoundError, StorageError, UsageError
+from medssl.imaging.formats import suffix_of
+from medssl.imaging.volume import Grid
+from medssl.project.store import folder_name
+from medssl.service.voxels import VoxelWorker
+from medssl.storage import publish, staging_folder, storage_error
+
+KEPT_S = 24 * 3600.0
+_BUFFER_BYTES = 1 << 20
+_SPARE_BYTES = 256 << 20  # of disk that an upload leaves to everybody else
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class TooLargeError(MedSSLError):
+    """A file that is larger than the service takes."""
+
+    code = "too_large"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that has arrived whole.
+
+    Attributes:
+        path: what other requests name it by.
+        sha256: of its bytes.
+        grid: where its voxels lie.
+    """
+
+    id: str
+    path: Path
+    size_bytes: int
+    sha256: str
+    grid: Grid
+
+
+class Uploads:
+    """The folder of uploaded files."""
+
+    def __init__(self, folder: Path, most_bytes: int, voxels: VoxelWorker) -> None:
+        """Keep files of up to `most_bytes` bytes in `folder`."""
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._voxels = voxels
+
+    async def receive(
+        self, name: str, chunks: AsyncIterator[bytes], length: int | None, sha256: str | None
+    ) -> Upload:
+        """Write a file as it comes in, and check it. What is not whole is removed.
+
+        Args:
+            name: of the file; its end says what it is.
+            chunks: the bytes.
+            length: how many the client says there are, when it says so.
+            sha256: what they must hash to, when the client says so.
+
+        Raises:
+            UsageError: no volume by its name, or other bytes than the client says.
+            ImageError: no volume by its header.
+            TooLargeError: more than allowed.
+            StorageError: the disk is full.
+        """
+        kept_name = _checked_name(name)
+        self._check_room(length or 0)
+        identity = secrets.token_hex(16)
+        # Inside one staging folder until it is whole; leaving the block removes what is left of it.
+        with staging_folder(self._folder) as staging:
+            (staging / identity).mkdir()
+            path = staging / identity / kept_name
+            size, found = await self._write(path, chunks)
+            if length is not None and size != length:
+                raise UsageError(f"{name} arrived with {size} of {length} bytes.", "Send it again.")
+            if sha256 is not None and sha256.lower() != found:
+                raise UsageError(f"{name} arrived with other bytes than were sent.", "Send it again.")
+            try:
+                grid = await asyncio.to_thread(self._voxels.check_upload, path)
+            except MedSSLError as error:
+                # The person knows the file by the name they gave it.
+                raise type(error)(error.what.replace(str(path), name), error.remedy) from error
+            target = self._folder / identity
+            await asyncio.to_thread(publish, staging / identity, target)
+        return Upload(identity, target / kept_name, size, found, grid)
+
+    def remove(self, identity: str) -> None:
+        """Remove an upload.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        folder = self._folder / identity
+        if not _ID.fullmatch(identity) or not folder.is_dir():
+            raise NotFoundError(f"There is no upload '{identity[:40]}'.", "It may have been removed already.")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def remove_old(self) -> None:
+        """Remove what was uploaded more than a day ago, and what killed services left unfinished."""
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            with suppress(OSError):  # it goes next time
+                if time.time() - folder.stat().st_mtime > KEPT_S:
+                    shutil.rmtree(folder)
+
+    async def _write(self, path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
+        digest = hashlib.sha256()
+        size = 0
+        buffer = bytearray()
+        try:
+            with path.open("wb") as file:
+
+                def flush(content: bytes) -> None:
+                    digest.update(content)
+                    file.write(content)
+
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > self._most_bytes:
+                        raise self._too_large()
+                    buffer += chunk
+                    if len(buffer) >= _BUFFER_BYTES:
+                        content = bytes(buffer)
+                        buffer.clear()
+                        await asyncio.to_thread(flush, content)
+                await asyncio.to_thread(flush, bytes(buffer))
+        except OSError as error:
+            raise storage_error(error, path) from error
+        return size, digest.hexdigest()
+
+    def _check_room(self, length: int) -> None:
+        if length > self._most_bytes:
+            raise self._too_large()
+        free = shutil.disk_usage(self._folder).free
+        if length + _SPARE_BYTES > free:
+            raise StorageError(
+                f"The disk of the service has {free / 1e9:.1f} GB free, too little for this file.",
+                "Free some space there.",
+            )
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(
+            f"The file has more than the {self._most_bytes / 1e9:.1f} GB that this service takes.",
+            "Send a smaller file, or give the service a folder that both computers can reach.",
+        )
+
+
+def _checked_name(name: str) -> str:
+    suffix = suffix_of(Path(name))
+    if suffix is None or "/" in name or "\\" in name:
+        raise UsageError(f"'{name[:100]}' is not the name of a volume.", "Give a name such as scan.nii.gz.")
+    return folder_name(name[: -len(suffix)]) + suffix

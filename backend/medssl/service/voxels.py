@@ -1,0 +1,192 @@
+"""Work on voxels, done in one process of its own: a file that kills a reader kills nothing else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from medssl.errors import ImageError, UsageError
+from medssl.imaging.formats import suffix_of
+from medssl.imaging.headers import open_header
+from medssl.imaging.reading import read_volume
+from medssl.imaging.volume import Grid
+from medssl.imaging.writing import write_volume
+from medssl.project import Annotation, Case, Project, Role
+
+T = TypeVar("T")
+
+_UPLOADED = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
+_HEADER_BYTES = 1 << 16
+
+
+class VoxelWorker:
+    """A child process that reads and writes volumes, one request after the other; started when first needed.
+
+    Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def add_case(self, folder: Path, name: str, channels: Sequence[Path], copy: bool, role: Role) -> Case:
+        """See `Project.add_case`."""
+        return self._run(_add_case, folder, name, tuple(channels), copy, role)
+
+    def save_annotation(
+        self, folder: Path, case_id: int, labels: Path, author: str, seconds: float | None
+    ) -> Annotation:
+        """See `Project.save_annotation`."""
+        return self._run(_save_annotation, folder, case_id, labels, author, seconds)
+
+    def correct(
+        self, folder: Path, case: Case, labels: Path, author: str, seconds: float | None
+    ) -> Annotation:
+        """See `Project.correct`."""
+        return self._run(_correct, folder, case, labels, author, seconds)
+
+    def check_upload(self, path: Path) -> Grid:
+        """Read the header of a file that came from another computer, and return its grid.
+
+        Raises:
+            ImageError: it is no volume, is damaged, points to other files, or needs more memory than is free.
+            UsageError: its name is not that of a volume in one file.
+        """
+        return self._run(_check_upload, path)
+
+    def convert(self, source: Path, target: Path) -> None:
+        """Write a scan of many files, such as a DICOM series, into one file."""
+        self._run(_convert, source, target)
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+    def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        with self._lock:
+            if self._pool is None:
+                # Not forked: this process has threads.
+                context = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+            pool = self._pool
+        try:
+            return pool.submit(work, *arguments).result()
+        except BrokenProcessPool as error:
+            with self._lock:
+                if self._pool is pool:
+                    self._pool = None
+            raise ImageError(
+                "The process that read the volume ended: the volume is damaged, or too large for the memory.",
+                "Export it again; or free some memory.",
+            ) from error
+
+
+def _end_with_parent() -> None:
+    """End this process when the service is killed: nobody would, and nobody else could, use it."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch(sentinel: int) -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
+
+
+def _add_case(folder: Path, name: str, channels: tuple[Path, ...], copy: bool, role: Role) -> Case:
+    for path in channels:
+        _check_size(path)
+    with Project.open(folder) as project:
+        return project.add_case(name, channels, copy=copy, role=role)
+
+
+def _save_annotation(
+    folder: Path, case_id: int, labels: Path, author: str, seconds: float | None
+) -> Annotation:
+    _check_size(labels)
+    with Project.open(folder) as project:
+        return project.save_annotation(case_id, labels, author=author, seconds=seconds)
+
+
+def _correct(folder: Path, case: Case, labels: Path, author: str, seconds: float | None) -> Annotation:
+    _check_size(labels)
+    with Project.open(folder) as project:
+        return project.correct(case, labels, author=author, seconds=seconds)
+
+
+def _check_upload(path: Path) -> Grid:
+    if suffix_of(path) not in _UPLOADED:
+        raise UsageError(
+            f"{path.name} is not the name of a volume in one file.", f"End it in {', '.join(_UPLOADED)}."
+        )
+    _check_stands_alone(path)
+    reader = open_header(path)
+    _check_size(path)
+    size = reader.GetSize()
+    if len(size) < 3:
+        raise ImageError(f"{path.name} has two dimensions.", "Use a scan of three dimensions.")
+    spacing, origin = reader.GetSpacing(), reader.GetOrigin()
+    direction = reader.GetDirection() if len(size) == 3 else (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    return Grid(
+        size=(size[0], size[1], size[2]),
+        spacing_mm=(spacing[0], spacing[1], spacing[2]),
+        origin_mm=(origin[0], origin[1], origin[2]),
+        direction=tuple(direction),
+    )
+
+
+def _check_stands_alone(path: Path) -> None:
+    """Refuse a header that names another file for its voxels: it could name any file of this computer."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER_BYTES).lower()
+    if path.name.lower().endswith(".nrrd"):
+        fields = head.partition(b"\n\n")[0].replace(b" ", b"")
+        elsewhere = b"\ndatafile:" in fields
+    elif path.name.lower().endswith(".mha"):
+        after = head.partition(b"elementdatafile")[2].partition(b"\n")[0]
+        elsewhere = after.strip(b" =\r\t") != b"local"
+    else:
+        elsewhere = False
+    if elsewhere:
+        raise ImageError(f"{path.name} has its voxels in another file.", "Save it as one file.")
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a file whose voxels, unpacked, would not fit into the free memory: a bomb, or just too large."""
+    if not path.is_file():
+        return
+    reader = open_header(path)
+    voxel_bytes = 8 * max(1, reader.GetNumberOfComponents())
+    needed = voxel_bytes
+    for n in reader.GetSize():
+        needed *= n
+    # Compressors reach 1032 to 1; whatever promises more has no voxels behind its header.
+    if needed > 8 * 1100 * max(1, path.stat().st_size):
+        raise ImageError(
+            f"{path} is damaged: its {path.stat().st_size} bytes cannot hold what its header promises.",
+            "Copy or export it again from where it came.",
+        )
+    free = psutil.virtual_memory().available
+    if needed // 4 > free:
+        raise ImageError(
+            f"{path} needs {needed / 8e9:.1f} GB or more of memory, and {free / 1e9:.1f} GB are free.",
+            "Close other programs, crop the scan, or use a larger computer.",
+        )
+
+
+def _convert(source: Path, target: Path) -> None:
+    write_volume(target, read_volume(source))
