@@ -20,8 +20,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from medssl.evaluation.metrics import mean_dice, score_case
+from medssl.evaluation.metrics import score_case
 from medssl.evaluation.ranking import spearman
+from medssl.evaluation.summary import mean_dice
 from medssl.events import Monitor
 from medssl.exchange.datasets import Dataset, DatasetCase, read_dataset
 from medssl.imaging.labels import read_labels
@@ -40,7 +41,7 @@ def main() -> None:
     dataset = read_dataset(options.dataset)
     for run in _runs(options):
         if run not in [result["run"] for result in _results(options.out)]:
-            result = {"run": run, **_measure(dataset, run, options.held_out, options.largest_component)}
+            result = {"run": run, **_measure(dataset, run, options)}
             with options.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(result) + "\n")
             print(json.dumps(result), flush=True)
@@ -60,6 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--largest-component", action="store_true", help="keep the largest piece of each segment"
     )
+    parser.add_argument("--proposals", type=int, help="judge the ranking of so many proposals; default all")
     parser.add_argument("--threads", type=int, default=1)
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument("--core-seconds", type=float)
@@ -87,12 +89,12 @@ def _results(path: Path) -> list[dict[str, dict[str, object]]]:
     )
 
 
-def _measure(dataset: Dataset, run: dict[str, object], held_out: int, largest: bool) -> dict[str, object]:
+def _measure(dataset: Dataset, run: dict[str, object], options: argparse.Namespace) -> dict[str, object]:
     """Train once and score the held-out cases and the proposals for the unannotated ones."""
     annotated = int(str(run["annotated"]))
     labelled = [case for case in dataset.cases if case.labels is not None]
-    train, test = labelled[:-held_out], labelled[-held_out:]
-    schema = _schema(dataset, largest)
+    train, test = labelled[: -options.held_out], labelled[-options.held_out :]
+    schema = _schema(dataset, options.largest_component)
     settings = TrainingSettings.model_validate(
         {"method": run["method"], "seconds": run["core_seconds"], "steps": run["steps"], "seed": run["seed"]}
     )
@@ -111,7 +113,7 @@ def _measure(dataset: Dataset, run: dict[str, object], held_out: int, largest: b
         spent = time.process_time() - began
         model = load_model(project.model(model_id).folder)
     scored = [_score(model, case, schema) for case in test]
-    proposed = [_score(model, case, schema) for case in train[annotated:]]
+    proposed = [_score(model, case, schema) for case in train[annotated:][: options.proposals]]
     return {
         "dice": statistics.fmean(case["dice"] for case in scored),
         "dice_of": {
