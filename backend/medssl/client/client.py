@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-import requests
 
 from medssl.client.connection import Connection, EngineError
 from medssl.client.events import EventReader
@@ -36,9 +33,8 @@ from medssl.client.records import (
     record,
     upload_of,
 )
+from medssl.client.transfers import SLOW_S, receive, send
 
-_SLOW_S = 600.0  # for what reads voxels, which can be many, or loads torch
-_PIECE_BYTES = 1 << 20
 # Okabe and Ito's colors, as `medssl.labels.PALETTE`, which needs packages that a client may lack.
 _COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
 
@@ -87,7 +83,7 @@ class Client:
 
     def check_computer(self, folder: str | Path | None = None) -> tuple[CheckPoint, ...]:
         """Check the engine's computer; takes some seconds."""
-        found = self.connection.get("/v1/doctor", {"folder": _text(folder)}, _SLOW_S)
+        found = self.connection.get("/v1/doctor", {"folder": _text(folder)}, SLOW_S)
         return tuple(record(CheckPoint, point) for point in found["points"])
 
     def shutdown(self, force: bool = False) -> None:
@@ -184,7 +180,7 @@ class Client:
             "copy_files": copy_files,
             "role": role,
         }
-        return case_of(self.connection.change("POST", f"{_project(project)}/cases", body, timeout_s=_SLOW_S))
+        return case_of(self.connection.change("POST", f"{_project(project)}/cases", body, timeout_s=SLOW_S))
 
     def set_role(self, project: str, case: int, role: str) -> Case:
         """Use a case for 'training' or 'validation', or make it 'excluded'."""
@@ -192,7 +188,7 @@ class Client:
 
     def download_channel(self, project: str, case: int, channel: int, target: str | Path) -> Path:
         """Download one image of a case, the first being 0."""
-        return self._download(f"{_case(project, case)}/channels/{channel}", None, target)
+        return receive(self.connection, f"{_case(project, case)}/channels/{channel}", None, Path(target))
 
     def annotations(self, project: str, case: int) -> tuple[Annotation, ...]:
         """List all versions of a case's annotation, the oldest first."""
@@ -205,11 +201,11 @@ class Client:
         """Save what a person drew as a new version; older ones stay."""
         body = {"labels": _text(labels), "author": author, "seconds": seconds}
         path = f"{_case(project, case)}/annotations"
-        return record(Annotation, self.connection.change("POST", path, body, timeout_s=_SLOW_S))
+        return record(Annotation, self.connection.change("POST", path, body, timeout_s=SLOW_S))
 
     def download_annotation(self, project: str, case: int, version: int, target: str | Path) -> Path:
         """Download one version of a case's annotation."""
-        return self._download(f"{_case(project, case)}/annotations/{version}", None, target)
+        return receive(self.connection, f"{_case(project, case)}/annotations/{version}", None, Path(target))
 
     def review_queue(self, project: str) -> tuple[CaseSummary, ...]:
         """List the cases whose proposal waits for a decision, the most uncertain first."""
@@ -217,11 +213,11 @@ class Client:
 
     def download_proposal(self, project: str, case: int, target: str | Path) -> Path:
         """Download the label map of the newest proposal for a case."""
-        return self._download(f"{_case(project, case)}/proposal/labels", None, target)
+        return receive(self.connection, f"{_case(project, case)}/proposal/labels", None, Path(target))
 
     def download_uncertainty(self, project: str, case: int, target: str | Path) -> Path:
         """Download the uncertainty map of the newest proposal for a case."""
-        return self._download(f"{_case(project, case)}/proposal/uncertainty", None, target)
+        return receive(self.connection, f"{_case(project, case)}/proposal/uncertainty", None, Path(target))
 
     def accept(
         self, project: str, case: int, pseudo_label: int, *, author: str = "", seconds: float | None = None
@@ -247,7 +243,7 @@ class Client:
             "author": author,
             "seconds": seconds,
         }
-        found = self.connection.change("POST", f"{_case(project, case)}/correct", body, timeout_s=_SLOW_S)
+        found = self.connection.change("POST", f"{_case(project, case)}/correct", body, timeout_s=SLOW_S)
         return record(Annotation, found)
 
     def reject(
@@ -327,25 +323,7 @@ class Client:
 
     def upload(self, file: str | Path) -> Upload:
         """Send a volume to the engine's computer, where it stays for a day."""
-        path = Path(file)
-        try:
-            with path.open("rb") as content:
-                query = {"name": path.name, "sha256": _sha256(path)}
-                return upload_of(self.connection.send_file("/v1/uploads", content, query, _SLOW_S))
-        except OSError as error:
-            raise EngineError(
-                "file", f"{path} cannot be read: {error.strerror}.", "Check the path."
-            ) from error
-        except EngineError as error:
-            # An engine that refuses early hangs up while the file is still being sent.
-            if error.code == "unreachable" and path.stat().st_size > self.service().max_upload_bytes:
-                raise EngineError(
-                    "too_large",
-                    f"{path} is larger than the engine takes.",
-                    "Use a folder both can reach.",
-                    413,
-                ) from error
-            raise
+        return upload_of(send(self.connection, Path(file)))
 
     def remove_upload(self, upload_id: str) -> None:
         """Remove an uploaded file before its day is over."""
@@ -353,33 +331,11 @@ class Client:
 
     def download(self, path: str | Path, target: str | Path) -> Path:
         """Download a result: a segmentation, a table or a report."""
-        return self._download("/v1/files", {"path": _text(path)}, target)
+        return receive(self.connection, "/v1/files", {"path": _text(path)}, Path(target))
 
     def folder(self, folder: str | Path | None = None) -> Folder:
         """Look into a folder of the engine's computer; without one, at its roots."""
         return folder_of(self.connection.get("/v1/folders", {"folder": _text(folder)}))
-
-    def _download(self, address: str, query: Mapping[str, Any] | None, target: str | Path) -> Path:
-        """Write an answer into a file, which has its name only when it is whole."""
-        target = Path(target)
-        partial = target.with_name(f".partial-{target.name}")
-        try:
-            with self.connection.stream(address, query, _SLOW_S) as response, partial.open("wb") as file:
-                for piece in response.iter_content(_PIECE_BYTES):
-                    file.write(piece)
-                size, promised = file.tell(), response.headers.get("Content-Length")
-            if promised is not None and size != int(promised):
-                raise EngineError("unreachable", f"{target.name} did not arrive whole.", "Try again.")
-            partial.replace(target)
-        except requests.exceptions.RequestException as error:
-            raise EngineError("unreachable", f"{target.name} did not arrive whole.", "Try again.") from error
-        except OSError as error:
-            raise EngineError(
-                "file", f"{target} cannot be written: {error.strerror}.", "Choose another folder."
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
-        return target
 
 
 def _project(project: str) -> str:
@@ -408,11 +364,3 @@ def _schema(segments: Mapping[Any, Any]) -> Mapping[str, Any]:
             for i, (value, name) in numbered
         ]
     }
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
-            digest.update(piece)
-    return digest.hexdigest()
