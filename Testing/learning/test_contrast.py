@@ -35,8 +35,11 @@ def made_patches(patches: int = 3, classes: int = 3) -> tuple[Tensor, Tensor]:
     return embedding, labels
 
 
-def loss(embedding: Tensor, labels: Tensor, classes: int = 3) -> Tensor:
-    return local_contrastive_loss(embedding, labels, classes, SPACING)
+def loss(
+    embedding: Tensor, labels: Tensor, classes: int = 3, weights: tuple[float, ...] | None = None
+) -> Tensor:
+    each = torch.ones(len(labels)) if weights is None else torch.tensor(weights)
+    return local_contrastive_loss(embedding, labels, each, classes, SPACING)
 
 
 def test_orthogonal_classes_cost_nothing() -> None:
@@ -58,9 +61,7 @@ def test_a_known_similarity_gives_the_known_value() -> None:
     cosine = torch.tensor(0.3)
     anchor = torch.stack((cosine, (1 - cosine**2).sqrt())).view(1, 1, 1, 2)
     away = anchor.flip(-1)
-    found = matching_loss(
-        torch.cat((anchor, away), dim=1), torch.eye(2).unsqueeze(0), torch.ones(1, 2, dtype=torch.bool)
-    )
+    found = matching_loss(torch.cat((anchor, away), dim=1), torch.eye(2).unsqueeze(0), torch.ones((1, 2)))
     sine = math.sqrt(1 - 0.3**2)
     each = math.log(1 + math.exp((sine - 0.3) / TEMPERATURE))
     assert found == pytest.approx(each, rel=1e-5)
@@ -76,15 +77,15 @@ def test_an_anchor_that_moves_to_its_class_lowers_the_loss(
     # Nearest to their own class, so that leaving it is always for the worse.
     anchors = torch.rand((2, 3, 4, 5), generator=generator) + means[:, :, None]
     anchors = torch.nn.functional.normalize(anchors, dim=3)
-    present = torch.ones((2, 3), dtype=torch.bool)
+    weights = torch.ones((2, 3))
 
     def moved(towards: int) -> float:
         changed = anchors.clone()
         target = changed[patch, index, 0] + step * (means[0, towards] - changed[patch, index, 0])
         changed[patch, index, 0] = torch.nn.functional.normalize(target, dim=0)
-        return float(matching_loss(changed, means, present))
+        return float(matching_loss(changed, means, weights))
 
-    before = float(matching_loss(anchors, means, present))
+    before = float(matching_loss(anchors, means, weights))
     assert moved(index) < before
     assert moved((index + other) % 3) > before
 
@@ -118,12 +119,19 @@ def test_every_patch_pulls_alike_and_a_patch_given_twice_changes_nothing() -> No
     assert found.item() == pytest.approx(float(loss(embedding, labels)), rel=1e-5)
 
 
+def test_a_weight_says_as_how_many_patches_one_counts() -> None:
+    embedding, labels = made_patches(3)
+    weighted = float(loss(embedding, labels, weights=(2.0, 1.0, 0.0)))
+    assert weighted == pytest.approx(float(loss(embedding[[0, 0, 1]], labels[[0, 0, 1]])), rel=1e-5)
+    assert loss(embedding, labels, weights=(0.0, 0.0, 0.0)) == 0
+
+
 def test_an_anchor_may_match_its_class_in_another_patch() -> None:
     means = torch.eye(4).view(2, 2, 4)  # the two patches have nothing in common
     anchors = means.flip(0).unsqueeze(2)
-    assert matching_loss(anchors, means, torch.ones((2, 2), dtype=torch.bool)) == pytest.approx(0, abs=1e-3)
+    assert matching_loss(anchors, means, torch.ones((2, 2))) == pytest.approx(0, abs=1e-3)
     alone = torch.cat(
-        [matching_loss(anchors[i, None], means[i, None], torch.ones(1, 2).bool())[None] for i in (0, 1)]
+        [matching_loss(anchors[i, None], means[i, None], torch.ones((1, 2)))[None] for i in (0, 1)]
     )
     assert alone.min() > 0.5
 

@@ -132,6 +132,16 @@ def test_a_filter_drops_unsure_guesses(step: Step) -> None:
     )
 
 
+def test_guesses_count_nothing_while_the_known_is_not_learned(step: Step) -> None:
+    with torch.no_grad():  # a network that finds no structure at all
+        step.network.heads["segmentation"].weight.zero_()
+        step.network.heads["segmentation"].bias.copy_(torch.tensor([200.0, 0.0, 0.0]))
+    alone = dataclasses.replace(step, batch=Batch(step.batch.labelled))
+    method = LocalContrastive()
+    found, expected = method.losses(step)["contrast"], method.losses(alone)["contrast"]
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_one_structure_in_one_annotated_case_is_enough(make_case, plan: Plan) -> None:
     single = plan.model_copy(
         update={

@@ -20,12 +20,12 @@ TEMPERATURE = 0.1  # tau of the paper
 ANCHORS = 64  # voxels of a class in a patch that are compared; half of them near a border
 SHELL_VOXELS = 8  # how far from a structure background still says what the structure is not
 BORDER_VOXELS = 2  # how far from another class a voxel is hard to tell
-_NEVER = -1e4  # a similarity that no exponential survives, but that gradients do
+_NEVER = -1e4  # the logarithm of a weight that no exponential survives, but that gradients do
 _KEPT_PART = 0.2  # of the guesses of a class, however unsure: a weak class must not vanish
 
 
 def local_contrastive_loss(
-    embedding: Tensor, labels: Tensor, class_count: int, spacing_mm: Sequence[float]
+    embedding: Tensor, labels: Tensor, weights: Tensor, class_count: int, spacing_mm: Sequence[float]
 ) -> Tensor:
     """How badly voxels match the mean of their class, in their own patch and in all others; at least 0.
 
@@ -45,37 +45,40 @@ def local_contrastive_loss(
     Args:
         embedding: `(B, E, D, H, W)` of any length; patches of annotated and of guessed labels together.
         labels: `(B, D, H, W)` class indices, annotated or guessed; voxels of 255 count nowhere.
+        weights: `(B,)`, as how many patches each counts; 0 is as if it were not there.
         class_count: K, with background.
         spacing_mm: of the voxels, (z, y, x): shell and border are as thick along every axis.
     """
     with torch.autocast(embedding.device.type, enabled=False):
         members = class_members(labels, class_count, reach(SHELL_VOXELS, spacing_mm))
-        vectors = F.normalize(embedding.float().flatten(2), dim=1)
-        means = class_means(vectors.detach(), members)
         voxels = choose_anchors(members, reach(BORDER_VOXELS, spacing_mm), ANCHORS)
-        return matching_loss(anchors_at(vectors, voxels), means, members.flatten(2).any(dim=2))
+        vectors = embedding.float().flatten(2)
+        anchors = F.normalize(anchors_at(vectors, voxels), dim=3)
+        means = class_means(F.normalize(vectors.detach(), dim=1), members)
+        return matching_loss(anchors, means, members.flatten(2).any(dim=2) * weights.float()[:, None])
 
 
-def matching_loss(anchors: Tensor, means: Tensor, present: Tensor) -> Tensor:
+def matching_loss(anchors: Tensor, means: Tensor, weights: Tensor) -> Tensor:
     """The multi-positive softmax of `local_contrastive_loss`, over anchors and class means that are chosen.
 
-    Every patch and every anchor of a class has the same weight, whatever their order. A class that no patch
-    has is not there at all; with none the loss is 0.
+    All anchors of a class in patches of one weight count alike, whatever their order. With nothing to
+    compare the loss is 0.
 
     Args:
         anchors: `(B, K, S, E)`, of length 1.
         means: `(B, K, E)`, of length 1.
-        present: `(B, K)`, which class of which patch has voxels; the others are not looked at.
+        weights: `(B, K)`, as how many patches this one counts for this class; 0 where it lacks the class,
+            whose anchors and mean are then not looked at.
     """
     patches, classes, count, _ = anchors.shape
     similarity = torch.einsum("bkse,cle->bkscl", anchors, means) / TEMPERATURE
-    similarity = similarity.masked_fill(~present, _NEVER)
+    similarity = similarity + weights.log().clamp_min(_NEVER)
     own = torch.arange(classes, device=anchors.device)
     positive = similarity[:, own, :, :, own].permute(1, 0, 2, 3)  # (B, K, S, B): the anchor's class only
     every = similarity.reshape(patches, classes, count, patches * classes)
-    losses = every.logsumexp(dim=3) - positive.logsumexp(dim=3)
-    of_class = torch.where(present, losses.mean(dim=2), 0.0).sum(dim=0) / present.sum(dim=0).clamp_min(1)
-    return of_class.sum() / present.any(dim=0).sum().clamp_min(1)
+    losses = (every.logsumexp(dim=3) - positive.logsumexp(dim=3)).mean(dim=2)
+    of_class = (weights * losses).sum(dim=0) / weights.sum(dim=0).clamp_min(1e-6)
+    return of_class.sum() / (weights > 0).any(dim=0).sum().clamp_min(1)
 
 
 def class_members(labels: Tensor, class_count: int, shell: Triple) -> Tensor:

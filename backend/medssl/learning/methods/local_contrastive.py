@@ -31,13 +31,14 @@ class LocalContrastive(Method):
     (as the scan shows them; the network sees them with another appearance), and the projections of all
     patches, annotated and guessed, are compared:
 
-        L = L_seg + lambda(t) d L_contrast
+        L = L_seg + lambda(t) L_contrast
 
     `local_contrastive_loss` says what L_contrast is. L_seg sees annotated patches only, annotated voxels keep
-    their labels, and voxels of an annotated patch that nobody looked at are not guessed. d is the Dice of the
-    worst class on the annotated patches of the same step, as in `DualTask`. With one annotated scan, matches
-    across images come from its differently deformed patches and from the unannotated ones. The method
-    remembers nothing from step to step.
+    their labels, and voxels of an annotated patch that nobody looked at are not guessed. A guessed patch
+    counts as d annotated ones, d being the Dice of the worst class on the annotated patches of the same step:
+    guesses are trusted as far as what is known has been learned. With one annotated scan, matches across
+    images come from its differently deformed patches and from the unannotated ones. The method remembers
+    nothing from step to step.
 
     Args:
         confidence: least probability of a guess that counts, see `guessed_classes`. The paper found no gain.
@@ -71,11 +72,12 @@ class LocalContrastive(Method):
             labels = torch.cat((labels, guessed_classes(teacher, self._confidence)))
         output = step.network(images)
         logits = output["segmentation"][: len(patches)]
-        weight = CONTRAST_WEIGHT * min(1.0, (step.fraction - START) / RAMP)
-        contrast = local_contrastive_loss(
-            output["projection"], labels, step.plan.network.classes, step.plan.spacing_mm
-        )
+        weights = torch.ones(len(images), device=images.device)
+        weights[len(patches) :] = worst_dice(logits.detach(), patches.labels)
+        shape, spacing_mm = step.plan.network, step.plan.spacing_mm
+        contrast = local_contrastive_loss(output["projection"], labels, weights, shape.classes, spacing_mm)
+        rise = min(1.0, (step.fraction - START) / RAMP)
         return {
             "segmentation": segmentation_loss(logits, patches.labels),
-            "contrast": weight * worst_dice(logits.detach(), patches.labels) * contrast,
+            "contrast": CONTRAST_WEIGHT * rise * contrast,
         }
