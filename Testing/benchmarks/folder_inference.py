@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--peak-memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak_memory_of is not None:
-        print(_peak_memory(options.peak_memory_of, options.device))
+        print(_folder_peak_memory(options.peak_memory_of, options.device))
         return
     with tempfile.TemporaryDirectory() as folder:
         scans = Path(folder, "scans")
@@ -93,10 +93,10 @@ def main() -> None:
     print(json.dumps(result, indent=2))
 
 
-def _model(scans: Path) -> Model:
-    files = sorted(scans.rglob("*.nii.gz"))[:5]
-    facts = [gather_facts(file.name, [file], SCHEMA) for file in files]
-    plan = make_plan(facts, SCHEMA, ("image",), Machine.look())
+def fixed_answer(scans: Sequence[Path], spacing_mm: tuple[float, float, float] | None = None) -> Model:
+    """The model that this computer would train for scans like these, with random weights."""
+    facts = [gather_facts(scan.name, [scan], SCHEMA) for scan in scans]
+    plan = make_plan(facts, SCHEMA, ("image",), Machine.look(), spacing_mm=spacing_mm)
     torch.manual_seed(0)
     card = ModelCard(
         id="fixed-answer",
@@ -115,7 +115,7 @@ def _model(scans: Path) -> Model:
 
 
 def _measure(scans: Path, out: Path, rounds: int, device: DeviceName) -> dict[str, object]:
-    model = _model(scans)
+    model = fixed_answer(sorted(scans.rglob("*.nii.gz"))[:5])
     predictor = Predictor(model, device)
     found = find_scans(scans)
     windows = [_windows(predictor, scan.read()) for scan in found]
@@ -177,10 +177,16 @@ def _memory(scans: Path, device: str) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _peak_memory(scans: Path, device: DeviceName) -> int:
+def _folder_peak_memory(scans: Path, device: DeviceName) -> int:
     """The peak of this process in MiB after segmenting a folder."""
+    model = fixed_answer(sorted(scans.rglob("*.nii.gz"))[:5])
     with tempfile.TemporaryDirectory() as out:
-        segment_folder(_model(scans), [scans], Path(out), FolderSettings(device=device), Monitor())
+        segment_folder(model, [scans], Path(out), FolderSettings(device=device), Monitor())
+    return peak_memory_mib()
+
+
+def peak_memory_mib() -> int:
+    """The most memory this process ever had, in MiB."""
     facts = psutil.Process().memory_info()
     if hasattr(facts, "peak_wset"):  # Windows
         return int(facts.peak_wset) >> 20

@@ -36,7 +36,9 @@ def keep_largest(values: NDArray[np.uint8], schema: LabelSchema) -> NDArray[np.u
         pieces, count = ndimage.label(inside == value, structure=_NEIGHBOURS)
         if count < 2:
             continue
-        sizes = np.bincount(pieces.ravel())
-        sizes[0] = 0
-        cleaned[box][(pieces != 0) & (pieces != sizes.argmax())] = BACKGROUND
+        # Slice by slice: numpy counts and compares in 64 bits, which for a large scan would be gigabytes.
+        sizes = sum(np.bincount(plane.ravel(), minlength=count + 1) for plane in pieces)
+        largest = int(np.argmax(np.asarray(sizes)[1:])) + 1
+        for plane, found in zip(cleaned[box], pieces, strict=True):
+            plane[(found != 0) & (found != largest)] = BACKGROUND
     return cleaned

@@ -151,8 +151,10 @@ class Predictor:
         """
         grid = opinion.way.grid
         with torch.inference_mode():
-            classes = opinion.way.restore_classes(opinion.probabilities)
-            values = keep_largest(self.schema.to_values(classes), self.schema)
+            values = opinion.way.restore_classes(opinion.probabilities)
+            for plane in values:  # in place, as what is counted and looked up in numpy becomes 64 bits wide
+                plane[...] = self.schema.to_values(plane)
+            values = keep_largest(values, self.schema)
             doubt = uncertainty_map(opinion.probabilities, opinion.disagreement)
             found = opinion.probabilities[0] < 0.5
             uncertainty = opinion.way.restore(doubt[None])[0].numpy() if with_map else None
@@ -160,7 +162,9 @@ class Predictor:
         # Where to look is found on the plan's grid, whose voxels are as large as the network sees them.
         turned = opinion.way.canonical.undo(doubt.numpy())
         region = worst_region(turned)
-        counts = np.bincount(values.ravel(), minlength=256)
+        counts = np.zeros(256, np.int64)
+        for plane in values:
+            counts += np.bincount(plane.ravel(), minlength=256)
         return Prediction(
             values=values,
             uncertainty=uncertainty,
