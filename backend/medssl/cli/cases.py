@@ -30,7 +30,7 @@ State = Literal["new", "proposed", "annotated", "rejected"]
 @app.command("add")
 def add(
     scans: Annotated[
-        list[Path], typer.Argument(help="The files of one case, one a channel; or the folder of a dataset.")
+        list[Path], typer.Argument(help="The files of one case, one a channel; or a folder of cases.")
     ],
     name: Annotated[str, typer.Option(help="The case's name; the file's name when left out.")] = "",
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files into the project.")] = False,
@@ -45,8 +45,12 @@ def add(
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a case, or every case of a Decathlon- or nnU-Net-style dataset with its labels."""
-    if len(scans) == 1 and (scans[0] / "dataset.json").is_file():
+    """Add a case, or every case of a folder.
+
+    A Decathlon- or nnU-Net-style dataset brings its labels; of any other folder, every scan becomes a case.
+    With --name, a folder is one DICOM series.
+    """
+    if len(scans) == 1 and scans[0].is_dir() and not name:
         from medssl.jobs import ImportRequest
 
         request = ImportRequest(

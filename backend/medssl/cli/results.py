@@ -31,6 +31,9 @@ def describe(result: Result) -> str:
     match result:
         case ImportResult():
             there = f" {result.already_there} were there already." if result.already_there else ""
+            there += (
+                f" {result.refused} could not be added; the job's log says why." if result.refused else ""
+            )
             return f"{result.cases} cases added, {result.annotated} of them with an annotation.{there}"
         case TrainResult():
             return _train(result)

@@ -23,6 +23,8 @@ from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".nhdr")
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})$")
 
+DESCRIPTION = "dataset.json"  # what makes a folder a dataset
+
 
 @dataclass(frozen=True)
 class DatasetCase:
@@ -81,7 +83,7 @@ def read_dataset(folder: Path) -> Dataset:
         UsageError: the folder is not there or holds no `dataset.json`.
         DataError: the description cannot be understood, or files it promises are missing.
     """
-    path = folder / "dataset.json"
+    path = folder / DESCRIPTION
     if not path.is_file():
         what = f"{folder} holds no dataset.json" if folder.is_dir() else f"The folder {folder} does not exist"
         raise UsageError(

@@ -125,10 +125,15 @@ class Engine:
         row = project.job(job_id)
         if not self._supervisor.knows(project.folder, job_id):
             self._supervisor.watch(project.folder, row)  # a command line's
+        runs = job_state(row) in ("running", "cancelling")
+        if runs:  # before it is asked: a process that hangs may hold the database up
+            self._supervisor.end_after(project.folder, job_id, self._stop_s)
         try:
             ask_to_stop(project, job_id)
-        except StorageError as error:  # a full disk must not keep anybody from stopping what fills it
-            _LOG.warning("The job %s cannot be asked to stop: %s", job_id, error)
+        except MedSSLError as error:  # the disk is full, or the process ended meanwhile
+            if not runs:
+                raise
+            _LOG.warning("The job %s could not be asked to stop: %s", job_id, error)
         self._supervisor.end_after(project.folder, job_id, self._stop_s)
         return project.job(job_id)
 

@@ -1,24 +1,67 @@
-"""Bringing the cases of a data set into the project."""
+"""Bringing the cases of a folder into the project: a data set, or simply scans."""
 
 from __future__ import annotations
 
-from medssl.errors import DataError
+from medssl.errors import DataError, ImageError, UsageError
 from medssl.events import Monitor
-from medssl.exchange.datasets import Dataset, DatasetCase, read_dataset
+from medssl.exchange.datasets import DESCRIPTION, Dataset, DatasetCase, read_dataset
+from medssl.imaging.scans import find_scans
 from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
 from medssl.pace import Pace
 from medssl.project import Project, Role
 
 
-def import_dataset(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
-    """Add the cases of a data set, and the labels that the request asks for, as annotations.
+def import_folder(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
+    """Add the cases of a data set, or every scan of a folder that is none.
 
     A case that is there already stays as it is, so that a second run finishes what a first one began.
 
     Raises:
-        DataError: the data set has fewer labelled cases than the request divides among roles.
+        DataError: the folder holds no scan, or less than the request divides among roles.
     """
+    if (request.dataset / DESCRIPTION).is_file() or not request.dataset.is_dir():
+        return _import_dataset(project, request, monitor)
+    return _import_scans(project, request, monitor)
+
+
+def _import_scans(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
+    """Add one case a scan; one that cannot be a case is told of with its reason and stops nothing."""
+    if request.annotated is not None or request.validation or request.leave_out:
+        raise UsageError(
+            f"{request.dataset} has no {DESCRIPTION}, so nothing tells which of its cases have labels.",
+            "Add its scans without dividing them, and annotate or assign roles case by case.",
+        )
+    if len(project.channel_names) > 1:
+        raise UsageError(
+            f"A case of this project has {len(project.channel_names)} channels, and nothing tells which "
+            f"files of {request.dataset} belong together.",
+            "Add the cases one by one, or lay the folder out as a Decathlon or nnU-Net dataset.",
+        )
+    scans = find_scans(request.dataset)
+    if not scans:
+        raise DataError(
+            f"{request.dataset} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM."
+        )
+    there = {case.name for case in project.cases()}
+    added = refused = 0
+    pace = Pace()
+    for number, scan in enumerate(scans, start=1):
+        monitor.check()
+        if scan.name not in there:
+            try:
+                project.add_case(scan.name, [scan.source], copy=request.copy_files)
+                added += 1
+            except ImageError as error:
+                monitor.log(f"{scan.name} was not added. {error}", "warning")
+                refused += 1
+        pace.count()
+        monitor.progress("import", number, len(scans), pace.seconds_for(len(scans) - number))
+    return ImportResult(cases=added, annotated=0, already_there=len(scans) - added - refused, refused=refused)
+
+
+def _import_dataset(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
+    """Add the cases of a data set, and the labels that the request asks for, as annotations."""
     dataset = read_dataset(request.dataset)
     wanted = _divide(dataset, request)
     there = {case.name for case in project.cases()}

@@ -31,9 +31,9 @@ def perform(project: Project, request: Request, folder: Path, monitor: Monitor) 
     """
     match request:
         case ImportRequest():
-            from medssl.jobs.importing import import_dataset
+            from medssl.jobs.importing import import_folder
 
-            return import_dataset(project, request, monitor)
+            return import_folder(project, request, monitor)
         case TrainRequest():
             from medssl.jobs.training import train
 

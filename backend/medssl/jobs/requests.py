@@ -22,11 +22,12 @@ class _Request(BaseModel):
 
 
 class ImportRequest(_Request):
-    """Bring the cases of a Decathlon- or nnU-Net-style data set into the project.
+    """Bring the cases of a folder into the project.
 
-    The labels of the first `annotated` labelled cases (all when None) become annotations; the other cases
-    come as unlabelled. The last `leave_out` labelled cases stay outside; the `validation` ones before those
-    get the role validation, with their labels.
+    Of a Decathlon- or nnU-Net-style data set, the labels of the first `annotated` labelled cases (all when
+    None) become annotations; the other cases come as unlabelled. The last `leave_out` labelled cases stay
+    outside; the `validation` ones before those get the role validation, with their labels. Of any other
+    folder, every scan becomes a case without labels.
     """
 
     kind: Literal["import"] = "import"

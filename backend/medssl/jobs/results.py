@@ -19,6 +19,7 @@ class ImportResult(_Result):
     cases: int
     annotated: int
     already_there: int
+    refused: int = 0
 
 
 class TrainResult(_Result):
