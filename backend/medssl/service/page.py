@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -10,23 +11,19 @@ from fastapi.responses import Response
 router = APIRouter(include_in_schema=False)
 
 _TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "engine.js": "text/javascript; charset=utf-8",
-    "curves.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
-_CONTENT = {name: resources.files("medssl.service").joinpath("web", name).read_bytes() for name in _TYPES}
 
 
-def _add(address: str, name: str) -> None:
+def _add(address: str, content: bytes, media_type: str) -> None:
     @router.get(address)
     async def file() -> Response:
-        return Response(_CONTENT[name], media_type=_TYPES[name])
+        return Response(content, media_type=media_type)
 
 
-_add("/", "index.html")
-for _name in _TYPES:
-    if _name != "index.html":
-        _add(f"/{_name}", _name)
+for _file in resources.files("medssl.service").joinpath("web").iterdir():
+    _suffix = Path(_file.name).suffix
+    _add("/" if _suffix == ".html" else f"/{_file.name}", _file.read_bytes(), _TYPES[_suffix])

@@ -1,0 +1,166 @@
+// Jobs: the list, and one of them with its progress, its curves and what it says.
+
+import { ask, tell, text, watch } from "./engine.js";
+import { charts } from "./curves.js";
+import { duration, h, problem, when } from "./elements.js";
+
+const WORKING = ["queued", "running", "cancelling"];
+const RESUMABLE = ["failed", "cancelled", "interrupted"];
+const TITLES = { train: "Training", propose: "Proposals", predict: "Segmentation", import: "Import", evaluate: "Evaluation", pretrain: "Pretraining" };
+const LOOK_MS = 2000;
+const MOST_LINES = 200;
+
+export async function showJobs(view, project, signal) {
+  const list = h("ul", { class: "jobs", "aria-label": "Jobs" });
+  const detail = h("section", { class: "card detail", "aria-live": "off" });
+  view.classList.add("two");
+  view.append(list, detail);
+  let shown = null;
+  let stop = null;
+
+  const choose = (job) => {
+    shown = job.id;
+    stop?.abort();
+    stop = new AbortController();
+    signal.addEventListener("abort", () => stop.abort());
+    for (const item of list.children) item.firstChild.setAttribute("aria-pressed", item.dataset.job === shown);
+    showJob(detail, project, job, stop.signal, look);
+  };
+
+  const look = async () => {
+    const page = await ask(`/v1/projects/${project}/jobs?limit=50`, signal);
+    list.replaceChildren(...page.jobs.map((job) => item(job, job.id === shown, () => choose(job))));
+    if (!page.jobs.length) {
+      list.replaceChildren();
+      detail.replaceChildren(h("p", { class: "empty" }, "No jobs yet. Start one from 3D Slicer, from the command line or through the API."));
+    } else if (!page.jobs.some((job) => job.id === shown)) choose(page.jobs[0]);
+    return page;
+  };
+
+  await look();
+  const again = setInterval(() => document.hidden || look().catch(() => {}), LOOK_MS);
+  signal.addEventListener("abort", () => clearInterval(again));
+}
+
+function item(job, pressed, choose) {
+  const progress = job.progress && job.progress.total ? job.progress.done / job.progress.total : null;
+  return h(
+    "li",
+    { "data-job": job.id },
+    h(
+      "button",
+      { onclick: choose, "aria-pressed": String(pressed) },
+      h("span", { class: "title" }, TITLES[job.kind] ?? job.kind),
+      h("span", { class: `state ${job.state}` }, job.state),
+      h("span", { class: "fine" }, when(job.created)),
+      progress === null ? null : h("progress", { max: 1, value: progress, "aria-label": "Done" }),
+    ),
+  );
+}
+
+function showJob(detail, project, job, signal, refresh) {
+  const address = `/v1/projects/${project}/jobs/${job.id}`;
+  const state = h("span", { class: "state" });
+  const actions = h("div", { class: "row actions" });
+  const stage = h("div", { class: "stage" });
+  const told = h("div");
+  const plots = h("div", { class: "charts" });
+  const lines = h("ol", { class: "log", tabindex: 0, "aria-label": "Messages" });
+  const result = h("div");
+  const metrics = new Map();
+  let redraw = false;
+
+  const act = (verb, sure) => async () => {
+    if (sure && !confirm(sure)) return;
+    try {
+      update(await tell("POST", `${address}/${verb}`));
+      if (verb === "resume") showJob(detail, project, await ask(address), signal, refresh);
+      refresh();
+    } catch (error) {
+      told.replaceChildren(problem(error));
+    }
+  };
+  const update = (now) => {
+    state.textContent = now.state;
+    state.className = `state ${now.state}`;
+    actions.replaceChildren();
+    if (WORKING.includes(now.state)) actions.append(h("button", { onclick: act("cancel", "Stop this job? It can be resumed."), disabled: now.state === "cancelling" }, "Cancel"));
+    if (RESUMABLE.includes(now.state)) actions.append(h("button", { class: "main", onclick: act("resume") }, "Resume"));
+    actions.append(h("button", { onclick: showLog }, "Log"));
+    if (!WORKING.includes(now.state)) stage.replaceChildren();
+    told.replaceChildren(now.error ? problem({ message: now.error, remedy: now.remedy }) : "");
+    result.replaceChildren(now.result ? outcome(now.result) : "");
+  };
+  const showLog = async () => {
+    const dialog = h("dialog", {}, h("form", { method: "dialog" }, h("button", {}, "Close")), h("pre", {}, await text(`${address}/log`)));
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+  const onEvents = (events) => {
+    for (const event of events) {
+      if (event.kind === "progress") stage.replaceChildren(...progressOf(event));
+      else if (event.kind === "metric") {
+        if (!metrics.has(event.name)) metrics.set(event.name, []);
+        metrics.get(event.name).push({ step: event.step, value: Number(event.value) });
+        redraw = true;
+      } else if (event.kind === "log") lines.append(h("li", { class: event.level }, h("time", {}, clock(event.time)), event.text));
+      else if (event.kind === "state") lines.append(h("li", { class: "fine" }, h("time", {}, clock(event.time)), event.state));
+    }
+    while (lines.children.length > MOST_LINES) lines.firstChild.remove();
+    lines.scrollTop = lines.scrollHeight;
+  };
+  const draw = () => {
+    if (redraw && !plots.matches(":hover")) {
+      plots.replaceChildren(...charts(metrics));
+      redraw = false;
+    }
+  };
+  const drawing = setInterval(draw, 500);
+  signal.addEventListener("abort", () => clearInterval(drawing));
+
+  update(job);
+  detail.replaceChildren(
+    h("div", { class: "row" }, h("h2", {}, TITLES[job.kind] ?? job.kind), state, actions),
+    h("p", { class: "fine" }, `${job.id} · started ${when(job.started)}${job.ended ? ` · ended ${when(job.ended)}` : ""}`),
+    told,
+    stage,
+    result,
+    plots,
+    h("h3", {}, "Messages"),
+    lines,
+  );
+  watch(`${address}/events/stream`, signal, onEvents, async () => {
+    draw();
+    update(await ask(address));
+    refresh();
+  }).catch((error) => told.replaceChildren(problem(error)));
+}
+
+function progressOf(event) {
+  const part = event.total ? Math.min(1, event.done / event.total) : 0;
+  const left = event.left_s === null || event.left_s === undefined ? "" : `${duration(event.left_s)} left`;
+  const done = Number.isInteger(event.done) ? `${event.done} of ${event.total}` : `${Math.round(100 * part)} %`;
+  return [
+    h("div", { class: "row" }, h("b", {}, event.stage), h("span", {}, done), h("span", { class: "fine" }, left)),
+    h("progress", { max: 1, value: part, "aria-label": event.stage }),
+  ];
+}
+
+function outcome(result) {
+  const facts = Object.entries(result)
+    .filter(([name, value]) => name !== "kind" && value !== null && typeof value !== "object")
+    .map(([name, value]) => [name, typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value)]);
+  for (const [name, value] of Object.entries(result.validation_dice ?? {})) facts.push([`Dice of ${name}`, value.toFixed(3)]);
+  for (const score of result.segments ?? []) facts.push([`Dice of ${score.name}`, score.dice === null ? "–" : score.dice.toFixed(3)]);
+  if (result.proposals) facts.push(["proposals", String(result.proposals.length)]);
+  const failed = Object.entries(result.failed ?? {});
+  return h(
+    "div",
+    {},
+    h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, value)))),
+    failed.length ? h("details", {}, h("summary", {}, `${failed.length} could not be done`), h("ul", {}, failed.map(([name, why]) => h("li", {}, h("b", {}, name), `: ${why}`)))) : null,
+  );
+}
+
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString();
