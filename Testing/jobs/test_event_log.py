@@ -35,6 +35,7 @@ def test_what_a_running_job_writes_is_there_at_once_and_once(tmp_path: Path) -> 
         files.log("three")
         assert _texts(log.after(1)) == [(2, "two"), (3, "three")]
     assert _texts(EventLog(tmp_path).after(2)) == [(3, "three")]
+    assert _texts(log.after(0, most=2)) == [(1, "one"), (2, "two")]
     assert log.after(99) == []
 
 

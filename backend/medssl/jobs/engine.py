@@ -145,8 +145,10 @@ class Engine:
         """One job."""
         return self._project(project_folder).job(job_id)
 
-    def events(self, project_folder: Path, job_id: str, after: int = 0) -> list[tuple[int, Event]]:
-        """What a job reported after the event with the number `after`, with the events' numbers, from 1."""
+    def events(
+        self, project_folder: Path, job_id: str, after: int = 0, most: int | None = None
+    ) -> list[tuple[int, Event]]:
+        """What a job reported after the event with the number `after`; see `EventLog.after`."""
         project = self._project(project_folder)
         key = (project.folder, job_id)
         with self._lock:
@@ -155,7 +157,7 @@ class Engine:
             self._logs.move_to_end(key)
             if len(self._logs) > _EVENT_LOGS:
                 self._logs.popitem(last=False)
-        return log.after(after)
+        return log.after(after, most)
 
     def recover(self, project_folder: Path) -> list[JobRow]:
         """Find the jobs that an engine or a worker that was killed left behind; returns what is unfinished.

@@ -25,13 +25,15 @@ class EventLog:
         self._ends = array("Q", [0])  # of line 0, which does not exist, of line 1, ...
         self._lock = threading.Lock()
 
-    def after(self, number: int) -> list[tuple[int, Event]]:
+    def after(self, number: int, most: int | None = None) -> list[tuple[int, Event]]:
         """The events with a higher number than `number`, with their numbers; 0 asks for all.
+
+        Where `most` is given, it gives the first so many lines of them.
 
         A line that is still being written comes next time; one that a kill cut short is left out for good.
         """
         with self._lock:
-            lines = self._lines_after(max(0, number))
+            lines = self._lines_after(max(0, number))[:most]
         found: list[tuple[int, Event]] = []
         for line_number, line in lines:
             with suppress(ValidationError):
