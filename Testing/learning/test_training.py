@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from medssl.errors import Cancelled, DataError, ModelError, UsageError
+from medssl.errors import Cancelled, DataError, UsageError
 from medssl.events import Event, Log, Metric, Monitor, Progress
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
@@ -109,14 +109,24 @@ def test_refining_begins_with_the_weights_of_a_model(project: Project, tmp_path:
     assert "level_set" in after.network.head_names
 
 
-def test_a_model_of_other_segments_is_no_start(project: Project, tmp_path: Path) -> None:
-    model_id = train_project(
-        project, TrainingSettings(method="supervised", steps=1), job(tmp_path, "a"), Monitor()
+def test_a_model_of_other_segments_lends_all_but_its_head(project: Project, tmp_path: Path) -> None:
+    first = train_project(
+        project, TrainingSettings(method="supervised", steps=2), job(tmp_path, "a"), Monitor()
     )
     more = (*SCHEMA.segments, LabelSchema.of_names({77: "Another"}).segments[0])
     project.set_schema(SCHEMA.model_copy(update={"segments": more}))
-    with pytest.raises(ModelError, match="label values"):
-        train_project(project, TWO_STEPS, job(tmp_path, "b"), Monitor(), start_from=model_id)
+    drawn = make_phantom(0, size=(16, 24, 20)).labels.array.copy()
+    drawn[:2] = 77
+    project.save_annotation("scan 0", drawn)
+    events: list[Event] = []
+    gentle = TrainingSettings(method="supervised", steps=1, learning_rate=1e-7)
+    second = train_project(project, gentle, job(tmp_path, "b"), Monitor(events.append), start_from=first)
+    before, after = (load_model(project.model(i).folder).network for i in (first, second))
+    for name, weight in before.state_dict().items():
+        if not name.startswith("heads."):
+            assert torch.allclose(after.state_dict()[name], weight, atol=1e-5), name
+    assert after.heads["segmentation"].out_channels == SCHEMA.class_count + 1
+    assert any("learned other segments: heads.segmentation" in e.text for e in events if isinstance(e, Log))
 
 
 def test_a_segment_that_nobody_drew_is_named(project: Project, tmp_path: Path) -> None:

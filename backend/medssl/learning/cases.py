@@ -20,7 +20,7 @@ from medssl.machine import Machine
 from medssl.project import Annotation, Case, Project
 
 _PREPARATION = 1  # raised when preprocessing changes what it makes, so that old cache entries are not used
-_MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training needs the rest
+MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training needs the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def load_cases(
         ImageError: an annotated case cannot be read, or no longer fits its annotation.
         Cancelled: the person asked to stop.
     """
-    limit = Machine.look().memory_free_bytes // _MEMORY_SHARE if memory_bytes is None else memory_bytes
+    limit = Machine.look().memory_free_bytes // MEMORY_SHARE if memory_bytes is None else memory_bytes
     loader = _Loader(
         project, plan, with_level_set, TensorCache(project.folder / "cache" / "prepared", monitor)
     )

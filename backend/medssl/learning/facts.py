@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,13 +73,27 @@ def gather_facts(
     Raises:
         ImageError: a channel cannot be read.
     """
+    return facts_of(name, (read_volume(path) for path in channels), schema, annotation)
+
+
+def facts_of(
+    name: str,
+    channels: Iterable[Volume],
+    schema: LabelSchema,
+    annotation: NDArray[np.uint8] | None = None,
+) -> ScanFacts:
+    """Measure the channels of one case, one after the other: one volume in memory is enough.
+
+    See `gather_facts` for the arguments; there is at least one channel.
+    """
     structures = None
     if annotation is not None:
         structures = (annotation != BACKGROUND) & (annotation != UNANNOTATED)
-    first = read_volume(channels[0])
-    grid, found = first.grid, [_channel_facts(first, structures)]
-    del first  # one volume in memory is enough
-    found.extend(_channel_facts(read_volume(path), structures) for path in channels[1:])
+    grid, found = None, []
+    for volume in channels:
+        grid = grid or volume.grid
+        found.append(_channel_facts(volume, structures))
+    assert grid is not None
     canonical = Canonical.of(grid)
     z, y, x = (grid.shape[axis] for axis in canonical.order)
     radii = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
 from medssl.errors import ModelError
 from medssl.learning.card import CARD, ModelCard, read_card
@@ -16,7 +17,18 @@ from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan, write_plan
 from medssl.storage import write_bytes, write_text
 
-__all__ = ["CARD", "PLAN", "WEIGHTS", "Model", "ModelCard", "load_model", "read_card", "save_model"]
+__all__ = [
+    "CARD",
+    "PLAN",
+    "WEIGHTS",
+    "Model",
+    "ModelCard",
+    "Weights",
+    "load_model",
+    "read_card",
+    "read_weights",
+    "save_model",
+]
 
 WEIGHTS, PLAN = "weights.safetensors", "plan.json"
 
@@ -30,25 +42,39 @@ class Model:
     card: ModelCard
 
 
-def save_model(folder: Path, network: Network, plan: Plan, card: ModelCard) -> None:
-    """Write a model; the card comes last, so that a folder with a card is complete."""
+@dataclass(frozen=True)
+class Weights:
+    """What a model has learned, whether it can segment already or was only pretrained.
+
+    Attributes:
+        tensors: by the names that they have in a `Network`; a pretrained model has those of the encoder.
+        plan: how it sees data.
+        card: without heads for a pretrained model.
+    """
+
+    tensors: dict[str, Tensor]
+    plan: Plan
+    card: ModelCard
+
+
+def save_model(folder: Path, network: nn.Module, plan: Plan, card: ModelCard) -> None:
+    """Write a model, a `Network` or parts of one; the card comes last: a folder with a card is complete."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(tensors))
     write_plan(folder / PLAN, plan)
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
-def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
-    """Load a model, ready to predict on `device`.
+def read_weights(folder: Path) -> Weights:
+    """Read a model, to begin a training with.
 
     Raises:
-        ModelError: files missing or damaged, or weights that do not fit the plan.
+        ModelError: files missing or damaged.
     """
     card, plan = read_card(folder), read_plan(folder / PLAN)
     path = folder / WEIGHTS
-    network = Network(plan.network, card.heads)
     try:
-        network.load_state_dict(load_file(path))
+        return Weights(load_file(path), plan, card)
     except FileNotFoundError as error:
         raise ModelError(
             f"The weights {path} are missing.", "Restore the file, or train the model again."
@@ -57,9 +83,28 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
         raise ModelError(
             f"The weights {path} are damaged.", "Restore the file, or train the model again."
         ) from error
+
+
+def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
+    """Load a model, ready to predict on `device`.
+
+    Raises:
+        ModelError: files missing or damaged, weights that do not fit the plan, or a pretrained model.
+    """
+    weights = read_weights(folder)
+    plan, card = weights.plan, weights.card
+    if not card.heads:
+        raise ModelError(
+            f"The model {card.name} in {folder} is pretrained and cannot segment yet.",
+            "Train a model that begins with it, and use that one.",
+        )
+    network = Network(plan.network, card.heads)
+    try:
+        network.load_state_dict(weights.tensors)
     except RuntimeError as error:
         raise ModelError(
-            f"The weights {path} do not fit the plan beside them.", "Restore both files from one training."
+            f"The weights {folder / WEIGHTS} do not fit the plan beside them.",
+            "Restore both files from one training.",
         ) from error
     # Channels last is what convolutions on a CPU with few features are fastest with.
     network = network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs know 4D only

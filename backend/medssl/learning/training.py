@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,19 +12,20 @@ from pathlib import Path
 import torch
 
 import medssl
-from medssl.errors import DataError, ModelError
+from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.learning.cases import TrainingCase, load_cases
 from medssl.learning.device import choose_device
 from medssl.learning.facts import gather_facts
 from medssl.learning.methods import METHODS
-from medssl.learning.model import Model, ModelCard, load_model, save_model
+from medssl.learning.model import CARD, ModelCard, Weights, read_weights, save_model
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.planner import make_plan, read_plan, write_plan
 from medssl.learning.settings import TrainingSettings
 from medssl.learning.shrinking import within_memory
-from medssl.learning.trainer import Trained, train
+from medssl.learning.trainer import FineTuning, Trained, train
+from medssl.learning.transfer import Transfer, plan_after, transfer
 from medssl.learning.validation import Validation
 from medssl.machine import Machine
 from medssl.project import Case, Project
@@ -40,6 +42,7 @@ def train_project(
     *,
     name: str = "",
     start_from: str | None = None,
+    adapt_channels: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
     """Train on the annotated cases of a project, on the others as the method asks; returns the model's id.
@@ -54,15 +57,18 @@ def train_project(
         folder: of the job.
         monitor: told of progress, asked whether to stop.
         name: of the model, for people; the method's title when empty.
-        start_from: id of a model of this project to begin with; its plan is kept.
+        start_from: a model to begin with, pretrained or trained: the id of one of this project, or a folder.
+            How it sees data is kept; which of its tensors were loaded is logged. What is new in the network
+            learns first, see `FineTuning`.
+        adapt_channels: begin with a model of another number of channels as well, see `transfer`.
         clock: of the budget, see `Budget`.
 
     Raises:
         DataError: no annotated case, or a segment that no annotation shows.
-        ModelError: `start_from` does not fit the project.
+        ModelError: `start_from` does not fit the project; the message says what differs.
         Cancelled: the person asked to stop; a checkpoint is kept.
     """
-    started = load_model(project.model(start_from).folder) if start_from is not None else None
+    started = read_weights(_model_folder(project, start_from)) if start_from is not None else None
     roles = _roles(project)
     plan = _plan(project, roles, folder, started, monitor)
     method = METHODS[settings.method]
@@ -73,6 +79,10 @@ def train_project(
         unlabelled = load_cases(project, roles.unannotated, plan, monitor, with_level_set=False)
     validated = load_cases(project, roles.validation, plan, monitor, with_level_set=False)
     device = choose_device(settings.device)
+    start, taken = _begin_with(started, plan, settings, adapt_channels)
+    if taken is not None:
+        taken.report(monitor)
+    fine_tuning = None if taken is None or taken.segments else FineTuning()
     if not validated:
         monitor.log("No annotated case has the role 'validation', so there is no validation Dice to show.")
 
@@ -85,7 +95,8 @@ def train_project(
             settings,
             device,
             monitor,
-            start=_begin_with(started, settings),
+            start=copy.deepcopy(start),
+            fine_tuning=fine_tuning,
             checkpoint=folder / CHECKPOINT,
             validate=validation,
             clock=clock,
@@ -97,7 +108,8 @@ def train_project(
     )
     dice = validation.dice if validation is not None else None
     counts = (len(labelled), len(unlabelled))
-    model_id = _keep(project, trained, plan, settings, name or method.title, start_from, counts, dice)
+    origin = None if started is None else started.card.id
+    model_id = _keep(project, trained, plan, settings, name or method.title, origin, counts, dice)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return model_id
 
@@ -126,42 +138,52 @@ def _roles(project: Project) -> _Roles:
     )
 
 
-def _plan(project: Project, roles: _Roles, folder: Path, started: Model | None, monitor: Monitor) -> Plan:
-    """Take the plan of the interrupted job, of the model to begin with, or make a new one."""
+def plan_for(
+    project: Project,
+    cases: Sequence[Case],
+    monitor: Monitor,
+    spacing_mm: tuple[float, float, float] | None = None,
+) -> Plan:
+    """Look at cases of a project and plan for them; see `make_plan`."""
+    looked_at = cases[:_PLANNED_CASES]
+    facts = []
+    for done, case in enumerate(looked_at):
+        monitor.check()
+        monitor.progress("Looking at the scans", done, len(looked_at))
+        drawn = project.read_annotation(case.annotation) if case.annotation is not None else None
+        facts.append(gather_facts(case.name, case.channels, project.schema, drawn))
+    monitor.progress("Looking at the scans", len(looked_at), len(looked_at))
+    return make_plan(facts, project.schema, project.channel_names, Machine.look(), spacing_mm=spacing_mm)
+
+
+def _plan(project: Project, roles: _Roles, folder: Path, started: Weights | None, monitor: Monitor) -> Plan:
+    """Take the plan of the interrupted job, or of the model to begin with, or make a new one."""
     path = folder / PLAN
     if path.exists():
         return read_plan(path)
-    if started is not None:
-        _check_fits(started, project)
+    cases = [*roles.annotated, *roles.unannotated]
+    if started is None:
+        plan = plan_for(project, cases, monitor)
+    elif _refines(started, project):
         plan = started.plan
     else:
-        cases = [*roles.annotated, *roles.unannotated][:_PLANNED_CASES]
-        facts = []
-        for done, case in enumerate(cases):
-            monitor.check()
-            monitor.progress("Looking at the scans", done, len(cases))
-            drawn = project.read_annotation(case.annotation) if case.annotation is not None else None
-            facts.append(gather_facts(case.name, case.channels, project.schema, drawn))
-        monitor.progress("Looking at the scans", len(cases), len(cases))
-        plan = make_plan(facts, project.schema, project.channel_names, Machine.look())
+        plan = plan_after(started.plan, plan_for(project, cases, monitor, started.plan.spacing_mm))
     write_plan(path, plan)
     return plan
 
 
-def _check_fits(started: Model, project: Project) -> None:
-    name = started.card.name
-    if started.plan.label_schema.values != project.schema.values:
-        raise ModelError(
-            f"The model {name} knows the label values {started.plan.label_schema.values}, "
-            f"the project {project.schema.values}.",
-            "Train from the start, or begin with a model of the same segments.",
-        )
-    if len(started.plan.channel_names) != len(project.channel_names):
-        raise ModelError(
-            f"The model {name} takes {len(started.plan.channel_names)} channels, "
-            f"the project has {len(project.channel_names)}.",
-            "Train from the start, or begin with a model of the same channels.",
-        )
+def _refines(started: Weights, project: Project) -> bool:
+    """Whether the model segments what the project wants segmented already, and takes what it has."""
+    return (
+        bool(started.card.heads)
+        and started.plan.label_schema.values == project.schema.values
+        and len(started.plan.channel_names) == len(project.channel_names)
+    )
+
+
+def _model_folder(project: Project, start_from: str) -> Path:
+    folder = Path(start_from)
+    return folder if (folder / CARD).is_file() else project.model(start_from).folder
 
 
 def _check_segments(labelled: Sequence[TrainingCase], plan: Plan) -> None:
@@ -178,17 +200,15 @@ def _check_segments(labelled: Sequence[TrainingCase], plan: Plan) -> None:
         )
 
 
-def _begin_with(started: Model | None, settings: TrainingSettings) -> Network | None:
-    """Give a network of the method's heads with all the weights that the model to begin with has."""
+def _begin_with(
+    started: Weights | None, plan: Plan, settings: TrainingSettings, adapt_channels: bool
+) -> tuple[Network | None, Transfer | None]:
+    """Make a network of the method's heads with what the model to begin with has for it."""
     if started is None:
-        return None
+        return None, None
     torch.manual_seed(settings.seed)
-    network = Network(started.plan.network, METHODS[settings.method].heads)
-    known = network.state_dict().keys()
-    network.load_state_dict(
-        {name: tensor for name, tensor in started.network.state_dict().items() if name in known}, strict=False
-    )
-    return network
+    network = Network(plan.network, METHODS[settings.method].heads)
+    return network, transfer(started, network, plan, adapt_channels=adapt_channels)
 
 
 def _keep(

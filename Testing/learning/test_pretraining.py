@@ -1,0 +1,219 @@
+"""Pretraining ends in a model that a training can begin with, from a project or from any folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from medssl.errors import Cancelled, DataError, ImageError, ModelError, UsageError
+from medssl.events import Event, Log, Metric, Monitor, Progress
+from medssl.imaging.volume import Volume
+from medssl.imaging.writing import write_volume
+from medssl.learning.model import load_model, read_card, read_weights
+from medssl.learning.plan import Plan
+from medssl.learning.pretext.pgl import PriorGuidedLocal
+from medssl.learning.pretraining import STAGE, pretrain, pretrain_folder, pretrain_project
+from medssl.learning.settings import PretrainingSettings, TrainingSettings
+from medssl.learning.training import CHECKPOINT, PLAN, train_project
+from medssl.phantom import SCHEMA, make_phantom
+from medssl.project import Project
+
+CPU = torch.device("cpu")
+SIZE = (16, 24, 20)
+
+
+class StopAt(Monitor):
+    """Collects events and asks to stop once a given step is reported."""
+
+    def __init__(self, step: int | None = None) -> None:
+        super().__init__(self.take)
+        self.events: list[Event] = []
+        self._step = step
+
+    def take(self, event: Event) -> None:
+        self.events.append(event)
+        reached = isinstance(event, Progress) and event.stage == STAGE and event.done >= (self._step or 0)
+        if reached and self._step is not None:
+            self.cancel()
+
+    def values(self, name: str) -> dict[int, float]:
+        return {e.step: e.value for e in self.events if isinstance(e, Metric) and e.name == name}
+
+    @property
+    def text(self) -> str:
+        return "\n".join(e.text for e in self.events if isinstance(e, Log))
+
+
+@pytest.fixture
+def scan_folder(tmp_path: Path) -> Path:
+    """Three small scans, one of them in a folder of its own."""
+    folder = tmp_path / "scans"
+    for seed, place in enumerate(("a.nii.gz", "b.nrrd", "more/c.nii.gz")):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        write_volume(folder / place, make_phantom(seed, size=SIZE).image)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, scan_folder: Path) -> Project:
+    """The same scans as cases; the first is annotated."""
+    made = Project.create(tmp_path / "project", SCHEMA)
+    for name in ("a.nii.gz", "b.nrrd", "more/c.nii.gz"):
+        made.add_case(name.split(".")[0].replace("/", " "), [scan_folder / name])
+    made.save_annotation("a", make_phantom(0, size=SIZE).labels.array)
+    return made
+
+
+def job(tmp_path: Path, name: str = "job") -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("method", ["pgl", "rotation"])
+def test_an_interrupted_pretraining_ends_as_an_uninterrupted_one(
+    make_case, plan: Plan, tmp_path: Path, method: str
+) -> None:
+    cases = [make_case(i) for i in range(2)]
+    settings = PretrainingSettings(method=method, steps=6, seed=3)
+    whole = StopAt()
+    expected = pretrain(cases, plan, settings, CPU, whole)
+    interrupted, checkpoint = StopAt(step=3), tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Cancelled):
+        pretrain(cases, plan, settings, CPU, interrupted, checkpoint=checkpoint)
+    resumed = StopAt()
+    found = pretrain(cases, plan, settings, CPU, resumed, checkpoint=checkpoint)
+    assert set(resumed.values("loss")) == {4, 5, 6}
+    both = interrupted.values("loss") | resumed.values("loss")
+    assert both == pytest.approx(whole.values("loss"), rel=1e-5)
+    for name, weight in expected.encoder.state_dict().items():
+        assert torch.allclose(found.encoder.state_dict()[name], weight, atol=1e-6), name
+
+
+def test_progress_losses_and_figures_are_reported(make_case, plan: Plan) -> None:
+    monitor = StopAt()
+    cases = [make_case(i) for i in range(2)]
+    pretrain(cases, plan, PretrainingSettings(method="relative_location", steps=3), CPU, monitor)
+    assert set(monitor.values("accuracy")) == set(monitor.values("relative_location")) == {1, 2, 3}
+    progress = [event for event in monitor.events if isinstance(event, Progress)]
+    assert {event.stage for event in progress} == {STAGE}
+    assert progress[-1].done == progress[-1].total == 3
+
+
+def test_a_collapse_is_told_while_there_is_time(make_case, plan: Plan, monkeypatch) -> None:
+    monkeypatch.setattr(PriorGuidedLocal, "trouble", lambda self, outcome: "It has collapsed.")
+    monitor = StopAt()
+    pretrain([make_case(0)], plan, PretrainingSettings(method="pgl", steps=2), CPU, monitor)
+    assert "It has collapsed." in monitor.text
+
+
+def test_too_few_scans_for_a_task_are_refused(make_case, plan: Plan) -> None:
+    with pytest.raises(DataError, match="needs 2 scans"):
+        pretrain([make_case(0)], plan, PretrainingSettings(method="exemplar", steps=1), CPU, Monitor())
+
+
+def test_a_time_budget_ends_a_pretraining(make_case, plan: Plan) -> None:
+    ticks = iter(range(10_000))
+    settings = PretrainingSettings(method="jigsaw", seconds=30)
+    done = pretrain([make_case(0)], plan, settings, CPU, Monitor(), clock=lambda: float(next(ticks)))
+    assert 1 <= done.steps <= 15
+
+
+def test_a_project_gets_a_model_with_a_card_and_nothing_but_the_encoder(
+    project: Project, tmp_path: Path
+) -> None:
+    settings = PretrainingSettings(method="relative_location", steps=2)
+    model_id = pretrain_project(project, settings, job(tmp_path), Monitor(), name="First look")
+    record = project.model(model_id)
+    weights = read_weights(record.folder)
+    assert (record.name, record.method) == ("First look", "relative_location")
+    assert (weights.card.heads, weights.card.steps, weights.card.unannotated_cases) == ((), 2, 3)
+    assert weights.plan.label_schema == SCHEMA
+    assert {name.split(".")[0] for name in weights.tensors} == {"encoder"}
+    with pytest.raises(ModelError, match="pretrained and cannot segment yet"):
+        load_model(record.folder)
+
+
+def test_a_training_begins_with_a_pretrained_model(project: Project, tmp_path: Path) -> None:
+    settings = PretrainingSettings(method="rotation", steps=2)
+    pretrained = pretrain_project(project, settings, job(tmp_path, "a"), Monitor())
+    monitor = StopAt()
+    gentle = TrainingSettings(method="supervised", steps=1)  # the encoder rests in the first tenth: all of it
+    trained = train_project(project, gentle, job(tmp_path, "b"), monitor, start_from=pretrained)
+    model = load_model(project.model(trained).folder)
+    assert model.card.started_from == pretrained
+    assert "encoder 15 of 15, decoder 0 of" in monitor.text
+    for name, tensor in read_weights(project.model(pretrained).folder).tensors.items():
+        assert torch.equal(model.network.state_dict()[name], tensor), name
+
+
+def test_a_model_pretrained_on_a_folder_starts_a_training_in_any_project(
+    project: Project, scan_folder: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "pretrained"
+    settings = PretrainingSettings(method="relative_location", steps=2)
+    card = pretrain_folder(scan_folder, target, settings, job(tmp_path, "a"), Monitor())
+    assert read_card(target) == card
+    assert (card.method, card.unannotated_cases, card.heads) == ("relative_location", 3, ())
+    supervised = TrainingSettings(method="supervised", steps=1)
+    trained = train_project(project, supervised, job(tmp_path, "b"), Monitor(), start_from=str(target))
+    model = load_model(project.model(trained).folder)
+    assert model.card.started_from == card.id
+    assert model.plan.label_schema == SCHEMA
+    assert model.plan.network.features == read_weights(target).plan.network.features
+
+
+def test_what_is_no_scan_is_passed_over_and_told(scan_folder: Path, tmp_path: Path) -> None:
+    write_volume(scan_folder / "labels.nii.gz", make_phantom(0, size=SIZE).labels)
+    (scan_folder / "broken.nrrd").write_bytes(b"NRRD0004\nno header")
+    monitor = StopAt()
+    settings = PretrainingSettings(method="jigsaw", steps=1)
+    card = pretrain_folder(scan_folder, tmp_path / "model", settings, job(tmp_path), monitor)
+    assert card.unannotated_cases == 3
+    assert "labels.nii.gz is passed over: it holds labels" in monitor.text
+    assert "The scan broken is passed over" in monitor.text
+
+
+def test_a_cancelled_folder_goes_on_in_the_same_job(scan_folder: Path, tmp_path: Path) -> None:
+    folder, settings = job(tmp_path), PretrainingSettings(method="relative_location", steps=4)
+    with pytest.raises(Cancelled):
+        pretrain_folder(scan_folder, tmp_path / "model", settings, folder, StopAt(step=2))
+    assert (folder / PLAN).exists()
+    assert (folder / CHECKPOINT).exists()
+    assert not (tmp_path / "model").exists()
+    monitor = StopAt()
+    card = pretrain_folder(scan_folder, tmp_path / "model", settings, folder, monitor)
+    assert "Going on from step 2" in monitor.text
+    assert card.steps == 4
+    assert not (folder / CHECKPOINT).exists()
+
+
+def test_folders_that_cannot_be_used_are_named(scan_folder: Path, tmp_path: Path) -> None:
+    settings, folder = PretrainingSettings(steps=1), job(tmp_path)
+    with pytest.raises(UsageError, match="is there already"):
+        pretrain_folder(scan_folder, scan_folder, settings, folder, Monitor())
+    with pytest.raises(ImageError, match="no folder"):
+        pretrain_folder(tmp_path / "none", tmp_path / "model", settings, folder, Monitor())
+    with pytest.raises(DataError, match="holds no scan"):
+        pretrain_folder(job(tmp_path, "empty"), tmp_path / "model", settings, folder, Monitor())
+
+
+def test_a_project_without_cases_says_so(tmp_path: Path) -> None:
+    empty = Project.create(tmp_path / "p", SCHEMA)
+    with pytest.raises(DataError, match="no case"):
+        pretrain_project(empty, PretrainingSettings(steps=1), job(tmp_path), Monitor())
+
+
+def test_a_constant_scan_teaches_nothing_and_nan_do_no_harm(tmp_path: Path) -> None:
+    grid = make_phantom(0, size=SIZE).image.grid
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    holes = make_phantom(1, size=SIZE).image.array.astype(np.float32)
+    holes[3:6] = np.nan
+    write_volume(folder / "holes.nrrd", Volume(holes, grid))
+    write_volume(folder / "constant.nrrd", Volume(np.full(SIZE, -3.5, dtype=np.float32), grid))
+    settings = PretrainingSettings(method="rotation", steps=2)
+    card = pretrain_folder(folder, tmp_path / "model", settings, job(tmp_path), Monitor())
+    assert card.unannotated_cases == 1

@@ -1,0 +1,117 @@
+"""Scans of any folder as cases to pretrain on: planned for, prepared, and passed over where they are none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from medssl.errors import DataError, ImageError
+from medssl.events import Monitor
+from medssl.imaging.scans import Scan
+from medssl.imaging.volume import Volume
+from medssl.labels import LabelSchema
+from medssl.learning.cases import MEMORY_SHARE, TrainingCase
+from medssl.learning.facts import facts_of
+from medssl.learning.plan import Plan
+from medssl.learning.planner import make_plan
+from medssl.learning.preprocessing import prepare
+from medssl.machine import Machine
+
+# A plan has segments; those of the training that begins with the model take the place of this one.
+NO_SEGMENTS = LabelSchema.of_names({1: "Nothing drawn yet"})
+_PLANNED_SCANS = 40  # facts are gathered from so many scans at most: medians do not need more
+_LABEL_VALUES = 16  # a volume of so few different values is a label map, or shows nothing
+
+
+def plan_for_scans(scans: Sequence[Scan], folder: Path, monitor: Monitor) -> Plan:
+    """Look at scans, evenly spread over the list, and plan for them.
+
+    Args:
+        scans: found in `folder`.
+        folder: named in messages.
+        monitor: told of progress and of scans passed over.
+
+    Raises:
+        DataError: none can be used.
+        Cancelled: the person asked to stop.
+    """
+    facts = []
+    looked_at = scans[:: max(1, -(-len(scans) // _PLANNED_SCANS))]
+    for done, scan in enumerate(looked_at):
+        monitor.check()
+        monitor.progress("Looking at the scans", done, len(looked_at))
+        volume = _read(scan, None)
+        if volume is not None:
+            facts.append(facts_of(scan.name, [volume], NO_SEGMENTS))
+    monitor.progress("Looking at the scans", len(looked_at), len(looked_at))
+    if not facts:
+        raise _none_usable(folder)
+    return make_plan(facts, NO_SEGMENTS, ("image",), Machine.look())
+
+
+def load_scans(
+    scans: Sequence[Scan], plan: Plan, monitor: Monitor, memory_bytes: int | None = None
+) -> list[TrainingCase]:
+    """Prepare as many scans as fit in memory, in 16-bit floats, in an order that is shuffled but the same.
+
+    Args:
+        scans: those that cannot be read, and label maps, are passed over, and `monitor` told.
+        plan: how to prepare them.
+        monitor: told of progress, asked whether to stop.
+        memory_bytes: how much they may take; a third of what is free now when None.
+
+    Raises:
+        Cancelled: the person asked to stop.
+    """
+    limit = Machine.look().memory_free_bytes // MEMORY_SHARE if memory_bytes is None else memory_bytes
+    order = list(scans)
+    random.Random(0).shuffle(order)
+    loaded: list[TrainingCase] = []
+    used = 0
+    for done, scan in enumerate(order):
+        monitor.check()
+        monitor.progress("Preparing scans", done, len(order))
+        if used >= limit:
+            monitor.log(
+                f"The memory of this computer holds {done} of {len(order)} scans; "
+                f"{len(order) - done} are not used.",
+                "warning",
+            )
+            break
+        volume = _read(scan, monitor)
+        if volume is not None:
+            image = prepare([volume], plan).image.half()
+            used += image.nbytes
+            loaded.append(TrainingCase(scan.name, image, None))
+    monitor.progress("Preparing scans", len(order), len(order))
+    return loaded
+
+
+def _read(scan: Scan, monitor: Monitor | None) -> Volume | None:
+    """Read a scan; None, and `monitor` told, for what is no scan."""
+    try:
+        volume = scan.read()
+    except ImageError as error:
+        if monitor is not None:
+            monitor.log(f"The scan {scan.name} is passed over. {error}", "warning")
+        return None
+    if _has_few_values(volume):
+        if monitor is not None:
+            monitor.log(
+                f"{scan.source} is passed over: it holds labels, or next to nothing, and no intensities.",
+                "warning",
+            )
+        return None
+    return volume
+
+
+def _has_few_values(volume: Volume) -> bool:
+    step = max(1, round((volume.array.size / 1e6) ** (1 / 3)))
+    return len(np.unique(volume.array[::step, ::step, ::step])) <= _LABEL_VALUES
+
+
+def _none_usable(folder: Path) -> DataError:
+    return DataError(f"{folder} holds no scan to learn from.", "Choose a folder with images or DICOM series.")

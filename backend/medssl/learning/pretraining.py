@@ -1,0 +1,228 @@
+"""Pretraining: from scans that nobody annotated to an encoder that has seen what scans look like."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import medssl
+from medssl.errors import DataError, UsageError
+from medssl.events import Monitor
+from medssl.imaging.scans import find_scans
+from medssl.learning.cases import TrainingCase, load_cases
+from medssl.learning.checkpoint import random_generator
+from medssl.learning.device import choose_device
+from medssl.learning.folder_cases import load_scans, plan_for_scans
+from medssl.learning.loop import Learners, Loop, fresh_state, mixed_precision
+from medssl.learning.model import ModelCard, save_model
+from medssl.learning.network import Encoder
+from medssl.learning.plan import Plan
+from medssl.learning.planner import read_plan, write_plan
+from medssl.learning.pretext import PRETEXTS, Scans
+from medssl.learning.settings import PretrainingSettings
+from medssl.learning.shrinking import within_memory
+from medssl.learning.training import CHECKPOINT, PLAN, plan_for
+from medssl.project import Project
+
+STAGE = "Pretraining"
+CHECKS = 10  # how often a pretraining is asked whether it is well
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a pretraining leaves: the encoder, its weights averaged, and what it took."""
+
+    encoder: Encoder
+    steps: int
+    elapsed_s: float
+
+
+def pretrain(
+    cases: Sequence[TrainingCase],
+    plan: Plan,
+    settings: PretrainingSettings,
+    device: torch.device,
+    monitor: Monitor,
+    *,
+    checkpoint: Path | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Pretrained:
+    """Train an encoder by a pretext task and return the moving average of its weights.
+
+    Args:
+        cases: their labels, if they have any, are not looked at.
+        plan: patch size, batch size, network.
+        settings: task, budget, seed, learning rate.
+        device: where to train; the cases' tensors may be elsewhere.
+        monitor: told of progress, losses and trouble, asked whether to stop.
+        checkpoint: written every half minute and when cancelled; read when it exists, to go on from there.
+        clock: of the budget, see `Budget`.
+
+    Raises:
+        DataError: fewer scans than the task needs.
+        Cancelled: the person asked to stop; the checkpoint is written.
+    """
+    kind = PRETEXTS[settings.method]
+    if len(cases) < kind.least_scans:
+        raise DataError(
+            f"{kind.title} needs {kind.least_scans} scans or more, but there are {len(cases)}.",
+            "Add scans, or choose another task.",
+        )
+    generator = random_generator(settings.seed)
+    task = kind(plan).to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs know 4D only
+    learners = [Learners(p for p in task.parameters() if p.requires_grad)]
+    state = fresh_state(task, learners, settings, generator)
+    loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
+    scans = Scans(cases)
+    checked = math.floor(loop.budget.fraction * CHECKS)
+
+    for _ in loop:
+        batch = task.draw(scans, generator, device)
+        with mixed_precision(device):
+            outcome = task.learn(batch)
+        loop.step(outcome.losses, outcome.figures)
+        task.after_step(loop.budget.fraction)
+        if math.floor(loop.budget.fraction * CHECKS) > checked:
+            checked = math.floor(loop.budget.fraction * CHECKS)
+            trouble = task.trouble(outcome)
+            if trouble is not None:
+                monitor.log(trouble, "warning")
+    return Pretrained(state.average.encoder, state.step, state.elapsed_s)
+
+
+def pretrain_project(
+    project: Project,
+    settings: PretrainingSettings,
+    folder: Path,
+    monitor: Monitor,
+    *,
+    name: str = "",
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """Pretrain on all training cases of a project, annotated or not; returns the id of the model in it.
+
+    The plan is the one that a training would make. It and a checkpoint are kept in `folder`; a second call
+    with the same folder goes on from there. Where memory does not suffice, the plan shrinks.
+
+    Args:
+        project: whose cases to look at and which gets the model.
+        settings: task, budget, seed, learning rate, device.
+        folder: of the job.
+        monitor: told of progress, asked whether to stop.
+        name: of the model, for people; the task's title when empty.
+        clock: of the budget, see `Budget`.
+
+    Raises:
+        DataError: fewer cases than the task needs.
+        Cancelled: the person asked to stop; a checkpoint is kept.
+    """
+    cases = [project.case(row.id) for row in project.cases(role="training")]
+    if not cases:
+        raise DataError(
+            f"The project {project.folder} has no case with the role 'training'.", "Add cases first."
+        )
+    plan = _plan(folder, lambda: plan_for(project, cases, monitor))
+    loaded = load_cases(project, cases, plan, monitor, with_level_set=False)
+    pretrained, plan = _within_memory(loaded, plan, settings, folder, monitor, clock)
+    model_id, model_folder = project.new_model_folder()
+    card = _card(model_id, name, settings, len(loaded), pretrained)
+    _save(model_folder, pretrained, plan, card)
+    project.register_model(model_id, name=card.name, method=card.method)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return model_id
+
+
+def pretrain_folder(
+    scans: Path,
+    model_folder: Path,
+    settings: PretrainingSettings,
+    folder: Path,
+    monitor: Monitor,
+    *,
+    name: str = "",
+    clock: Callable[[], float] = time.monotonic,
+) -> ModelCard:
+    """Pretrain on all scans of a folder tree, each one channel; writes a model folder and returns its card.
+
+    Scans that cannot be read, and label maps, are passed over, and `monitor` told.
+
+    Args:
+        scans: folder of images or DICOM series, searched with all folders in it.
+        model_folder: where the model goes; must not exist or be empty.
+        settings, folder, monitor, name, clock: see `pretrain_project`.
+
+    Raises:
+        UsageError: `model_folder` has something in it.
+        ImageError: there is no folder `scans`.
+        DataError: fewer scans than the task needs.
+        Cancelled: the person asked to stop; a checkpoint is kept.
+    """
+    if model_folder.exists() and (not model_folder.is_dir() or any(model_folder.iterdir())):
+        raise UsageError(f"{model_folder} is there already.", "Name a new folder for the model.")
+    found = find_scans(scans)
+    plan = _plan(folder, lambda: plan_for_scans(found, scans, monitor))
+    loaded = load_scans(found, plan, monitor)
+    pretrained, plan = _within_memory(loaded, plan, settings, folder, monitor, clock)
+    card = _card(uuid.uuid4().hex[:12], name, settings, len(loaded), pretrained)
+    _save(model_folder, pretrained, plan, card)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return card
+
+
+def _plan(folder: Path, make: Callable[[], Plan]) -> Plan:
+    """Take the plan of the interrupted job, or make one."""
+    path = folder / PLAN
+    if path.exists():
+        return read_plan(path)
+    plan = make()
+    write_plan(path, plan)
+    return plan
+
+
+def _within_memory(
+    cases: Sequence[TrainingCase],
+    plan: Plan,
+    settings: PretrainingSettings,
+    folder: Path,
+    monitor: Monitor,
+    clock: Callable[[], float],
+) -> tuple[Pretrained, Plan]:
+    device = choose_device(settings.device)
+
+    def attempt(affordable: Plan) -> Pretrained:
+        return pretrain(
+            cases, affordable, settings, device, monitor, checkpoint=folder / CHECKPOINT, clock=clock
+        )
+
+    return within_memory(plan, attempt, lambda smaller: write_plan(folder / PLAN, smaller), monitor)
+
+
+def _card(
+    model_id: str, name: str, settings: PretrainingSettings, scans: int, pretrained: Pretrained
+) -> ModelCard:
+    return ModelCard(
+        id=model_id,
+        name=name or PRETEXTS[settings.method].title,
+        method=settings.method,
+        heads=(),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        medssl_version=medssl.__version__,
+        annotated_cases=0,
+        unannotated_cases=scans,
+        steps=pretrained.steps,
+        seconds=round(pretrained.elapsed_s, 1),
+        seed=settings.seed,
+    )
+
+
+def _save(folder: Path, pretrained: Pretrained, plan: Plan, card: ModelCard) -> None:
+    """Write the encoder under the names that it has in a `Network`."""
+    save_model(folder, nn.ModuleDict({"encoder": pretrained.encoder}), plan, card)
