@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 _LATER = (*MIGRATIONS, ('ALTER TABLE "case" ADD COLUMN note VARCHAR',), ("CREATE TABLE tag (id INTEGER)",))
+_TOO_NEW = f"schema {len(_LATER)}; this version knows {len(MIGRATIONS)}"
 
 
 def _tables_of(connection: Connection) -> dict[str, dict[str, Any]]:
@@ -43,18 +44,29 @@ def test_the_migrations_make_the_tables_that_the_code_expects() -> None:
 def test_an_older_database_is_brought_to_the_newest_version_with_its_content(tmp_path: Path) -> None:
     database = Database(tmp_path / "project.db")
     with database.writing() as session:
-        assert migrate(session.connection(), "here") == (0, 1)
-        session.connection().exec_driver_sql("INSERT INTO model VALUES ('m', 'name', 'dual_task', '2026')")
+        assert migrate(session.connection(), "here") == (0, len(MIGRATIONS))
+        session.connection().exec_driver_sql("INSERT INTO model VALUES ('m', 'name', 'dual_task', '2026', 1)")
     with database.writing() as session:
-        assert migrate(session.connection(), "here", _LATER) == (1, 3)
+        assert migrate(session.connection(), "here", _LATER) == (len(MIGRATIONS), len(_LATER))
     with database.reading() as session:
         connection = session.connection()
-        assert schema_version(connection) == 3
+        assert schema_version(connection) == len(_LATER)
         assert is_project(connection)
         assert "note" in _tables_of(connection)["case"]["columns"]
         assert connection.exec_driver_sql("SELECT id FROM model").scalar_one() == "m"
-    with database.writing() as session, pytest.raises(ProjectError, match="schema 3; this version knows 1"):
+    with database.writing() as session, pytest.raises(ProjectError, match=_TOO_NEW):
         migrate(session.connection(), "here")
+    database.close()
+
+
+def test_models_of_a_project_from_before_pretraining_can_segment(tmp_path: Path) -> None:
+    database = Database(tmp_path / "project.db")
+    with database.writing() as session:
+        migrate(session.connection(), "here", MIGRATIONS[:1])
+        session.connection().exec_driver_sql("INSERT INTO model VALUES ('m', 'name', 'dual_task', '2026')")
+    with database.writing() as session:
+        migrate(session.connection(), "here")
+        assert session.connection().exec_driver_sql("SELECT can_segment FROM model").scalar_one() == 1
     database.close()
 
 
@@ -62,11 +74,11 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "project.db")
     with database.writing() as session:
         migrate(session.connection(), "here")
-    broken = (*_LATER[:2], ("CREATE TABLE tag (id INTEGER)", "this is not SQL"))
+    broken = (*_LATER[:-1], ("CREATE TABLE tag (id INTEGER)", "this is not SQL"))
     with pytest.raises(DatabaseError), database.writing() as session:
         migrate(session.connection(), "here", broken)
     with database.reading() as session:
-        assert schema_version(session.connection()) == 1
+        assert schema_version(session.connection()) == len(MIGRATIONS)
         assert "tag" not in _tables_of(session.connection())
         assert "note" not in _tables_of(session.connection())["case"]["columns"]
     database.close()

@@ -38,6 +38,19 @@ def test_the_newest_model_is_the_latest(project: Project) -> None:
     assert project.model("latest").id == ids[-1]
 
 
+def test_a_pretrained_model_is_listed_but_never_the_latest(project: Project) -> None:
+    pretrained, _ = project.new_model_folder()
+    project.register_model(pretrained, method="pgl", can_segment=False)
+    with pytest.raises(ProjectError, match="no model yet"):
+        project.model("latest")
+    trained = _train(project)
+    later, _ = project.new_model_folder()
+    project.register_model(later, method="pgl", can_segment=False)
+    assert project.model("latest").id == trained
+    assert [model.id for model in project.models()] == [later, trained, pretrained]
+    assert not project.model(pretrained).can_segment
+
+
 def test_a_project_without_a_model_says_what_to_do(project: Project) -> None:
     with pytest.raises(ProjectError, match="no model yet") as caught:
         project.model("latest")

@@ -34,6 +34,14 @@ def test_a_prediction_may_be_longer_or_shorter() -> None:
     )
 
 
+def test_similarities_stay_exact_in_mixed_precision() -> None:
+    found = vectors(32)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = similarities(found.bfloat16(), found)
+    assert mixed.dtype == torch.float32
+    assert torch.allclose(mixed, similarities(found.bfloat16().float(), found), atol=1e-5)
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_layers_come_along_the_axis_from_the_right_end(axis: int, backwards: bool) -> None:

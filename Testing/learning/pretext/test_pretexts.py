@@ -66,13 +66,23 @@ def test_the_same_random_numbers_give_the_same_batch_and_loss(scans: Scans, plan
 
 
 @pytest.mark.parametrize("name", sorted(PRETEXTS))
-def test_scans_of_any_size_are_taken(
-    make_scan, plan: Plan, name: str
-) -> None:
+def test_scans_of_any_size_are_taken(make_scan, plan: Plan, name: str) -> None:
     small = Scans([make_scan(0, (9, 30, 20)), make_scan(1, (40, 12, 14)), make_scan(2, (3, 10, 10))])
     task = PRETEXTS[name](plan)
     outcome = task.learn(task.draw(small, torch.Generator().manual_seed(0), CPU))
     assert all(bool(value.isfinite()) for value in (outcome.losses | outcome.figures).values())
+
+
+@pytest.mark.parametrize("name", sorted(PRETEXTS))
+def test_every_task_loses_nearly_the_same_in_mixed_precision(scans: Scans, plan: Plan, name: str) -> None:
+    random_generator(0)
+    task = PRETEXTS[name](plan)
+    batch = task.draw(scans, torch.Generator().manual_seed(1), CPU)
+    exact = task.learn(batch).losses[name]
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = task.learn(batch).losses[name]
+    assert mixed.dtype == torch.float32
+    assert float(mixed.detach()) == pytest.approx(float(exact.detach()), rel=0.05)
 
 
 def test_a_task_says_how_many_scans_it_needs() -> None:

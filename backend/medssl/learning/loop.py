@@ -124,6 +124,11 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
+def full_precision(like: Tensor) -> torch.autocast:
+    """Compute in 32-bit floats inside `mixed_precision`: for cosines that a small temperature divides."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 def learning_rate_factor(fraction: float) -> float:
     """Rise linearly over the first 2 %, then fall as (1 - t) ** 0.9, as nnU-Net's schedule does."""
     return float(min(1.0, (fraction + 1e-3) / WARM_UP) * (1 - fraction) ** 0.9)

@@ -135,7 +135,7 @@ def pretrain_project(
     model_id, model_folder = project.new_model_folder()
     card = _card(model_id, name, settings, len(loaded), pretrained)
     _save(model_folder, pretrained, plan, card)
-    project.register_model(model_id, name=card.name, method=card.method)
+    project.register_model(model_id, name=card.name, method=card.method, can_segment=False)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return model_id
 

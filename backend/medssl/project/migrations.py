@@ -103,7 +103,9 @@ _FIRST = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST,)
+_PRETRAINED = ("ALTER TABLE model ADD COLUMN can_segment BOOLEAN NOT NULL DEFAULT 1",)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, _PRETRAINED)
 """The statements that lead from version i to i + 1."""
 
 

@@ -35,7 +35,7 @@ def new_model_folder(store: Store) -> tuple[str, Path]:
             return model_id, folder
 
 
-def register_model(store: Store, model_id: str, name: str, method: str) -> ModelRecord:
+def register_model(store: Store, model_id: str, name: str, method: str, can_segment: bool) -> ModelRecord:
     """Let the project know a model whose folder is complete; see `Project.register_model`."""
     if folder_name(model_id) != model_id:
         raise UsageError(f"A model cannot have the id '{model_id}'.", "Use letters, digits and hyphens.")
@@ -46,7 +46,9 @@ def register_model(store: Store, model_id: str, name: str, method: str) -> Model
     with store.database.writing() as session:
         if session.get(tables.Model, model_id) is not None:
             raise ProjectError(f"The project has a model '{model_id}' already.", "Give it another id.")
-        row = tables.Model(id=model_id, name=name or model_id, method=method, created=now())
+        row = tables.Model(
+            id=model_id, name=name or model_id, method=method, created=now(), can_segment=can_segment
+        )
         session.add(row)
         session.flush()
         return _to_record(store, row)
@@ -62,9 +64,9 @@ def list_models(store: Store) -> list[ModelRecord]:
 
 
 def find_model(store: Store, model_id: str) -> ModelRecord:
-    """Return one model, or the newest for 'latest'; see `Project.model`."""
+    """Return one model, or the newest that can segment for 'latest'; see `Project.model`."""
     if model_id == LATEST:
-        models = list_models(store)
+        models = [model for model in list_models(store) if model.can_segment]
         if not models:
             raise NotFoundError(f"The project {store.folder} has no model yet.", "Train one first.")
         return models[0]
@@ -97,4 +99,4 @@ def _folder_of(store: Store, model_id: str) -> Path:
 
 
 def _to_record(store: Store, row: tables.Model) -> ModelRecord:
-    return ModelRecord(row.id, row.name, row.method, _folder_of(store, row.id), row.created)
+    return ModelRecord(row.id, row.name, row.method, _folder_of(store, row.id), row.created, row.can_segment)

@@ -297,21 +297,29 @@ class Project:
         """Make an empty folder for a model, and return the model's id and the folder."""
         return models.new_model_folder(self._store)
 
-    def register_model(self, model_id: str, *, name: str = "", method: str = "") -> ModelRecord:
+    def register_model(
+        self, model_id: str, *, name: str = "", method: str = "", can_segment: bool = True
+    ) -> ModelRecord:
         """Let the project know a model, once everything is in its folder `models/<model_id>`.
+
+        Args:
+            model_id: see `new_model_folder`.
+            name: for people; the id when empty.
+            method: that it was trained by.
+            can_segment: False for one that was only pretrained.
 
         Raises:
             UsageError: the id cannot be the name of a folder.
             ProjectError: the folder is missing, or the id is taken.
         """
-        return models.register_model(self._store, model_id, name, method)
+        return models.register_model(self._store, model_id, name, method, can_segment)
 
     def models(self) -> list[ModelRecord]:
         """Return all models, the newest first."""
         return models.list_models(self._store)
 
     def model(self, model_id: str = LATEST) -> ModelRecord:
-        """Return one model; the newest for 'latest'.
+        """Return one model; for 'latest', the newest that can segment.
 
         Raises:
             ProjectError: there is no such model.

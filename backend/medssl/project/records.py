@@ -118,13 +118,18 @@ CaseRef: TypeAlias = Case | CaseSummary | int | str
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """A trained model in the project; what it is in detail is in its folder's `card.json`."""
+    """A model in the project; what it is in detail is in its folder's `card.json`.
+
+    Attributes:
+        can_segment: trained, and not only pretrained for a training to begin with.
+    """
 
     id: str
     name: str
     method: str
     folder: Path
     created: datetime
+    can_segment: bool
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,7 @@ class Model(Table):
     name: Mapped[str]
     method: Mapped[str]
     created: Mapped[datetime]
+    can_segment: Mapped[bool]
 
 
 class Job(Table):

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from medssl.learning.loop import full_precision
 from medssl.learning.plan import Plan
 from medssl.learning.pretext.base import Embedding, Outcome, Pretext, accuracy
 from medssl.learning.pretext.grid import draw_grids
@@ -106,7 +107,9 @@ def in_layers(grid: Tensor, axis: int, backwards: bool) -> Tensor:
 
 def similarities(predictions: Tensor, candidates: Tensor) -> Tensor:
     """Cosines over tau of all predictions `(N, E)` with all candidates `(M, E)`, in 32-bit floats."""
-    return F.normalize(predictions.float(), dim=1) @ F.normalize(candidates.float(), dim=1).T / TEMPERATURE
+    with full_precision(predictions):
+        found, offered = F.normalize(predictions.float(), dim=1), F.normalize(candidates.float(), dim=1)
+        return found @ offered.T / TEMPERATURE
 
 
 def info_nce(similar: Tensor, answers: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from medssl.learning.appearance import Appearance, change_appearance
+from medssl.learning.loop import full_precision
 from medssl.learning.plan import Plan
 from medssl.learning.pretext.base import Embedding, Outcome, Pretext
 from medssl.learning.pretext.scans import Scans
@@ -79,7 +80,8 @@ class Exemplar(Pretext[Exemplars]):
         images = torch.cat((batch.changed, batch.originals))
         vectors = F.normalize(self.projection(self.encoder(images)[-1]).float(), dim=1)
         anchors, positives = vectors.chunk(2)
-        distances = 2 - 2 * anchors @ positives.T  # |a - p|^2 of vectors of length 1
+        with full_precision(vectors):
+            distances = 2 - 2 * anchors @ positives.T  # |a - p|^2 of vectors of length 1
         other = batch.scans[:, None] != batch.scans
         nearest = distances.argmin(dim=1)
         found = (nearest == torch.arange(len(nearest), device=nearest.device)).float().mean()
