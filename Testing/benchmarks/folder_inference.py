@@ -31,6 +31,7 @@ import psutil
 import torch
 from medssl.events import Monitor
 from medssl.imaging.scans import find_scans
+from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.inference.convolutions import fast_convolutions
 from medssl.inference.folder import FolderSettings, segment_folder
@@ -118,7 +119,7 @@ def _measure(scans: Path, out: Path, rounds: int, device: DeviceName) -> dict[st
     model = fixed_answer(sorted(scans.rglob("*.nii.gz"))[:5])
     predictor = Predictor(model, device)
     found = find_scans(scans)
-    windows = [_windows(predictor, scan.read()) for scan in found]
+    windows = [_windows(predictor, scan.read(), model.plan.patch_size) for scan in found]
     settings = FolderSettings(device=device)
     forward, folder = [], []
     for number in range(rounds):
@@ -149,9 +150,8 @@ def _timed(rounds: list[Seconds]) -> Iterator[None]:
     rounds.append(Seconds(time.perf_counter() - elapsed, time.process_time() - processor))
 
 
-def _windows(predictor: Predictor, scan: object) -> list[Tensor]:
-    image = predictor.prepare([scan]).image  # type: ignore[list-item]  # a Volume
-    window = predictor.window(image)
+def _windows(predictor: Predictor, scan: Volume, window: tuple[int, int, int]) -> list[Tensor]:
+    image = predictor.prepare([scan]).image
     padded = torch.zeros(1, *[max(s, w) for s, w in zip(image.shape[1:], window, strict=True)])
     padded[:, : image.shape[1], : image.shape[2], : image.shape[3]] = image
     starts = product(*[window_starts(s, w) for s, w in zip(padded.shape[1:], window, strict=True)])

@@ -76,8 +76,9 @@ def slide(
                 sums[(slice(None), *here)] += output * weights
                 counts[here] += weights
         finished = after - z
-        result[:, z:after] = (sums[:, :finished] / counts[:finished]).to("cpu", dtype)
-        sums, counts = _move_on(sums, finished), _move_on(counts[None], finished)[0]
+        result[:, z:after] = sums[:, :finished].div_(counts[:finished]).to("cpu", dtype)
+        _move_on(sums, finished)
+        _move_on(counts[None], finished)
     z, y, x = before
     return result[:, z : z + size[0], y : y + size[1], x : x + size[2]]
 
@@ -100,9 +101,9 @@ def _groups(places: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int
         yield places[start : start + size]
 
 
-def _move_on(sums: Tensor, planes: int) -> Tensor:
-    """Drop the first planes and add as many of zeros behind."""
-    moved = torch.zeros_like(sums)
-    if planes < sums.shape[1]:
-        moved[:, : sums.shape[1] - planes] = sums[:, planes:]
-    return moved
+def _move_on(sums: Tensor, planes: int) -> None:
+    """Drop the first planes and add as many of zeros behind, in place."""
+    kept = max(0, sums.shape[1] - planes)
+    for maps in sums:  # one by one, for the sake of the copy's size
+        maps[:kept] = maps[planes:].clone()
+    sums[:, kept:] = 0
