@@ -1,0 +1,260 @@
+"""One service for each user: found, started, killed, ended by itself; and what becomes of its projects."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from medssl.client import Client, EngineError, attach, start_or_attach
+from medssl.endpoint import Endpoint, endpoint_text, read_endpoint, read_token
+from medssl.errors import UsageError
+from medssl.project import Project as OpenProject
+from medssl.service import ServiceSettings
+from service_engine import Engine, environment, propose, write_drawing, write_scan
+
+Start = Callable[..., Engine]
+SERVE = "import sys; from medssl.cli import main; sys.argv[0] = 'medssl'; main()"
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SERVE, "serve", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment(), timeout=100, check=False
+    )
+
+
+def test_a_second_start_finds_the_first(engine: Engine) -> None:
+    again = serve("--state-folder", str(engine.state), "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["url"] == engine.url
+    assert engine.token not in again.stdout
+    found = start_or_attach(folder=engine.state)
+    assert found.url == engine.url
+    assert found.service().instance == engine.endpoint.instance
+
+
+def test_two_starts_at_once_end_with_one_service(tmp_path: Path) -> None:
+    def start() -> Client:
+        options = ["--root", str(tmp_path)]
+        return start_or_attach(
+            folder=tmp_path / "s", arguments=options, environment=environment(), start_s=100
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        clients = [each.result() for each in [pool.submit(start) for _ in range(2)]]
+    assert len({client.service().instance for client in clients}) == 1
+    clients[0].shutdown()
+
+
+def test_the_lock_of_a_killed_service_holds_nobody_up(start_engine: Start) -> None:
+    first = start_engine()
+    first.process.kill()
+    first.process.wait(20)
+    assert attach(first.state) is None
+    second = start_engine()
+    assert second.endpoint.instance != first.endpoint.instance
+    assert second.client.service().version
+
+
+def test_the_file_of_another_time_is_not_believed(tmp_path: Path, engine: Engine) -> None:
+    assert attach(tmp_path) is None
+    for text in ("", "{", "[]", '{"url": 3}', "null"):
+        (tmp_path / "service.json").write_text(text)
+        assert attach(tmp_path) is None
+    other = Endpoint(engine.url, "another instance", 1, "0", 1, (), "")
+    (tmp_path / "service.json").write_text(endpoint_text(other))
+    assert attach(tmp_path) is None
+
+
+def test_an_engine_whose_version_does_not_fit_is_told(tmp_path: Path, engine: Engine) -> None:
+    newer = Endpoint(engine.url, engine.endpoint.instance, 1, "9.9", 99, (), "")
+    (tmp_path / "service.json").write_text(endpoint_text(newer))
+    with pytest.raises(EngineError, match=r"MedSSL 9\.9") as told:
+        attach(tmp_path)
+    assert told.value.code == "version"
+
+
+def test_an_idle_engine_is_started_anew_with_the_folders_it_lacks(engine: Engine, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    root, more = tmp_path / "a", tmp_path / "b"
+    options = {"folder": state, "environment": environment(), "start_s": 100.0}
+    first = start_or_attach(arguments=["--root", str(root)], **options)  # type: ignore[arg-type]  # as it is
+    instance = first.service().instance
+    assert start_or_attach(roots=[root / "inside"], **options).service().instance == instance  # type: ignore[arg-type]  # as it is
+    second = start_or_attach(roots=[more], **options)  # type: ignore[arg-type]  # as it is
+    try:
+        assert set(second.service().roots) == {str(root), str(more)}
+        assert second.service().instance != instance
+    finally:
+        second.shutdown()
+
+
+def test_a_taken_port_and_a_strange_address_are_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = serve("--port", port, "--state-folder", str(tmp_path / "s"), "--root", str(tmp_path / "r"))
+    assert told.returncode == 2
+    assert f"port {port}" in told.stderr
+    assert "Traceback" not in told.stderr
+    with pytest.raises(EngineError, match=r"did not start.*no address"):
+        start_or_attach(
+            folder=tmp_path / "t", arguments=["--host", "nowhere.invalid"], environment=environment()
+        )
+    for wrong in ({"port": 70000}, {"tls_key": tmp_path}, {"tls_certificate": tmp_path / "none"}):
+        with pytest.raises(UsageError):
+            ServiceSettings(**wrong)  # type: ignore[arg-type]  # each of its own type
+
+
+def test_it_ends_by_itself_when_nobody_needs_it(tmp_path: Path) -> None:
+    client = start_or_attach(
+        folder=tmp_path / "s",
+        arguments=["--root", str(tmp_path / "r"), "--idle-minutes", "0.03"],
+        environment=environment(),
+        start_s=100,
+    )
+    found = read_endpoint(tmp_path / "s")
+    assert found is not None
+    process = psutil.Process(found.process_id)
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:  # a client keeps it
+        client.service()
+        time.sleep(0.2)
+    assert process.is_running()
+    process.wait(30)
+    assert read_endpoint(tmp_path / "s") is None
+
+
+def test_it_starts_in_two_seconds_and_without_torch(engine: Engine) -> None:
+    times = engine.process.cpu_times()
+    # Of the processor and not of the clock: other programs share this computer. It has worked since, too.
+    assert times.user + times.system < 4
+    names = (
+        {Path(entry.path).name for entry in engine.process.memory_maps()}
+        if sys.platform == "linux"
+        else set()
+    )
+    assert not [name for name in names if "torch" in name]
+
+
+def test_a_polite_end_leaves_no_process_behind(start_engine: Start) -> None:
+    engine = start_engine()
+    project = engine.new_project()
+    engine.client.add_case(project.key, "a", [write_scan(engine.root / "a.nii.gz")])
+    family = [engine.process, *engine.process.children(recursive=True)]
+    assert len(family) > 1
+    engine.process.send_signal(signal.SIGTERM)
+    assert not psutil.wait_procs(family, timeout=20)[1]
+    assert read_endpoint(engine.state) is None
+
+
+def test_a_kill_at_any_moment_of_saving_leaves_whole_annotations_only(start_engine: Start) -> None:
+    """Every annotation whose saving was told is there, bit for bit; the process that was saving is gone."""
+    told: dict[int, bytes] = {}
+    engine = start_engine()
+    project = engine.new_project()
+    labels = write_drawing(engine.root / "drawn.nii.gz")
+    case = engine.client.add_case(project.key, "a", [write_scan(engine.root / "a.nii.gz")])
+    for attempt in range(3):
+        current = engine if attempt == 0 else start_engine()
+        family = [current.process, *current.process.children(recursive=True)]
+        saving = threading.Event()
+
+        def save(client: Client = current.client, begun: threading.Event = saving) -> None:
+            try:
+                while True:
+                    saved = client.save_annotation(project.key, case.id, labels)
+                    told[saved.version] = Path(saved.path).read_bytes()
+                    begun.set()
+            except EngineError:
+                begun.set()
+
+        thread = threading.Thread(target=save)
+        thread.start()
+        assert saving.wait(60)
+        time.sleep(0.037 * (attempt + 1))
+        current.process.kill()
+        thread.join(60)
+        assert not psutil.wait_procs(family, timeout=20)[1]
+    with OpenProject.open(Path(project.folder)) as opened:
+        there = {a.version: a for a in opened.annotations(case.id)}
+        assert set(told) <= set(there)
+        for version, content in told.items():
+            assert there[version].path.read_bytes() == content
+            opened.read_annotation(there[version])
+
+
+def test_two_services_share_one_project(engine: Engine, start_engine: Start, tmp_path: Path) -> None:
+    project = engine.new_project()
+    other = start_engine("--root", str(engine.root))
+    assert other.client.open_project(project.folder).key == project.key
+    scan, labels = write_scan(engine.root / "two.nii.gz"), write_drawing(engine.root / "two-l.nii.gz")
+    case = engine.client.add_case(project.key, "a", [scan])
+    with ThreadPoolExecutor(2) as pool:
+        clients = [engine.client, other.client] * 3
+        saved = list(pool.map(lambda c: c.save_annotation(project.key, case.id, labels).version, clients))
+    assert sorted(saved) == [1, 2, 3, 4, 5, 6]
+    with OpenProject.open(Path(project.folder)) as opened:
+        propose(opened, "a", 0.4)
+    seen = other.client.case(project.key, case.id).pseudo_label
+    assert seen is not None
+    engine.client.accept(project.key, case.id, seen.id)
+    with pytest.raises(EngineError, match="accepted already"):
+        other.client.reject(project.key, case.id, seen.id)
+
+
+def test_a_project_that_is_removed_and_made_anew_is_not_mixed_up(engine: Engine) -> None:
+    project = engine.new_project()
+    engine.client.add_case(project.key, "a", [write_scan(engine.root / "anew.nii.gz")])
+    shutil.rmtree(project.folder)
+    with pytest.raises(EngineError, match="no project"):
+        engine.client.project(project.key)
+    again = engine.client.create_project("anew", {1: "Head"}, folder=project.folder)
+    assert (again.key, again.cases) == (project.key, 0)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    command = [program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
+    subprocess.run([*command, *names, *files], check=True, capture_output=True)
+    return tmp_path / "cert.pem"
+
+
+def test_tls_is_spoken_and_certificates_are_checked(start_engine: Start, certificate: Path) -> None:
+    key = certificate.with_name("key.pem")
+    engine = start_engine("--tls-cert", str(certificate), "--tls-key", str(key))
+    assert engine.url.startswith("https://")
+    token = read_token(engine.state)
+    assert Client(engine.url, token, verify=str(certificate)).service().version
+    with pytest.raises(EngineError, match="not trusted") as told:
+        Client(engine.url, token).service()
+    assert told.value.code == "tls"
+    with pytest.raises(EngineError, match="always checked"):
+        Client(engine.url, token, verify=False)
+    broken = serve("--tls-cert", str(key), "--state-folder", str(engine.state.with_name("other")))
+    assert broken.returncode == 2
+    assert "certificate" in broken.stderr
+
+
+def test_listening_to_other_computers_warns_and_keeps_to_its_own_folder(start_engine: Start) -> None:
+    engine = start_engine("--host", "0.0.0.0")
+    log = (engine.state / "service.log").read_text()
+    assert "unencrypted" in log
+    assert engine.token not in log
+    assert ServiceSettings(host="0.0.0.0").allowed_folders() == (Path.home() / "MedSSL",)
