@@ -19,7 +19,7 @@ from medssl.learning.methods.base import Method, Step
 from medssl.learning.methods.dual_task import worst_dice
 from medssl.learning.network import HeadName
 
-CONTRAST_WEIGHT = 0.1  # lambda
+CONTRAST_WEIGHT = 0.1  # lambda of the paper; 0.02, what it comes to in the published code, did as well
 START, RAMP = 0.5, 0.2  # in parts of the training: when the contrast sets in, and how long it rises
 
 
