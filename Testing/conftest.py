@@ -41,7 +41,7 @@ def data_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Decathlon-style folder of made-up scans with few voxels: 6 labelled cases and 2 labelled new scans."""
+    """A Decathlon-style folder of small made-up scans: 6 labelled cases and 2 labelled new scans."""
     from medssl.imaging.labels import write_labels
     from medssl.imaging.writing import write_volume
     from medssl.phantom import SCHEMA, make_phantom
