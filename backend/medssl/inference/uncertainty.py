@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -133,8 +132,8 @@ def worst_region(uncertainty: NDArray[np.float32]) -> Region | None:
     cell = [-(-side // _COARSE_SIDE) for side in part.shape]
     coarse = _block_means(part, cell)
     sides = [max(1, round(side / 3)) for side in coarse.shape]
-    sums = F.avg_pool3d(torch.from_numpy(coarse)[None], tuple(sides), stride=1)[0]
-    corner = np.unravel_index(int(sums.argmax()), tuple(sums.shape))
+    sums = _box_sums(coarse, sides)
+    corner = np.unravel_index(int(sums.argmax()), sums.shape)
     region: list[int] = []
     for (start, stop), first, side, size in zip(bounds, corner, sides, cell, strict=True):
         begin = start + int(first) * size
@@ -170,3 +169,14 @@ def _block_means(array: NDArray[np.float32], cell: list[int]) -> NDArray[np.floa
         sums = np.add.reduceat(means, starts, axis=axis)
         means = (sums / size).astype(np.float32)
     return means
+
+
+def _box_sums(array: NDArray[np.float32], sides: list[int]) -> NDArray[np.float64]:
+    """Sums over all boxes of `sides` that lie inside, by their first corner."""
+    sums = array.astype(np.float64)
+    for axis, side in enumerate(sides):
+        ends = np.cumsum(sums, axis=axis)
+        before = np.insert(ends, 0, 0, axis=axis)
+        count = array.shape[axis] - side + 1
+        sums = ends.take(range(side - 1, side - 1 + count), axis) - before.take(range(count), axis)
+    return sums
