@@ -12,7 +12,9 @@ from medssl.events import Event, Log, Metric, Monitor, Progress
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.learning.model import load_model, read_card, read_weights
+from medssl.learning.network import Network
 from medssl.learning.plan import Plan
+from medssl.learning.pretext import PRETEXTS
 from medssl.learning.pretext.pgl import PriorGuidedLocal
 from medssl.learning.pretraining import STAGE, pretrain, pretrain_folder, pretrain_project
 from medssl.learning.settings import PretrainingSettings, TrainingSettings
@@ -90,6 +92,15 @@ def test_an_interrupted_pretraining_ends_as_an_uninterrupted_one(
     assert both == pytest.approx(whole.values("loss"), rel=1e-5)
     for name, weight in expected.encoder.state_dict().items():
         assert torch.allclose(found.encoder.state_dict()[name], weight, atol=1e-6), name
+
+
+@pytest.mark.parametrize("method", sorted(PRETEXTS))
+def test_every_task_pretrains_an_encoder(make_case, plan: Plan, method: str) -> None:
+    cases = [make_case(i) for i in range(2)]
+    done = pretrain(cases, plan, PretrainingSettings(method=method, steps=1), CPU, Monitor())
+    network = Network(plan.network)
+    network.encoder.load_state_dict(done.encoder.state_dict(), strict=True)
+    assert done.steps == 1
 
 
 def test_progress_losses_and_figures_are_reported(make_case, plan: Plan) -> None:

@@ -87,16 +87,17 @@ class Context(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.own = nn.Conv2d(size, size, 1)
-        self.before = nn.Conv2d(size, size, 3, padding=1, padding_mode="reflect", bias=False)
+        # Convolutions of one layer; 3D ones, which all memory formats know that the encoder may have.
+        self.own = nn.Conv3d(size, size, 1)
+        self.before = nn.Conv3d(size, size, (1, 3, 3), padding=(0, 1, 1), padding_mode="reflect", bias=False)
 
     def forward(self, layers: Tensor) -> Tensor:
         """`(T, B, n, n, E)`, the first layer first, to the same shape."""
         seen: list[Tensor] = []
-        for layer in layers.movedim(-1, 2):
+        for layer in layers.movedim(-1, 2).unsqueeze(3):  # (B, E, 1, n, n) each
             own = self.own(layer)
             seen.append(torch.tanh(own + self.before(seen[-1]) if seen else own))
-        return torch.stack(seen).movedim(2, -1)
+        return torch.stack(seen).squeeze(3).movedim(2, -1)
 
 
 def in_layers(grid: Tensor, axis: int, backwards: bool) -> Tensor:
