@@ -24,7 +24,7 @@ from medssl.phantom import SCHEMA
 from medssl.project import JobRow, Project
 
 _MANY = 600  # cases: their import takes much longer than anything here looks at
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from medssl.jobs import (
 )
 from medssl.jobs.launching import worker_environment
 from medssl.phantom import SCHEMA
+from medssl.processes import find_process
 from medssl.project import JobRow, Project
 
 _KILLS = int(os.environ.get("MEDSSL_KILLS", "0"))
@@ -62,8 +63,10 @@ while True:
 def _engine(folder: Path, request: Request) -> Iterator[psutil.Process]:
     command = [sys.executable, "-c", _ENGINE, str(folder), request.model_dump_json()]
     with subprocess.Popen(command, env=worker_environment(os.environ)) as child:
-        yield psutil.Process(child.pid)
-        child.kill()
+        try:
+            yield psutil.Process(child.pid)
+        finally:
+            child.kill()
 
 
 def _job(folder: Path, request: Request) -> JobRow | None:
@@ -77,8 +80,10 @@ def _kill_at_random(folder: Path, request: Request, rng: random.Random, seconds:
     with _engine(folder, request) as engine:
         time.sleep(rng.uniform(0, seconds))
         job = _job(folder, request)
-        if victims != "engine" and job is not None and job.state == "running" and job.process_id is not None:
-            psutil.Process(job.process_id).kill()
+        if victims != "engine" and job is not None and job.state == "running":
+            worker = find_process(job.process_id, job.process_mark)
+            if worker is not None:
+                worker.kill()
         if victims == "worker":
             time.sleep(rng.uniform(0, 1))
         engine.kill()
