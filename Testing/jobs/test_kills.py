@@ -37,8 +37,8 @@ from medssl.processes import find_process
 from medssl.project import JobRow, Project
 
 _KILLS = int(os.environ.get("MEDSSL_KILLS", "0"))
-_FEW = 3
-_CASES = 40
+_FEW = 2
+_CASES = 24
 _PATIENCE_S = 300.0
 # What a service does: it finds its jobs again, and a person resumes those that failed.
 _ENGINE = """
