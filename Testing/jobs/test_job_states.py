@@ -12,7 +12,7 @@ from typing import TypeAlias
 import psutil
 import pytest
 from medssl.errors import ProjectError
-from medssl.jobs import cancel_job, job_state
+from medssl.jobs import cancel_job, job_state, states
 from medssl.project import Project
 
 _BACKEND = Path(__file__).parents[2] / "backend"
@@ -67,7 +67,42 @@ def test_another_process_can_ask_a_job_to_stop(project: Project, start_worker: W
 
     assert cancel_job(project, job) == "cancelled"
 
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
+
+
+def test_a_job_that_ends_while_its_process_is_looked_for_is_not_called_interrupted(
+    project: Project, start_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, process = start_worker("deaf")
+    find_process = states.find_process
+
+    def find_late(*named: object) -> psutil.Process | None:
+        if project.job(job).state == "cancelling":  # after the row was read: the worker's last acts
+            project.set_job_state(job, "cancelled")
+            process.kill()
+            process.wait()
+        return find_process(*named)
+
+    monkeypatch.setattr(states, "find_process", find_late)
+
+    assert cancel_job(project, job) == "cancelled"
+
+
+def test_a_job_that_stops_as_soon_as_it_is_asked_is_cancelled_and_no_wrong_use(
+    project: Project, start_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, process = start_worker("deaf")
+    advance_job = project.advance_job
+
+    def advance_late(*change: object) -> object:
+        project.set_job_state(job, "cancelled")  # after the worker was asked, before the row says so
+        process.kill()
+        process.wait()
+        return advance_job(*change)
+
+    monkeypatch.setattr(project, "advance_job", advance_late)
+
+    assert cancel_job(project, job) == "cancelled"
 
 
 def test_a_job_that_does_not_stop_when_asked_is_ended(project: Project, start_worker: Worker) -> None:

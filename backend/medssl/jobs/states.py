@@ -39,10 +39,13 @@ def job_state(row: JobRow) -> SeenState:
 def ask_to_stop(project: Project, job_id: str) -> SeenState:
     """Ask a job to stop, and return at once: `cancelled` when it had not begun, otherwise `cancelling`.
 
+    A job that ends in the moment of asking is seen in the state it ended in.
+
     Raises:
         UsageError: the job does not run.
         StorageError: the disk is full, so that the job cannot be told.
     """
+    asked = False
     while True:
         row = project.job(job_id)
         state = job_state(row)
@@ -51,8 +54,11 @@ def ask_to_stop(project: Project, job_id: str) -> SeenState:
                 return "cancelled"
         elif state in ("running", "cancelling"):
             write_text(row.folder / CANCEL_FILE, "")
+            asked = True
             if state == "cancelling" or project.advance_job(row, "cancelling") is not None:
                 return "cancelling"
+        elif asked:
+            return state
         else:
             raise UsageError(f"The job {row.id} is {state}; there is nothing to cancel.")
 
@@ -72,6 +78,9 @@ def cancel_job(project: Project, job_id: str, *, wait_s: float = STOP_S) -> Seen
     while time.monotonic() < deadline:
         time.sleep(0.1)
         state = job_state(project.job(job_id))
+        if state == "interrupted":
+            # The row may have been read just before its process wrote the last state and left.
+            state = job_state(project.job(job_id))
         if state not in ("running", "cancelling"):
             return state
     row = project.job(job_id)
