@@ -28,7 +28,6 @@ class Service:
     Attributes:
         instance: new at every start.
         stopping: set when the service is about to end; streams end then.
-        stop: asks the server to end; set by whoever runs it.
     """
 
     settings: ServiceSettings

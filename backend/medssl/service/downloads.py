@@ -17,7 +17,6 @@ from medssl.service.paths import PathError
 Responses: TypeAlias = dict[int | str, dict[str, Any]]  # FastAPI's own type
 
 _BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-VOLUME: Responses = {200: {"description": "The file, byte for byte.", **_BINARY}}
 FILE: Responses = {200: {"description": "The file, byte for byte.", **_BINARY}}
 _SENT = (*READABLE, ".raw", ".dcm", ".csv", ".html", ".json", ".txt", ".png", ".safetensors")
 

@@ -6,11 +6,10 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.errors import MedSSLError, NotFoundError
+from medssl.errors import NotFoundError
 from medssl.project import DATABASE_NAME, Project
 from medssl.service.paths import Roots
 from medssl.storage import write_text
@@ -87,12 +86,6 @@ class Projects:
             self._remember()
         if found is not None:
             found.project.close()
-
-    def recover(self) -> None:
-        """Open every known project once, so that jobs an earlier service left behind go on."""
-        for key in self.keys():
-            with suppress(MedSSLError):  # told to whoever asks for this project
-                self.get(key)
 
     def close(self) -> None:
         """Close all projects."""

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from medssl.errors import NotFoundError
 from medssl.project import Annotation, Case, CaseState, Role, SortKey
 from medssl.service.context import ProjectOf, ServiceOf
-from medssl.service.downloads import VOLUME, volume_response
+from medssl.service.downloads import FILE, volume_response
 from medssl.service.examples import NEW_ANNOTATION, NEW_CASE, ROLE
 from medssl.service.views import LARGEST_ID, CasePage, NewAnnotation, NewCase, Number, RoleChange
 
@@ -70,7 +70,7 @@ def set_role(
     return project.case(case)
 
 
-@router.get("/{case}/channels/{channel}", response_class=FileResponse, responses=VOLUME)
+@router.get("/{case}/channels/{channel}", response_class=FileResponse, responses=FILE)
 def download_channel(service: ServiceOf, project: ProjectOf, case: CaseId, channel: Number) -> FileResponse:
     """Download one image of a case, channel 0 being the first; a DICOM series comes as one NRRD file."""
     found = project.case(case)
@@ -97,7 +97,7 @@ def save_annotation(
     return service.voxels.save_annotation(project.folder, case, labels, wanted.author, wanted.seconds)
 
 
-@router.get("/{case}/annotations/{version}", response_class=FileResponse, responses=VOLUME)
+@router.get("/{case}/annotations/{version}", response_class=FileResponse, responses=FILE)
 def download_annotation(
     service: ServiceOf, project: ProjectOf, case: CaseId, version: Number
 ) -> FileResponse:

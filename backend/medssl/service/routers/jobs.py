@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Body, Header, Query
 from fastapi import Path as InAddress
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from medssl.events import EVENT
 from medssl.jobs import Request, SeenState, job_state
@@ -27,10 +27,13 @@ JobId: TypeAlias = Annotated[str, InAddress(description="Id of a job.", max_leng
 After: TypeAlias = Annotated[int, Query(description="Only events with a higher number.", ge=0, le=LARGEST_ID)]
 
 _OVER = ("finished", "failed", "cancelled", "interrupted")
-_LOOK_S = 0.25  # between looks for new events
+_LOOK_S = 0.5  # between looks for new events, which cost little
+_STATE_S = 1.0  # between looks at the job itself, which cost a query
+_FULL = 1 << 16  # characters at once; there are probably more events then
 _ALIVE_S = 10.0  # between signs of life of a stream that has nothing to say
 _MOST_EVENTS = 5000  # of one answer
 _LOG_BYTES = 256 << 10
+_TEXT: Responses = {200: {"description": "The log.", "content": {"text/plain": {}}}}
 _STREAM: Responses = {200: {"description": "Server-sent events.", "content": {"text/event-stream": {}}}}
 
 
@@ -96,32 +99,38 @@ def stream(
     return StreamingResponse(_stream(service, project, job, begin), media_type="text/event-stream")
 
 
-@router.get("/{job}/log", response_class=PlainTextResponse)
+@router.get("/{job}/log", response_class=Response, responses=_TEXT)
 def log(project: ProjectOf, job: JobId) -> PlainTextResponse:
     """Return the end of a job's log, for the engineer who is asked for help."""
     return PlainTextResponse(tail(project.job(job).folder / LOG_FILE, _LOG_BYTES))
 
 
 async def _stream(service: Service, project: Project, job: str, after: int) -> AsyncIterator[str]:
-    told = time.monotonic()
+    heard = looked = time.monotonic()
+    over: SeenState | None = None
     yield "retry: 1000\n\n"
     while not service.stopping:
-        state, page, after = await asyncio.to_thread(_look, service, project, job, after)
-        if page:
-            yield page
-            told = time.monotonic()
-        elif state in _OVER:
-            yield f"event: end\ndata: {state}\n\n"
+        text, after = await asyncio.to_thread(_events_as_text, service, project, job, after)
+        now = time.monotonic()
+        if text:
+            heard = now
+            yield text
+        elif over is not None:
+            yield f"event: end\ndata: {over}\n\n"
             return
-        elif time.monotonic() - told > _ALIVE_S:
+        elif now - heard > _ALIVE_S:
+            heard = now
             yield ": still there\n\n"
-            told = time.monotonic()
-        if len(page) < 1 << 16:
+        if now - looked > _STATE_S:
+            looked = now
+            state = await asyncio.to_thread(lambda: job_state(project.job(job)))
+            if state in _OVER:  # once more for what was reported just before it
+                over = state
+        if over is None and len(text) < _FULL:
             await asyncio.sleep(_LOOK_S)
 
 
-def _look(service: Service, project: Project, job: str, after: int) -> tuple[SeenState, str, int]:
-    state = job_state(project.job(job))
+def _events_as_text(service: Service, project: Project, job: str, after: int) -> tuple[str, int]:
     found = service.engine.events(project.folder, job, after)[:_MOST_EVENTS]
     lines = [f"id: {n}\nevent: {e.kind}\ndata: {EVENT.dump_json(e).decode()}\n\n" for n, e in found]
-    return state, "".join(lines), found[-1][0] if found else after
+    return "".join(lines), found[-1][0] if found else after

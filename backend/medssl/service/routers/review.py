@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from medssl.errors import NotFoundError, ProjectError
 from medssl.project import Annotation, Case, CaseSummary, Project, PseudoLabel
 from medssl.service.context import ProjectOf, ServiceOf
-from medssl.service.downloads import VOLUME, volume_response
+from medssl.service.downloads import FILE, volume_response
 from medssl.service.examples import CORRECTION, DECISION
 from medssl.service.routers.cases import CaseId
 from medssl.service.views import Correction, Decision
@@ -25,13 +25,13 @@ def review_queue(project: ProjectOf) -> list[CaseSummary]:
     return project.review_queue()
 
 
-@router.get("/cases/{case}/proposal/labels", response_class=FileResponse, responses=VOLUME)
+@router.get("/cases/{case}/proposal/labels", response_class=FileResponse, responses=FILE)
 def download_proposal(service: ServiceOf, project: ProjectOf, case: CaseId) -> FileResponse:
     """Download the label map of the newest proposal for a case."""
     return volume_response(service, _proposal(project.case(case)).path)
 
 
-@router.get("/cases/{case}/proposal/uncertainty", response_class=FileResponse, responses=VOLUME)
+@router.get("/cases/{case}/proposal/uncertainty", response_class=FileResponse, responses=FILE)
 def download_uncertainty(service: ServiceOf, project: ProjectOf, case: CaseId) -> FileResponse:
     """Download the uncertainty map of the newest proposal for a case, 0 certain .. 1 uncertain."""
     return volume_response(service, _proposal(project.case(case)).uncertainty_path)
