@@ -59,7 +59,7 @@ class Transfer:
         """Tell which tensors were loaded and which not."""
         counts = ", ".join("{} {} of {}".format(part, *self._counts(part)) for part in _PARTS)
         monitor.log(f"Began with the model {self.model}; tensors loaded: {counts}.")
-        if self.loaded:
+        if self.loaded and self.left:  # when all came along, the counts say it
             monitor.log(f"Loaded: {', '.join(self.loaded)}.")
         for reason, names in self._by_reason():
             monitor.log(f"Not loaded, because {reason}: {', '.join(names)}.")
