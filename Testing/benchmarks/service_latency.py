@@ -5,10 +5,10 @@
 
 A real service in a process of its own, on this computer. Measured are its start; the status of a running
 job, asked for again and again; every page of a project with many cases, by name and by uncertainty; what 50
-clients that ask for the status once a second cost the processor; and an upload and a download of a volume of
-512 x 512 int16 slices, with the most memory that the service and its helper had meanwhile, beyond what they
-had before. On a machine that others keep busy, times on the clock are too long; those of the service's
-processor are not.
+clients that ask for the status once a second, or listen to its events, cost the processor; and an upload and
+a download of a volume of 512 x 512 int16 slices, with the most memory that the service and its helper had
+meanwhile, beyond what they had before. On a machine that others keep busy, times on the
+clock are too long; those of the service's processor are not.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def main() -> None:
                 status = seconds(lambda: client.job(project.key, job_id), REQUESTS)
                 tell("status", **in_ms(status), **each(process, before, status))
                 tell("polling", clients=POLLING_CLIENTS, **polling(client, process, project.key, job_id))
+                tell("streams", clients=POLLING_CLIENTS, **streams(client, process, project.key, job_id))
             for sort, descending in (("name", False), ("score", True)):
                 before = processor_s(process)
                 paging = pages(client, project.key, sort, descending)
@@ -159,6 +160,20 @@ def polling(client: Client, process: psutil.Process, project: str, job: str) -> 
         "processor_ms_each": round(1000 * spent / sum(asked), 2),
         "share_of_all_cores": round(spent / elapsed / (os.cpu_count() or 1), 4),
     }
+
+
+def streams(client: Client, process: psutil.Process, project: str, job: str) -> dict[str, float]:
+    """What many clients that listen to a job which says nothing cost the service."""
+    last = client.events(project, job)[-1].number
+    readers = [client.watch(project, job, lambda event: None, after=last) for _ in range(POLLING_CLIENTS)]
+    while not all(reader.connected for reader in readers):
+        time.sleep(0.1)
+    before, began = processor_s(process), time.monotonic()
+    time.sleep(POLLING_S)
+    spent, elapsed = processor_s(process) - before, time.monotonic() - began
+    for reader in readers:
+        reader.stop()
+    return {"share_of_all_cores": round(spent / elapsed / (os.cpu_count() or 1), 4)}
 
 
 def pages(client: Client, project: str, sort: str, descending: bool) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -47,7 +48,7 @@ class Service:
         return path.is_relative_to(self.settings.uploads.resolve())
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     found = request.app.state.service
     assert isinstance(found, Service)
     return found
@@ -57,8 +58,10 @@ ServiceOf: TypeAlias = Annotated[Service, Depends(_service)]
 ProjectKey: TypeAlias = Annotated[str, InAddress(description="Key of a project.", max_length=40)]
 
 
-def _project(service: ServiceOf, project: ProjectKey) -> Project:
-    return service.projects.get(project)
+async def _project(service: ServiceOf, project: ProjectKey) -> Project:
+    # Opening one takes a while and belongs into a thread; looking one up does not.
+    ready = service.projects.ready(project)
+    return ready if ready is not None else await asyncio.to_thread(service.projects.get, project)
 
 
 ProjectOf: TypeAlias = Annotated[Project, Depends(_project)]

@@ -59,6 +59,17 @@ class Projects:
             raise NotFoundError(f"This service knows no project '{key[:40]}'.", "Open its folder first.")
         return self.open(folder)
 
+    def ready(self, key: str) -> Project | None:
+        """Return a project that is open and still in its place, without waiting for anything; else None."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            found = self._open.get(key)
+            unchanged = found is not None and found.identity == _identity(found.project.folder)
+            return found.project if found is not None and unchanged else None
+        finally:
+            self._lock.release()
+
     def open(self, folder: Path) -> Project:
         """Open the project in a folder, or return it when it is open."""
         folder = self._roots.inside(folder)

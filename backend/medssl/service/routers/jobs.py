@@ -10,8 +10,9 @@ from typing import Annotated, TypeAlias
 from fastapi import APIRouter, Body, Header, Query
 from fastapi import Path as InAddress
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from pydantic import BaseModel
 
-from medssl.events import EVENT
+from medssl.events import EVENT, State
 from medssl.jobs import Request, SeenState, job_state
 from medssl.jobs.files import LOG_FILE
 from medssl.project import Project
@@ -28,8 +29,7 @@ After: TypeAlias = Annotated[int, Query(description="Only events with a higher n
 
 _OVER = ("finished", "failed", "cancelled", "interrupted")
 _LOOK_S = 0.5  # between looks for new events, which cost little
-_STATE_S = 1.0  # between looks at the job itself, which cost a query
-_FULL = 1 << 16  # characters at once; there are probably more events then
+_STATE_S = 5.0  # between looks at the job itself, in case that it ended without a word
 _ALIVE_S = 10.0  # between signs of life of a stream that has nothing to say
 _MOST_EVENTS = 5000  # of one answer
 _LOG_BYTES = 256 << 10
@@ -58,10 +58,10 @@ def list_jobs(
     return JobPage(total=len(rows), jobs=page)
 
 
-@router.get("/{job}")
-def one_job(project: ProjectOf, job: JobId) -> JobView:
+@router.get("/{job}", response_model=JobView)
+def one_job(project: ProjectOf, job: JobId) -> Response:
     """Return a job: its state, how far it is, and its result."""
-    return job_view(project.folder, project.job(job))
+    return _as_json(job_view(project.folder, project.job(job)))
 
 
 @router.post("/{job}/cancel")
@@ -76,13 +76,14 @@ def resume(service: ServiceOf, project: ProjectOf, job: JobId) -> JobView:
     return job_view(project.folder, service.engine.resume(project.folder, job))
 
 
-@router.get("/{job}/events")
-def events(service: ServiceOf, project: ProjectOf, job: JobId, after: After = 0) -> EventPage:
+@router.get("/{job}/events", response_model=EventPage)
+def events(service: ServiceOf, project: ProjectOf, job: JobId, after: After = 0) -> Response:
     """Return what a job reported after an event; ask again with the last number for more."""
     # The state first: events that follow a last state would otherwise be missed.
     state = job_state(project.job(job))
     found = service.engine.events(project.folder, job, after)[:_MOST_EVENTS]
-    return EventPage(state=state, events=tuple(NumberedEvent(number=n, event=e) for n, e in found))
+    page = EventPage(state=state, events=tuple(NumberedEvent(number=n, event=e) for n, e in found))
+    return _as_json(page)
 
 
 @router.get("/{job}/events/stream", response_class=StreamingResponse, responses=_STREAM)
@@ -105,32 +106,34 @@ def log(project: ProjectOf, job: JobId) -> PlainTextResponse:
     return PlainTextResponse(tail(project.job(job).folder / LOG_FILE, _LOG_BYTES))
 
 
+def _as_json(view: BaseModel) -> Response:
+    """Answer what is asked all the time without FastAPI's second look at it, which costs as much again."""
+    return Response(view.model_dump_json(), media_type="application/json")
+
+
 async def _stream(service: Service, project: Project, job: str, after: int) -> AsyncIterator[str]:
-    heard = looked = time.monotonic()
+    heard, looked = time.monotonic(), -_STATE_S
     over: SeenState | None = None
     yield "retry: 1000\n\n"
     while not service.stopping:
-        text, after = await asyncio.to_thread(_events_as_text, service, project, job, after)
+        events = await asyncio.to_thread(service.engine.events, project.folder, job, after)
         now = time.monotonic()
-        if text:
-            heard = now
-            yield text
+        if events:
+            heard, after = now, events[-1][0]
+            yield "".join(
+                f"id: {n}\nevent: {e.kind}\ndata: {EVENT.dump_json(e).decode()}\n\n" for n, e in events
+            )
         elif over is not None:
             yield f"event: end\ndata: {over}\n\n"
             return
         elif now - heard > _ALIVE_S:
             heard = now
             yield ": still there\n\n"
-        if now - looked > _STATE_S:
+        ending = any(isinstance(event, State) and event.state in _OVER for _, event in events)
+        if ending or now - looked > _STATE_S:
             looked = now
             state = await asyncio.to_thread(lambda: job_state(project.job(job)))
-            if state in _OVER:  # once more for what was reported just before it
-                over = state
-        if over is None and len(text) < _FULL:
+            # Once more for what was reported just before it; and a job can be resumed.
+            over = state if state in _OVER else None
+        if over is None:
             await asyncio.sleep(_LOOK_S)
-
-
-def _events_as_text(service: Service, project: Project, job: str, after: int) -> tuple[str, int]:
-    found = service.engine.events(project.folder, job, after)[:_MOST_EVENTS]
-    lines = [f"id: {n}\nevent: {e.kind}\ndata: {EVENT.dump_json(e).decode()}\n\n" for n, e in found]
-    return "".join(lines), found[-1][0] if found else after
