@@ -225,7 +225,7 @@ def test_a_job_that_failed_says_why_and_offers_to_resume(page: Page, run: Run) -
     page.locator("dialog pre").wait_for()
     assert "failed" in page.locator("dialog pre").inner_text()
     page.get_by_role("button", name="Close").click()
-    assert page.locator("dialog").count() == 0
+    page.locator("dialog").wait_for(state="detached")
 
 
 def contrast(ink: str, paper: str) -> float:
