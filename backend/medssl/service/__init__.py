@@ -3,8 +3,7 @@
 Nothing here imports torch; jobs do, in processes of their own.
 """
 
-from medssl.service.app import create_app
 from medssl.service.server import serve
 from medssl.service.settings import ServiceSettings
 
-__all__ = ["ServiceSettings", "create_app", "serve"]
+__all__ = ["ServiceSettings", "serve"]

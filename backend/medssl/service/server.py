@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -16,10 +17,11 @@ from filelock import FileLock, Timeout
 from medssl import __version__
 from medssl.endpoint import API, ENDPOINT_FILE, LOCK_FILE, Endpoint, endpoint_text
 from medssl.errors import MedSSLError, UsageError
-from medssl.service.app import create_app
-from medssl.service.context import Service
 from medssl.service.settings import ServiceSettings
 from medssl.storage import storage_error, write_text
+
+if TYPE_CHECKING:
+    from medssl.service.context import Service
 
 _LOOK_S = 0.5
 _GRACE_S = 5  # for answers that are on their way when the service ends
@@ -58,6 +60,9 @@ def serve(settings: ServiceSettings, ready: Callable[[Endpoint], None]) -> None:
 
 
 def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpoint], None]) -> None:
+    # Only now: a start that finds another service, or no port, has its answer at once.
+    from medssl.service.app import create_app
+
     app = create_app(settings)
     service: Service = app.state.service
     endpoint = Endpoint(
