@@ -29,7 +29,8 @@ class Engine:
         self.state = folder / "state"
         self.client = start_or_attach(
             folder=self.state,
-            arguments=["--root", str(self.root), *arguments],
+            # Short, so that a test run that is killed leaves no service for long.
+            arguments=["--root", str(self.root), "--idle-minutes", "3", *arguments],
             environment=environment(),
             start_s=100.0,
         )
