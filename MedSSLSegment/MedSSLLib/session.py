@@ -1,0 +1,116 @@
+"""What the sections of both panels share: the engine, the open project, and who is told of changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar
+
+from MedSSLLib import backend
+from MedSSLLib.background import Background, Task
+from MedSSLLib.settings import Settings
+from MedSSLLib.signals import Signal
+
+if TYPE_CHECKING:
+    from medssl.client import Client, Project
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("MedSSL")
+
+
+class NoEngineError(Exception):
+    """Something was asked of the engine while there was none."""
+
+
+class Session:
+    """One for all panels of a running Slicer; reloading a module starts a new one.
+
+    Attributes:
+        background: threads for everything that could take longer than a blink.
+        settings: what is remembered.
+        client: of the engine, None until there is one.
+        project: the open project as the engine described it last, None without one.
+        engine_changed: the engine came, went or changed its mind.
+        project_changed: another project, or other words in it, such as its schema.
+        cases_changed: cases, annotations or decisions changed.
+        jobs_changed: a job came, went or changed its state.
+        models_changed: models came or went.
+        message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
+    """
+
+    _current: ClassVar[Optional[Session]] = None
+
+    def __init__(self) -> None:
+        self.background = Background()
+        self.settings = Settings()
+        self.client: Client | None = None
+        self.project: Project | None = None
+        self.engine_changed = Signal()
+        self.project_changed = Signal()
+        self.cases_changed = Signal()
+        self.jobs_changed = Signal()
+        self.models_changed = Signal()
+        self.message = Signal()
+
+    @classmethod
+    def current(cls) -> Session:
+        """Return the one session, made at first use."""
+        if cls._current is None:
+            cls._current = cls()
+        return cls._current
+
+    @classmethod
+    def end(cls) -> None:
+        """Drop the session: its answers still on the way are not handed over."""
+        if cls._current is not None:
+            cls._current.background.close()
+            cls._current = None
+
+    def ask(
+        self,
+        work: Callable[[Client], T],
+        done: Callable[[T], Any] | None = None,
+        failed: Callable[[Exception], Any] | None = None,
+    ) -> Task[T]:
+        """Do `work(client)` beside the main thread, and `done(answer)` on it.
+
+        Without `failed`, an error becomes one sentence in the panel, and the log has the rest.
+        """
+        client = self.client
+
+        def ask_client() -> T:
+            if client is None:
+                raise NoEngineError("The engine is not running.")
+            return work(client)
+
+        return self.background.run(ask_client, done, failed or self.report)
+
+    def set_client(self, client: Client | None) -> None:
+        """Take the engine that was found, or None when it went."""
+        self.client = client
+        self.engine_changed.emit()
+
+    def set_project(self, project: Project | None) -> None:
+        """Open another project, or take what the engine says of the open one now."""
+        before = self.project
+        self.project = project
+        self.project_changed.emit()
+        if (before and before.key) != (project and project.key):
+            self.cases_changed.emit()
+            self.jobs_changed.emit()
+            self.models_changed.emit()
+
+    def say(self, text: str, remedy: str = "", grade: str = "info") -> None:
+        """Show a sentence in the panel."""
+        self.message.emit(text, remedy, grade)
+
+    def report(self, error: Exception) -> None:
+        """Show an error as one sentence, and put all of it into the log."""
+        _LOG.error("%s", error, exc_info=error)
+        if isinstance(error, backend.client_package().EngineError):
+            self.say(error.message, error.remedy, "error")
+        elif isinstance(error, NoEngineError):
+            self.say(str(error), "Start it in the section Engine.", "error")
+        else:
+            self.say(f"{type(error).__name__}: {error}", "The log has the rest.", "error")
