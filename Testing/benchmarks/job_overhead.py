@@ -40,7 +40,7 @@ def main() -> None:
 def _jobs(place: Path, seconds: float) -> None:
     write_phantoms(place / "data", 2, 0)
     folder = place / "project"
-    request = ImportRequest(dataset=place / "data")
+    request = ImportRequest(folder=place / "data")
     with Project.create(folder, SCHEMA) as project:
         began = time.monotonic()
         run_job(project, request, Monitor())

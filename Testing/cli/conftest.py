@@ -30,7 +30,7 @@ def project_folder(tmp_path: Path, small_dataset: Path) -> Path:
     dataset = read_dataset(small_dataset)
     folder = tmp_path / "a project"
     with Project.create(folder, dataset.schema, dataset.channel_names) as project:
-        run_job(project, ImportRequest(dataset=small_dataset, annotated=1), Monitor())
+        run_job(project, ImportRequest(folder=small_dataset, annotated=1), Monitor())
     return folder
 
 

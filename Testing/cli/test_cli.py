@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from medssl.cli.display import LineDisplay, duration
 from medssl.events import Log, Metric, Progress
+from medssl.learning.settings import LEARNING_RATE
 from medssl.project import Project
 
 Medssl = Callable[..., tuple[int, str, str]]
@@ -82,6 +83,33 @@ def test_proposals_are_accepted_corrected_and_rejected_by_commands(
     assert "1 scans segmented" in out
     assert medssl("model", "delete", model, *project)[0] == 0
     assert len(medssl("model", "list", "--json", *project)[1].splitlines()) == 1
+
+
+def test_a_training_begins_with_what_was_pretrained_by_commands(
+    medssl: Medssl, small_dataset: Path, project_folder: Path, tmp_path: Path
+) -> None:
+    project = ("-p", project_folder)
+    quick = ("--steps", 2, "--device", "cpu")
+    for more in ((), ("--scans", small_dataset / "imagesTs")):
+        assert medssl("pretrain", "--method", "rotation", *quick, *more, *project)[0] == 0
+    _, out, _ = medssl("model", "list", "--json", *project)
+    on_folder, on_cases = (json.loads(line) for line in out.splitlines())
+    assert not on_folder["can_segment"]
+    assert "6 scans" in medssl("model", "show", on_cases["id"], *project)[1]
+    assert "2 scans" in medssl("model", "show", on_folder["id"], *project)[1]
+
+    code, _, err = medssl(
+        "predict", small_dataset / "imagesTs", "-o", tmp_path, "-m", on_cases["id"], *project
+    )
+    assert (code, "is pretrained and cannot segment yet" in err) == (1, True)
+
+    start = ("train", *quick, "--method", "supervised", "--from", on_cases["id"], "--json", *project)
+    code, out, _ = medssl(*start)
+    assert code == 0
+    assert "tensors loaded: encoder" in out
+    requests = [json.loads(path.read_text()) for path in (project_folder / "jobs").glob("*/request.json")]
+    rates = [r["settings"]["learning_rate"] for r in requests if r["kind"] == "train"]
+    assert rates == [LEARNING_RATE]  # the decoder is new, so nothing is refined
 
 
 def test_the_label_schema_is_extended_and_keeps_its_colours(medssl: Medssl, project_folder: Path) -> None:

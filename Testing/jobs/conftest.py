@@ -20,7 +20,7 @@ def project(tmp_path: Path, small_dataset: Path) -> Iterator[Project]:
     """Four cases for training, one of them annotated, and two annotated ones for validation."""
     dataset = read_dataset(small_dataset)
     with Project.create(tmp_path / "a project", dataset.schema, dataset.channel_names) as made:
-        run_job(made, ImportRequest(dataset=small_dataset, annotated=1, validation=2), Monitor())
+        run_job(made, ImportRequest(folder=small_dataset, annotated=1, validation=2), Monitor())
         yield made
 
 

@@ -87,7 +87,7 @@ def _states(engine: Engine, folder: Path, job: JobRow) -> list[str]:
 def test_a_job_runs_in_a_process_of_its_own_and_is_told_from_start_to_end(
     engine: Engine, folder: Path, small_dataset: Path
 ) -> None:
-    job = engine.submit(folder, ImportRequest(dataset=small_dataset))
+    job = engine.submit(folder, ImportRequest(folder=small_dataset))
     assert job.state == "queued"
 
     done = _ended(engine, folder, job)
@@ -105,7 +105,7 @@ def test_a_job_runs_in_a_process_of_its_own_and_is_told_from_start_to_end(
 def test_what_a_job_cannot_do_is_told_as_by_the_command_line(
     engine: Engine, folder: Path, tmp_path: Path
 ) -> None:
-    job = _ended(engine, folder, engine.submit(folder, ImportRequest(dataset=tmp_path / "nowhere")))
+    job = _ended(engine, folder, engine.submit(folder, ImportRequest(folder=tmp_path / "nowhere")))
     assert job.state == "failed"
     assert "nowhere" in job.error
     assert "Traceback" in (job.folder / "log.txt").read_text()
@@ -114,9 +114,9 @@ def test_what_a_job_cannot_do_is_told_as_by_the_command_line(
 def test_jobs_for_one_device_wait_for_each_other_in_their_order(
     engine: Engine, folder: Path, large_dataset: Path, small_dataset: Path
 ) -> None:
-    first = engine.submit(folder, ImportRequest(dataset=large_dataset))
-    second = engine.submit(folder, ImportRequest(dataset=small_dataset))
-    third = engine.submit(folder, ImportRequest(dataset=small_dataset))
+    first = engine.submit(folder, ImportRequest(folder=large_dataset))
+    second = engine.submit(folder, ImportRequest(folder=small_dataset))
+    third = engine.submit(folder, ImportRequest(folder=small_dataset))
     _works(engine, folder, first)
     assert engine.job(folder, second.id).state == "queued"
     assert engine.cancel(folder, third.id).state == "cancelled"
@@ -134,7 +134,7 @@ def test_jobs_for_one_device_wait_for_each_other_in_their_order(
 def test_a_killed_worker_is_noticed_within_two_seconds_and_its_job_can_be_resumed(
     engine: Engine, folder: Path, large_dataset: Path
 ) -> None:
-    job = engine.submit(folder, ImportRequest(dataset=large_dataset))
+    job = engine.submit(folder, ImportRequest(folder=large_dataset))
     _works(engine, folder, job)
 
     _process(engine, folder, job).kill()
@@ -156,7 +156,7 @@ def test_a_killed_worker_is_noticed_within_two_seconds_and_its_job_can_be_resume
 def test_a_worker_that_does_not_stop_is_ended_with_all_it_started(folder: Path, large_dataset: Path) -> None:
     engine = Engine(stop_s=0.3)
     engine.start()
-    job = engine.submit(folder, ImportRequest(dataset=large_dataset))
+    job = engine.submit(folder, ImportRequest(folder=large_dataset))
     _works(engine, folder, job)
     worker = _process(engine, folder, job)
     worker.suspend()
@@ -172,7 +172,7 @@ def test_a_worker_that_does_not_stop_is_ended_with_all_it_started(folder: Path, 
 def test_a_job_cancelled_and_resumed_before_it_began_runs_once(
     engine: Engine, folder: Path, small_dataset: Path
 ) -> None:
-    job = engine.submit(folder, ImportRequest(dataset=small_dataset))
+    job = engine.submit(folder, ImportRequest(folder=small_dataset))
     for _ in range(2):
         assert engine.cancel(folder, job.id).state == "cancelled"
         assert engine.resume(folder, job.id).state == "queued"
@@ -184,7 +184,7 @@ def test_a_job_cancelled_and_resumed_before_it_began_runs_once(
 
 def test_two_engines_on_one_project_run_each_job_once(folder: Path, small_dataset: Path) -> None:
     engines = [Engine([folder]), Engine([folder])]
-    job = engines[0].submit(folder, ImportRequest(dataset=small_dataset))
+    job = engines[0].submit(folder, ImportRequest(folder=small_dataset))
     for engine in engines:
         engine.start()
 
@@ -237,7 +237,7 @@ def test_a_job_outlives_its_engine_and_the_next_one_finds_it(
     tmp_path: Path,
     large_dataset: Path,
 ) -> None:
-    killed, job_id = start_engine(ImportRequest(dataset=large_dataset))
+    killed, job_id = start_engine(ImportRequest(folder=large_dataset))
     later = Engine(memory=tmp_path / "memory.json")
     job = later.job(folder, job_id)
     _works(later, folder, job)
@@ -263,7 +263,7 @@ def test_when_engine_and_worker_are_killed_the_next_engine_says_what_became_of_t
     tmp_path: Path,
     large_dataset: Path,
 ) -> None:
-    killed, job_id = start_engine(ImportRequest(dataset=large_dataset))
+    killed, job_id = start_engine(ImportRequest(folder=large_dataset))
     later = Engine(memory=tmp_path / "memory.json")
     job = later.job(folder, job_id)
     _works(later, folder, job)
@@ -289,7 +289,7 @@ def test_a_training_goes_on_by_itself_after_engine_and_worker_were_killed(
     from medssl.jobs import run_job
 
     with Project.open(folder) as project:
-        run_job(project, ImportRequest(dataset=small_dataset, annotated=1), Monitor())
+        run_job(project, ImportRequest(folder=small_dataset, annotated=1), Monitor())
     settings = settings_for("quick", steps=8, device="cpu").model_copy(update={"method": "supervised"})
     killed, job_id = start_engine(TrainRequest(settings=settings))
     later = Engine(memory=tmp_path / "memory.json")
@@ -313,8 +313,8 @@ def test_a_training_goes_on_by_itself_after_engine_and_worker_were_killed(
 def test_a_graceful_end_stops_jobs_so_that_they_can_be_resumed(folder: Path, large_dataset: Path) -> None:
     engine = Engine()
     engine.start()
-    job = engine.submit(folder, ImportRequest(dataset=large_dataset))
-    waiting = engine.submit(folder, ImportRequest(dataset=large_dataset))
+    job = engine.submit(folder, ImportRequest(folder=large_dataset))
+    waiting = engine.submit(folder, ImportRequest(folder=large_dataset))
     _works(engine, folder, job)
 
     engine.stop(graceful=True)
@@ -329,7 +329,7 @@ def test_a_project_that_is_removed_or_replaced_while_its_job_runs_holds_nothing_
 ) -> None:
     if os.name == "nt":
         pytest.skip("Windows removes no file that is open")
-    job = engine.submit(folder, ImportRequest(dataset=large_dataset))
+    job = engine.submit(folder, ImportRequest(folder=large_dataset))
     _works(engine, folder, job)
     worker = _process(engine, folder, job)
     shutil.rmtree(folder, ignore_errors=True)
@@ -342,7 +342,7 @@ def test_a_project_that_is_removed_or_replaced_while_its_job_runs_holds_nothing_
     Project.create(folder, LabelSchema.of_names({1: "Other"})).close()
 
     assert engine.jobs(folder) == []
-    again = engine.submit(folder, ImportRequest(dataset=small_dataset, annotated=0))
+    again = engine.submit(folder, ImportRequest(folder=small_dataset, annotated=0))
     assert _ended(engine, folder, again).state == "finished"
 
 
@@ -351,7 +351,7 @@ def test_a_worker_killed_by_a_signal_stops_in_order_first(
 ) -> None:
     if os.name == "nt":
         pytest.skip("Windows has no signal that can be answered")
-    job = engine.submit(folder, ImportRequest(dataset=large_dataset))
+    job = engine.submit(folder, ImportRequest(folder=large_dataset))
     _works(engine, folder, job)
     _process(engine, folder, job).send_signal(signal.SIGTERM)
     assert _ended(engine, folder, job).state == "cancelled"

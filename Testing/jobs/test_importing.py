@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from medssl.errors import DataError, UsageError
 from medssl.events import Event, Log, Monitor
+from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.jobs import ImportRequest, run_job
 from medssl.jobs.results import ImportResult
@@ -28,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def test_every_scan_becomes_a_case_and_a_bad_one_stops_nothing(folder: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     with Project.create(tmp_path / "project", SCHEMA) as project:
-        done = run_job(project, ImportRequest(dataset=folder), Monitor(events.append))
+        done = run_job(project, ImportRequest(folder=folder), Monitor(events.append))
         assert [case.name for case in project.cases()] == ["patient 1", "second visit/patient 1"]
     assert done.result == ImportResult(cases=2, annotated=0, already_there=0, refused=1)
     warnings = [event.text for event in events if isinstance(event, Log) and event.level == "warning"]
@@ -36,11 +38,26 @@ def test_every_scan_becomes_a_case_and_a_bad_one_stops_nothing(folder: Path, tmp
     assert "broken" in warnings[0]
 
 
+def test_how_a_scan_had_to_be_read_is_told(tmp_path: Path) -> None:
+    scan = make_phantom(0, size=(8, 12, 10)).image
+    holes = scan.array.astype(np.float32)
+    holes[2, 3] = np.nan
+    (tmp_path / "scans").mkdir()
+    write_volume(tmp_path / "scans" / "patient 3.nrrd", Volume(holes, scan.grid))
+    events: list[Event] = []
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        run_job(project, ImportRequest(folder=tmp_path / "scans"), Monitor(events.append))
+    told = [event.text for event in events if isinstance(event, Log) and event.level == "warning"]
+    assert len(told) == 1
+    assert "patient 3" in told[0]
+    assert "finite" in told[0]
+
+
 def test_a_second_run_adds_what_is_new(folder: Path, tmp_path: Path) -> None:
     with Project.create(tmp_path / "project", SCHEMA) as project:
-        run_job(project, ImportRequest(dataset=folder), Monitor())
+        run_job(project, ImportRequest(folder=folder), Monitor())
         write_volume(folder / "patient 2.nrrd", make_phantom(1, size=(8, 12, 10)).image)
-        again = run_job(project, ImportRequest(dataset=folder), Monitor()).result
+        again = run_job(project, ImportRequest(folder=folder), Monitor()).result
     assert again == ImportResult(cases=1, annotated=0, already_there=2, refused=1)
 
 
@@ -49,7 +66,7 @@ def test_labels_that_a_folder_does_not_have_cannot_be_asked_for(folder: Path, tm
         Project.create(tmp_path / "project", SCHEMA) as project,
         pytest.raises(UsageError, match=r"dataset\.json"),
     ):
-        run_job(project, ImportRequest(dataset=folder, annotated=1), Monitor())
+        run_job(project, ImportRequest(folder=folder, annotated=1), Monitor())
 
 
 def test_files_of_several_channels_are_not_guessed_together(folder: Path, tmp_path: Path) -> None:
@@ -57,10 +74,10 @@ def test_files_of_several_channels_are_not_guessed_together(folder: Path, tmp_pa
         Project.create(tmp_path / "project", SCHEMA, ("T1", "T2")) as project,
         pytest.raises(UsageError, match="2 channels"),
     ):
-        run_job(project, ImportRequest(dataset=folder), Monitor())
+        run_job(project, ImportRequest(folder=folder), Monitor())
 
 
 def test_a_folder_without_scans_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with Project.create(tmp_path / "project", SCHEMA) as project, pytest.raises(DataError, match="no scan"):
-        run_job(project, ImportRequest(dataset=tmp_path / "empty"), Monitor())
+        run_job(project, ImportRequest(folder=tmp_path / "empty"), Monitor())

@@ -128,7 +128,7 @@ def test_an_import_that_is_killed_again_and_again_loses_no_annotation(
     drawn = read_labels(dataset / "labelsTr" / "case_0.nii.gz").volume.array
     folder = tmp_path / "project"
     Project.create(folder, SCHEMA).close()
-    request = REQUEST.validate_python(ImportRequest(dataset=dataset))
+    request = REQUEST.validate_python(ImportRequest(folder=dataset))
     rng = random.Random(5)
     before = 0
     for _ in range(_KILLS or _FEW):
@@ -149,7 +149,7 @@ def test_a_training_and_a_folder_run_that_are_killed_again_and_again_come_to_the
 ) -> None:
     folder = tmp_path / "project"
     with Project.create(folder, SCHEMA) as project:
-        run_job(project, ImportRequest(dataset=small_dataset, annotated=1), Monitor())
+        run_job(project, ImportRequest(folder=small_dataset, annotated=1), Monitor())
     train = TrainRequest(settings=settings_for("quick", seconds=20.0, device="cpu"))
     rng = random.Random(7)
     for _ in range(_KILLS):

@@ -9,9 +9,11 @@ from medssl.jobs import (
     EvaluateRequest,
     ImportRequest,
     PredictRequest,
+    PretrainRequest,
     ProposeRequest,
     Request,
     TrainRequest,
+    pretraining_settings_for,
     settings_for,
 )
 from medssl.jobs.placement import (
@@ -35,17 +37,18 @@ _HERE = Path("anywhere")
         (TrainRequest(settings=settings_for("quick", device="auto")), "gpu", "cpu"),
         (TrainRequest(settings=settings_for("quick", device="cpu")), "cpu", "cpu"),
         (TrainRequest(settings=settings_for("quick", device="cuda")), "gpu", "gpu"),
+        (PretrainRequest(settings=pretraining_settings_for("quick")), "gpu", "cpu"),
         (ProposeRequest(), "gpu", "cpu"),
         (PredictRequest(inputs=(_HERE,), output=_HERE, device="cpu"), "cpu", "cpu"),
         (EvaluateRequest(output=_HERE), "gpu", "cpu"),
         (EvaluateRequest(output=_HERE, predictions=_HERE, references=_HERE), "disk", "disk"),
-        (ImportRequest(dataset=_HERE), "disk", "disk"),
+        (ImportRequest(folder=_HERE), "disk", "disk"),
     ],
 )
 def test_a_request_keeps_busy_what_it_computes_on(request_: Request, with_gpu: Place, without: Place) -> None:
     assert task_of(request_, gpu=True).place == with_gpu
     assert task_of(request_, gpu=False).place == without
-    assert task_of(request_, gpu=True).trains == isinstance(request_, TrainRequest)
+    assert task_of(request_, gpu=True).trains == isinstance(request_, TrainRequest | PretrainRequest)
 
 
 @pytest.mark.parametrize("place", ["gpu", "cpu", "disk"])

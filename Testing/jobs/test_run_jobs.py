@@ -44,7 +44,7 @@ def test_a_second_import_adds_nothing_and_annotates_what_is_missing(
     project: Project, small_dataset: Path
 ) -> None:
     result = run_job(
-        project, ImportRequest(dataset=small_dataset, annotated=2, validation=2), Monitor()
+        project, ImportRequest(folder=small_dataset, annotated=2, validation=2), Monitor()
     ).result
 
     assert result == ImportResult(cases=0, annotated=1, already_there=6)
@@ -52,7 +52,7 @@ def test_a_second_import_adds_nothing_and_annotates_what_is_missing(
 
 def test_more_cases_than_a_dataset_has_cannot_be_divided(project: Project, small_dataset: Path) -> None:
     with pytest.raises(DataError, match="6 labelled cases"):
-        run_job(project, ImportRequest(dataset=small_dataset, annotated=5, leave_out=3), Monitor())
+        run_job(project, ImportRequest(folder=small_dataset, annotated=5, leave_out=3), Monitor())
 
 
 def test_a_job_leaves_its_request_events_and_result_in_its_folder(project: Project) -> None:
@@ -75,7 +75,7 @@ def test_the_one_who_watches_sees_the_events_that_the_file_holds(
 ) -> None:
     seen: list[Event] = []
 
-    run_job(project, ImportRequest(dataset=small_dataset, annotated=1), Monitor(seen.append))
+    run_job(project, ImportRequest(folder=small_dataset, annotated=1), Monitor(seen.append))
 
     assert seen == list(read_events(project.jobs()[0].folder))
 
@@ -93,7 +93,7 @@ def test_a_failed_job_says_why_and_keeps_the_traceback_in_its_log_only(
     project: Project, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        run_job(project, ImportRequest(dataset=tmp_path / "nowhere"), Monitor())
+        run_job(project, ImportRequest(folder=tmp_path / "nowhere"), Monitor())
 
     row = project.jobs()[0]
     assert (row.state, row.error, row.remedy) == ("failed", caught.value.what, caught.value.remedy)
@@ -119,7 +119,7 @@ def test_a_job_cancelled_before_it_began_can_be_resumed(project: Project, small_
     monitor = Monitor()
     monitor.cancel()
     with pytest.raises(Cancelled, match="job resume"):
-        run_job(project, ImportRequest(dataset=small_dataset), monitor)
+        run_job(project, ImportRequest(folder=small_dataset), monitor)
     row = project.jobs()[0]
     assert row.state == "cancelled"
 

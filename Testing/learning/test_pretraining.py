@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from medssl.errors import Cancelled, DataError, ImageError, ModelError, UsageError
+from medssl.errors import Cancelled, DataError, ImageError, ModelError
 from medssl.events import Event, Log, Metric, Monitor, Progress
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
+from medssl.labels import LabelSchema
 from medssl.learning.model import load_model, read_card, read_weights
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.pretext import PRETEXTS
 from medssl.learning.pretext.pgl import PriorGuidedLocal
-from medssl.learning.pretraining import STAGE, pretrain, pretrain_folder, pretrain_project
+from medssl.learning.pretraining import STAGE, pretrain, pretrain_project
 from medssl.learning.settings import PretrainingSettings, TrainingSettings
 from medssl.learning.training import CHECKPOINT, PLAN, train_project
 from medssl.phantom import SCHEMA, make_phantom
@@ -163,52 +164,55 @@ def test_a_training_begins_with_a_pretrained_model(project: Project, tmp_path: P
 def test_a_model_pretrained_on_a_folder_starts_a_training_in_any_project(
     project: Project, scan_folder: Path, tmp_path: Path
 ) -> None:
-    target = tmp_path / "pretrained"
     settings = PretrainingSettings(method="relative_location", steps=2)
-    card = pretrain_folder(scan_folder, target, settings, job(tmp_path, "a"), Monitor())
-    assert read_card(target) == card
-    assert (card.method, card.unannotated_cases, card.heads) == ("relative_location", 3, ())
+    with Project.create(tmp_path / "other", LabelSchema.of_names({1: "Liver"})) as other:
+        model_id = pretrain_project(other, settings, job(tmp_path, "a"), Monitor(), scans=scan_folder)
+        record = other.model(model_id)
+    card = read_card(record.folder)
+    assert not record.can_segment
+    assert (card.id, card.method, card.unannotated_cases) == (model_id, "relative_location", 3)
+    assert card.heads == ()
     supervised = TrainingSettings(method="supervised", steps=1)
-    trained = train_project(project, supervised, job(tmp_path, "b"), Monitor(), start_from=str(target))
+    trained = train_project(project, supervised, job(tmp_path, "b"), Monitor(), start_from=str(record.folder))
     model = load_model(project.model(trained).folder)
     assert model.card.started_from == card.id
     assert model.plan.label_schema == SCHEMA
-    assert model.plan.network.features == read_weights(target).plan.network.features
+    assert model.plan.network.features == read_weights(record.folder).plan.network.features
 
 
-def test_what_is_no_scan_is_passed_over_and_told(scan_folder: Path, tmp_path: Path) -> None:
+def test_what_is_no_scan_is_passed_over_and_told(project: Project, scan_folder: Path, tmp_path: Path) -> None:
     write_volume(scan_folder / "labels.nii.gz", make_phantom(0, size=SIZE).labels)
     (scan_folder / "broken.nrrd").write_bytes(b"NRRD0004\nno header")
     monitor = StopAt()
     settings = PretrainingSettings(method="jigsaw", steps=1)
-    card = pretrain_folder(scan_folder, tmp_path / "model", settings, job(tmp_path), monitor)
-    assert card.unannotated_cases == 3
+    model_id = pretrain_project(project, settings, job(tmp_path), monitor, scans=scan_folder)
+    assert read_card(project.model(model_id).folder).unannotated_cases == 3
     assert "labels.nii.gz is passed over: it holds labels" in monitor.text
     assert "The scan broken is passed over" in monitor.text
 
 
-def test_a_cancelled_folder_goes_on_in_the_same_job(scan_folder: Path, tmp_path: Path) -> None:
+def test_a_cancelled_folder_goes_on_in_the_same_job(
+    project: Project, scan_folder: Path, tmp_path: Path
+) -> None:
     folder, settings = job(tmp_path), PretrainingSettings(method="relative_location", steps=4)
     with pytest.raises(Cancelled):
-        pretrain_folder(scan_folder, tmp_path / "model", settings, folder, StopAt(step=2))
+        pretrain_project(project, settings, folder, StopAt(step=2), scans=scan_folder)
     assert (folder / PLAN).exists()
     assert (folder / CHECKPOINT).exists()
-    assert not (tmp_path / "model").exists()
+    assert project.models() == []
     monitor = StopAt()
-    card = pretrain_folder(scan_folder, tmp_path / "model", settings, folder, monitor)
+    model_id = pretrain_project(project, settings, folder, monitor, scans=scan_folder)
     assert "Going on from step 2" in monitor.text
-    assert card.steps == 4
+    assert read_card(project.model(model_id).folder).steps == 4
     assert not (folder / CHECKPOINT).exists()
 
 
-def test_folders_that_cannot_be_used_are_named(scan_folder: Path, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_used_are_named(project: Project, tmp_path: Path) -> None:
     settings, folder = PretrainingSettings(steps=1), job(tmp_path)
-    with pytest.raises(UsageError, match="is there already"):
-        pretrain_folder(scan_folder, scan_folder, settings, folder, Monitor())
     with pytest.raises(ImageError, match="no folder"):
-        pretrain_folder(tmp_path / "none", tmp_path / "model", settings, folder, Monitor())
+        pretrain_project(project, settings, folder, Monitor(), scans=tmp_path / "none")
     with pytest.raises(DataError, match="holds no scan"):
-        pretrain_folder(job(tmp_path, "empty"), tmp_path / "model", settings, folder, Monitor())
+        pretrain_project(project, settings, folder, Monitor(), scans=job(tmp_path, "empty"))
 
 
 def test_a_project_without_cases_says_so(tmp_path: Path) -> None:
@@ -217,14 +221,13 @@ def test_a_project_without_cases_says_so(tmp_path: Path) -> None:
         pretrain_project(empty, PretrainingSettings(steps=1), job(tmp_path), Monitor())
 
 
-def test_a_constant_scan_teaches_nothing_and_nan_do_no_harm(tmp_path: Path) -> None:
+def test_a_constant_scan_teaches_nothing_and_nan_do_no_harm(project: Project, tmp_path: Path) -> None:
     grid = make_phantom(0, size=SIZE).image.grid
-    folder = tmp_path / "scans"
-    folder.mkdir()
+    folder = job(tmp_path, "odd scans")
     holes = make_phantom(1, size=SIZE).image.array.astype(np.float32)
     holes[3:6] = np.nan
     write_volume(folder / "holes.nrrd", Volume(holes, grid))
     write_volume(folder / "constant.nrrd", Volume(np.full(SIZE, -3.5, dtype=np.float32), grid))
     settings = PretrainingSettings(method="rotation", steps=2)
-    card = pretrain_folder(folder, tmp_path / "model", settings, job(tmp_path), Monitor())
-    assert card.unannotated_cases == 1
+    model_id = pretrain_project(project, settings, job(tmp_path), Monitor(), scans=folder)
+    assert read_card(project.model(model_id).folder).unannotated_cases == 1

@@ -39,7 +39,7 @@ def write_dataset(folder: Path, count: int) -> Path:
 def finished(engine: Engine, project: Project) -> Iterator[tuple[Job, list[Event]]]:
     """An import that was watched from its start to its end, and the events that were told."""
     dataset = write_dataset(engine.root / "dataset", 4)
-    job = engine.client.submit(project.key, {"kind": "import", "dataset": str(dataset), "annotated": 2})
+    job = engine.client.submit(project.key, {"kind": "import", "folder": str(dataset), "annotated": 2})
     told: list[Event] = []
     states: list[str] = []
     reader = engine.client.watch(project.key, job.id, told.append, states.append)
@@ -84,6 +84,23 @@ def test_events_are_the_same_by_polling_by_stream_and_from_any_number_on(
     assert stream.endswith("event: end\ndata: finished\n\n")
 
 
+def test_a_model_is_pretrained_over_http_and_not_asked_to_segment(engine: Engine) -> None:
+    project = engine.new_project()
+    folder = engine.root / "unannotated"
+    for number in range(2):
+        write_scan(folder / f"{number}.nii.gz", seed=number)
+    settings = {"method": "relative_location", "steps": 1, "device": "cpu"}
+    body = {"kind": "pretrain", "settings": settings, "scans": str(folder)}
+    job = engine.client.submit(project.key, body)
+    assert engine.client.watch(project.key, job.id, lambda event: None).join(90)
+    done = engine.client.job(project.key, job.id)
+    assert done.result is not None, done.error
+    (model,) = engine.client.models(project.key)
+    assert (model.id, model.can_segment) == (done.result["model_id"], False)
+    with pytest.raises(EngineError, match="is pretrained and cannot segment yet"):
+        engine.client.submit(project.key, {"kind": "propose", "model": model.id})
+
+
 @pytest.fixture
 def running(project: Project) -> Iterator[tuple[OpenProject, JobFiles, str]]:
     """A job that this very process runs, so that the test decides what happens when."""
@@ -126,7 +143,7 @@ def test_what_happens_is_told_while_it_happens(
 
 
 def test_a_job_that_cannot_work_says_why(engine: Engine, project: Project) -> None:
-    job = engine.client.submit(project.key, {"kind": "import", "dataset": str(engine.root / "nowhere")})
+    job = engine.client.submit(project.key, {"kind": "import", "folder": str(engine.root / "nowhere")})
     reader = engine.client.watch(project.key, job.id, lambda event: None)
     assert reader.join(90)
     failed = engine.client.job(project.key, job.id)

@@ -15,7 +15,20 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 import medssl
-from medssl.cli import cases, demo, doctor, evaluate, jobs, models, predict, projects, review, serve, train
+from medssl.cli import (
+    cases,
+    demo,
+    doctor,
+    evaluate,
+    jobs,
+    models,
+    predict,
+    pretrain,
+    projects,
+    review,
+    serve,
+    train,
+)
 from medssl.errors import Cancelled, MedSSLError
 
 app = typer.Typer(
@@ -28,6 +41,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.add_typer(projects.app, name="project")
 app.add_typer(cases.app, name="case")
+app.command("pretrain")(pretrain.pretrain)
 app.command("train")(train.train)
 app.add_typer(review.app, name="review")
 app.command("predict")(predict.predict)

@@ -54,7 +54,7 @@ def add(
         from medssl.jobs import ImportRequest
 
         request = ImportRequest(
-            dataset=scans[0].absolute(),
+            folder=scans[0].absolute(),
             annotated=annotated,
             validation=validation,
             leave_out=leave_out,
@@ -71,7 +71,8 @@ def add(
         from medssl.imaging.formats import stem_of
 
         case = found.add_case(name or stem_of(scans[0]), scans, copy=copy, role=role)
-        answer(f"Case {case.name} added.", _content(case), as_json)
+        lines = [f"Case {case.name} added.", *case.notes]
+        answer("\n".join(lines), {**_content(case), "notes": case.notes}, as_json)
 
 
 @app.command("list")

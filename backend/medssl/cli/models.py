@@ -27,12 +27,22 @@ def list_models(project: ProjectOption = HERE, as_json: JsonOption = False) -> N
                     "name": m.name,
                     "method": m.method,
                     "created": m.created.isoformat(),
+                    "can_segment": m.can_segment,
                     "folder": str(m.folder),
                 }
             )
         return
-    rows = [(m.id, m.name, m.method, f"{m.created.astimezone():%Y-%m-%d %H:%M}") for m in models]
-    say(table(("id", "name", "method", "created"), rows) if rows else "No models yet.")
+    rows = [
+        (
+            m.id,
+            m.name,
+            m.method,
+            "segments" if m.can_segment else "pretrained",
+            f"{m.created.astimezone():%Y-%m-%d %H:%M}",
+        )
+        for m in models
+    ]
+    say(table(("id", "name", "method", "state", "created"), rows) if rows else "No models yet.")
 
 
 @app.command("show")
@@ -41,22 +51,37 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
     from medssl.learning.model import read_card
 
     with opened(project) as found:
-        folder = found.model(model).folder
-    card = read_card(folder)
-    dice = "not known, there was no validation case"
-    if card.validation_dice is not None:
-        dice = ", ".join(f"{name} {value:.3f}" for name, value in card.validation_dice.items())
+        record = found.model(model)
+    card = read_card(record.folder)
+    took = f"{card.steps} steps in {duration(card.seconds)}, seed {card.seed}"
     lines = [
         f"Model           {card.name} ({card.id})",
         f"Method          {card.method}",
         f"Made            {card.created} with MedSSL {card.medssl_version}",
-        f"Trained on      {card.annotated_cases} annotated and {card.unannotated_cases} other cases",
-        f"Training        {card.steps} steps in {duration(card.seconds)}, seed {card.seed}",
-        f"Started from    {card.started_from or 'nothing'}",
-        f"Validation Dice {dice}",
-        f"Folder          {folder}",
     ]
-    answer("\n".join(lines), {**card.model_dump(mode="json"), "folder": str(folder)}, as_json)
+    if record.can_segment:
+        dice = "not known, there was no validation case"
+        if card.validation_dice is not None:
+            dice = ", ".join(f"{name} {value:.3f}" for name, value in card.validation_dice.items())
+        lines += [
+            f"Trained on      {card.annotated_cases} annotated and {card.unannotated_cases} other cases",
+            f"Training        {took}",
+            f"Started from    {card.started_from or 'nothing'}",
+            f"Validation Dice {dice}",
+        ]
+    else:
+        lines += [
+            f"Pretrained on   {card.unannotated_cases} scans, without annotations",
+            f"Pretraining     {took}",
+            f"Begin with it   medssl train --from {card.id}",
+        ]
+    lines.append(f"Folder          {record.folder}")
+    content = {
+        **card.model_dump(mode="json"),
+        "can_segment": record.can_segment,
+        "folder": str(record.folder),
+    }
+    answer("\n".join(lines), content, as_json)
 
 
 @app.command("delete")

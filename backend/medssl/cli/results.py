@@ -9,6 +9,7 @@ from medssl.jobs import (
     ImportResult,
     JobResult,
     PredictResult,
+    PretrainResult,
     ProposeResult,
     Result,
     TrainResult,
@@ -37,6 +38,8 @@ def describe(result: Result) -> str:
             return f"{result.cases} cases added, {result.annotated} of them with an annotation.{there}"
         case TrainResult():
             return _train(result)
+        case PretrainResult():
+            return _pretrain(result)
         case ProposeResult():
             return _propose(result)
         case PredictResult():
@@ -58,6 +61,14 @@ def _train(result: TrainResult) -> str:
         scores = ", ".join(f"{name} {dice:.3f}" for name, dice in result.validation_dice.items())
         lines.append(f"Validation Dice: {scores}.")
     return "\n".join(lines)
+
+
+def _pretrain(result: PretrainResult) -> str:
+    took = f"{result.steps} steps in {duration(result.seconds)}"
+    return (
+        f"Model {result.model_id}: pretrained on {result.scans} scans, {took}.\n"
+        f"Begin with it: medssl train --from {result.model_id}"
+    )
 
 
 def _propose(result: ProposeResult) -> str:

@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.session import HERE, JsonOption, ProjectOption, run_request
+from medssl.cli.session import HERE, JsonOption, ProjectOption, opened, run_request
 from medssl.jobs.effort import Effort, settings_for
 from medssl.learning.settings import DeviceName, MethodName
 
 DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Where to compute.")]
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="A model's id, or 'latest'.")]
+StepsOption = Annotated[int | None, typer.Option("--steps", min=1, help="Train so many steps instead.")]
+SecondsOption = Annotated[
+    float | None, typer.Option("--seconds", min=1, help="Train so many seconds instead.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Start of the random numbers.")]
+NameOption = Annotated[str, typer.Option("--name", help="Of the model, for people.")]
 
 
 def train(
@@ -21,12 +27,17 @@ def train(
     ] = "balanced",
     start_from: Annotated[
         str | None,
-        typer.Option("--from", help="Refine this model (an id, or 'latest') with the cases as they are now."),
+        typer.Option(
+            "--from", help="Refine this model (an id, or 'latest'), or begin with this pretrained one."
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps instead.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Train so many seconds instead.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers.")] = 0,
-    name: Annotated[str, typer.Option(help="Of the model, for people.")] = "",
+    adapt_channels: Annotated[
+        bool, typer.Option("--adapt-channels", help="Also begin with a model of other channels.")
+    ] = False,
+    steps: StepsOption = None,
+    seconds: SecondsOption = None,
+    seed: SeedOption = 0,
+    name: NameOption = "",
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
@@ -34,13 +45,18 @@ def train(
     """Train a model on the annotated cases and, where the method can, on the others."""
     from medssl.jobs import TrainRequest
 
+    refine = False
+    if start_from is not None:
+        with opened(project) as found:
+            refine = found.model(start_from).can_segment
     settings = settings_for(
         effort,
         method=method,
-        refine=start_from is not None,
+        refine=refine,
         seed=seed,
         device=device,
         steps=steps,
         seconds=seconds,
     )
-    run_request(project, TrainRequest(settings=settings, start_from=start_from, name=name), as_json)
+    request = TrainRequest(settings=settings, start_from=start_from, adapt_channels=adapt_channels, name=name)
+    run_request(project, request, as_json)

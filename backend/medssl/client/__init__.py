@@ -7,7 +7,7 @@ Standard library and requests only, and Python 3.9; it imports neither torch nor
     engine = start_or_attach()
     project = engine.create_project("Liver", {1: "Liver", 2: "Tumor"}, folder="/data/liver")
     engine.add_case(project.key, "Patient 7", ["/data/scans/patient7.nii.gz"])
-    job = engine.submit(project.key, {"kind": "import", "dataset": "/data/Task03_Liver"})
+    job = engine.submit(project.key, {"kind": "import", "folder": "/data/Task03_Liver"})
     engine.watch(project.key, job.id, on_event=print).join()
 """
 

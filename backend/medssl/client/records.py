@@ -156,7 +156,7 @@ class PseudoLabel:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything about a case."""
+    """Everything about a case; `notes` on how its images were read come with the answer to adding it."""
 
     id: int
     name: str
@@ -166,6 +166,7 @@ class Case:
     annotation: Annotation | None
     pseudo_label: PseudoLabel | None
     added: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,13 +222,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model; `card` as in the API, None with a `problem` when it cannot be read."""
+    """A model; `card` as in the API, None with a `problem` when it cannot be read.
+
+    One that cannot segment was only pretrained, for a training to begin with.
+    """
 
     id: str
     name: str
     method: str
     created: str
     folder: str
+    can_segment: bool
     size_bytes: int
     card: Mapping[str, Any] | None
     problem: str = ""
@@ -297,6 +302,7 @@ def case_of(found: Mapping[str, Any]) -> Case:
         Case,
         found,
         channels=tuple(found["channels"]),
+        notes=tuple(found["notes"]),
         annotation=annotation and record(Annotation, annotation),
         pseudo_label=proposal
         and record(PseudoLabel, proposal, worst_region=None if region is None else tuple(region)),

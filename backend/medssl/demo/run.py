@@ -123,7 +123,7 @@ class _Demo:
 
     def _import(self) -> None:
         request = ImportRequest(
-            dataset=self._material.dataset.folder,
+            folder=self._material.dataset.folder,
             annotated=self._settings.annotated,
             leave_out=self._material.leave_out,
         )

@@ -1,12 +1,13 @@
 """Long operations as jobs: requested, run, watched, cancelled, resumed; the same for every way in."""
 
-from medssl.jobs.effort import Effort, settings_for
+from medssl.jobs.effort import Effort, pretraining_settings_for, settings_for
 from medssl.jobs.files import read_events
 from medssl.jobs.requests import (
     REQUEST,
     EvaluateRequest,
     ImportRequest,
     PredictRequest,
+    PretrainRequest,
     ProposeRequest,
     Request,
     TrainRequest,
@@ -16,6 +17,7 @@ from medssl.jobs.results import (
     ImportResult,
     JobResult,
     PredictResult,
+    PretrainResult,
     Proposal,
     ProposeResult,
     Result,
@@ -35,6 +37,8 @@ __all__ = [
     "JobResult",
     "PredictRequest",
     "PredictResult",
+    "PretrainRequest",
+    "PretrainResult",
     "Proposal",
     "ProposeRequest",
     "ProposeResult",
@@ -46,6 +50,7 @@ __all__ = [
     "TrainResult",
     "cancel_job",
     "job_state",
+    "pretraining_settings_for",
     "read_events",
     "read_result",
     "resume_job",

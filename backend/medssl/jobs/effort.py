@@ -9,6 +9,8 @@ from medssl.learning.settings import (
     REFINING_LEARNING_RATE,
     DeviceName,
     MethodName,
+    PretextName,
+    PretrainingSettings,
     TrainingSettings,
 )
 
@@ -45,3 +47,18 @@ def settings_for(
         learning_rate=REFINING_LEARNING_RATE if refine else LEARNING_RATE,
         device=device,
     )
+
+
+def pretraining_settings_for(
+    effort: Effort,
+    *,
+    method: PretextName = "pgl",
+    seed: int = 0,
+    device: DeviceName = "auto",
+    steps: int | None = None,
+    seconds: float | None = None,
+) -> PretrainingSettings:
+    """The settings of a pretraining; `steps` or `seconds` replace the time of the effort."""
+    if steps is None and seconds is None:
+        seconds = EFFORT_S[effort]
+    return PretrainingSettings(method=method, steps=steps, seconds=seconds, seed=seed, device=device)

@@ -9,7 +9,7 @@ from medssl.imaging.scans import find_scans
 from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
 from medssl.pace import Pace
-from medssl.project import Project, Role
+from medssl.project import Case, Project, Role
 
 
 def import_folder(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
@@ -20,7 +20,7 @@ def import_folder(project: Project, request: ImportRequest, monitor: Monitor) ->
     Raises:
         DataError: the folder holds no scan, or less than the request divides among roles.
     """
-    if (request.dataset / DESCRIPTION).is_file() or not request.dataset.is_dir():
+    if (request.folder / DESCRIPTION).is_file() or not request.folder.is_dir():
         return _import_dataset(project, request, monitor)
     return _import_scans(project, request, monitor)
 
@@ -29,20 +29,18 @@ def _import_scans(project: Project, request: ImportRequest, monitor: Monitor) ->
     """Add one case a scan; one that cannot be a case is told of with its reason and stops nothing."""
     if request.annotated is not None or request.validation or request.leave_out:
         raise UsageError(
-            f"{request.dataset} has no {DESCRIPTION}, so nothing tells which of its cases have labels.",
+            f"{request.folder} has no {DESCRIPTION}, so nothing tells which of its cases have labels.",
             "Add its scans without dividing them, and annotate or assign roles case by case.",
         )
     if len(project.channel_names) > 1:
         raise UsageError(
             f"A case of this project has {len(project.channel_names)} channels, and nothing tells which "
-            f"files of {request.dataset} belong together.",
+            f"files of {request.folder} belong together.",
             "Add the cases one by one, or lay the folder out as a Decathlon or nnU-Net dataset.",
         )
-    scans = find_scans(request.dataset)
+    scans = find_scans(request.folder)
     if not scans:
-        raise DataError(
-            f"{request.dataset} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM."
-        )
+        raise DataError(f"{request.folder} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM.")
     there = {case.name for case in project.cases()}
     added = refused = 0
     pace = Pace()
@@ -50,7 +48,8 @@ def _import_scans(project: Project, request: ImportRequest, monitor: Monitor) ->
         monitor.check()
         if scan.name not in there:
             try:
-                project.add_case(scan.name, [scan.source], copy=request.copy_files)
+                case = project.add_case(scan.name, [scan.source], copy=request.copy_files)
+                _tell(case, monitor)
                 added += 1
             except ImageError as error:
                 monitor.log(f"{scan.name} was not added. {error}", "warning")
@@ -62,7 +61,7 @@ def _import_scans(project: Project, request: ImportRequest, monitor: Monitor) ->
 
 def _import_dataset(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
     """Add the cases of a data set, and the labels that the request asks for, as annotations."""
-    dataset = read_dataset(request.dataset)
+    dataset = read_dataset(request.folder)
     wanted = _divide(dataset, request)
     there = {case.name for case in project.cases()}
     added = annotated = 0
@@ -70,7 +69,7 @@ def _import_dataset(project: Project, request: ImportRequest, monitor: Monitor) 
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
         if case.name not in there:
-            project.add_case(case.name, case.channels, copy=request.copy_files, role=role)
+            _tell(project.add_case(case.name, case.channels, copy=request.copy_files, role=role), monitor)
             added += 1
         if with_labels and case.labels is not None and project.case(case.name).annotation is None:
             project.save_annotation(case.name, case.labels, author=dataset.name)
@@ -78,6 +77,12 @@ def _import_dataset(project: Project, request: ImportRequest, monitor: Monitor) 
         pace.count()
         monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
     return ImportResult(cases=added, annotated=annotated, already_there=len(wanted) - added)
+
+
+def _tell(case: Case, monitor: Monitor) -> None:
+    """Pass on what is notable about a scan that became a case."""
+    for note in case.notes:
+        monitor.log(f"{case.name}: {note}", "warning")
 
 
 def _divide(dataset: Dataset, request: ImportRequest) -> list[tuple[DatasetCase, Role, bool]]:

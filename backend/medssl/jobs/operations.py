@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medssl.errors import ModelError
 from medssl.events import Monitor
 from medssl.jobs.requests import (
     EvaluateRequest,
     ImportRequest,
     PredictRequest,
+    PretrainRequest,
     ProposeRequest,
     Request,
     TrainRequest,
@@ -38,6 +40,10 @@ def perform(project: Project, request: Request, folder: Path, monitor: Monitor) 
             from medssl.jobs.training import train
 
             return train(project, request, folder, monitor)
+        case PretrainRequest():
+            from medssl.jobs.training import pretrain
+
+            return pretrain(project, request, folder, monitor)
         case ProposeRequest():
             from medssl.jobs.proposing import propose
 
@@ -56,12 +62,21 @@ def pin_model(project: Project, request: Request) -> Request:
     """Replace 'latest' by the model it means now, so that a job resumed later goes on with the same one.
 
     Raises:
-        ProjectError: the project has no such model.
+        NotFoundError: the project has no such model.
+        ModelError: it is to segment, and was only pretrained.
     """
     if isinstance(request, TrainRequest):
         if request.start_from is None:
             return request
         return request.model_copy(update={"start_from": project.model(request.start_from).id})
-    if isinstance(request, ImportRequest) or (isinstance(request, EvaluateRequest) and request.predictions):
+    if isinstance(request, ImportRequest | PretrainRequest):
         return request
-    return request.model_copy(update={"model": project.model(request.model).id})
+    if isinstance(request, EvaluateRequest) and request.predictions is not None:
+        return request
+    model = project.model(request.model)
+    if not model.can_segment:
+        raise ModelError(
+            f"The model {model.name} ({model.id}) is pretrained and cannot segment yet.",
+            f"Train a model that begins with it (medssl train --from {model.id}), and use that one.",
+        )
+    return request.model_copy(update={"model": model.id})

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from medssl.learning.settings import DeviceName, TrainingSettings
+from medssl.learning.settings import DeviceName, PretrainingSettings, TrainingSettings
 
 LabelFormat: TypeAlias = Literal["seg.nrrd", "nii.gz"]
 LATEST = "latest"
@@ -31,7 +31,7 @@ class ImportRequest(_Request):
     """
 
     kind: Literal["import"] = "import"
-    dataset: Path
+    folder: Path
     annotated: Annotated[int, Field(ge=0)] | None = None
     validation: Annotated[int, Field(ge=0)] = 0
     leave_out: Annotated[int, Field(ge=0)] = 0
@@ -43,14 +43,32 @@ class ImportRequest(_Request):
 class TrainRequest(_Request):
     """Train a model on the project's annotated and, where the method can, unlabelled cases.
 
-    With `start_from` (a model's id, or `latest`) the training goes on from that model: with the settings that
-    `medssl.jobs.effort` gives for refining, this is what 'Refine' after a review means.
+    With `start_from` (a model's id, or `latest`) the training begins with that model. From a model that can
+    segment and with the settings that `medssl.jobs.effort` gives for refining, this is what 'Refine' after a
+    review means; from a pretrained one, what is new in the network learns first.
     """
 
     kind: Literal["train"] = "train"
     settings: TrainingSettings
     name: str = Field(default="", description="Of the model, for people; the method's title when empty.")
     start_from: str | None = None
+    adapt_channels: bool = Field(
+        default=False,
+        description="Begin with a model of other channels as well, its first convolution adapted.",
+    )
+
+
+class PretrainRequest(_Request):
+    """Let an encoder learn what scans look like, without any annotation, for trainings to begin with.
+
+    It looks at the project's training cases, annotated or not, or at every scan of the folder `scans`. The
+    model belongs to the project either way; it cannot segment yet.
+    """
+
+    kind: Literal["pretrain"] = "pretrain"
+    settings: PretrainingSettings
+    name: str = Field(default="", description="Of the model, for people; the task's title when empty.")
+    scans: Path | None = Field(default=None, description="A folder, searched with all folders in it.")
 
 
 class ProposeRequest(_Request):
@@ -103,7 +121,7 @@ class EvaluateRequest(_Request):
 
 
 Request: TypeAlias = Annotated[
-    ImportRequest | TrainRequest | ProposeRequest | PredictRequest | EvaluateRequest,
+    ImportRequest | TrainRequest | PretrainRequest | ProposeRequest | PredictRequest | EvaluateRequest,
     Field(discriminator="kind"),
 ]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

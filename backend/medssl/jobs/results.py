@@ -32,6 +32,16 @@ class TrainResult(_Result):
     validation_dice: dict[str, float] | None = None
 
 
+class PretrainResult(_Result):
+    """The model that came out, which cannot segment yet, and how many scans it has seen."""
+
+    kind: Literal["pretrain"] = "pretrain"
+    model_id: str
+    scans: int
+    steps: int
+    seconds: float
+
+
 class Proposal(_Result):
     """One case's pseudo-label: `score` is 0 for certain and 1 for uncertain; volumes by segment."""
 
@@ -95,7 +105,8 @@ class EvaluateResult(_Result):
 
 
 Result: TypeAlias = Annotated[
-    ImportResult | TrainResult | ProposeResult | PredictResult | EvaluateResult, Field(discriminator="kind")
+    ImportResult | TrainResult | PretrainResult | ProposeResult | PredictResult | EvaluateResult,
+    Field(discriminator="kind"),
 ]
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 import medssl
-from medssl.errors import DataError, UsageError
+from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.imaging.scans import find_scans
 from medssl.learning.cases import TrainingCase, load_cases
@@ -104,77 +103,58 @@ def pretrain_project(
     folder: Path,
     monitor: Monitor,
     *,
+    scans: Path | None = None,
     name: str = "",
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """Pretrain on all training cases of a project, annotated or not; returns the id of the model in it.
+    """Pretrain on the cases of a project, or on the scans of any folder; returns the id of the model in it.
 
-    The plan is the one that a training would make. It and a checkpoint are kept in `folder`; a second call
-    with the same folder goes on from there. Where memory does not suffice, the plan shrinks.
+    For the project's cases, the plan is the one that a training would make. It and a checkpoint are kept in
+    `folder`; a second call with the same folder goes on from there. Where memory does not suffice, the plan
+    shrinks.
 
     Args:
-        project: whose cases to look at and which gets the model.
+        project: which gets the model, and whose training cases are looked at, annotated or not.
         settings: task, budget, seed, learning rate, device.
         folder: of the job.
-        monitor: told of progress, asked whether to stop.
+        monitor: told of progress and of scans passed over, asked whether to stop.
+        scans: look at these instead: a folder of images or DICOM series, searched with all folders in it,
+            each of them one channel. Label maps, and what cannot be read, are passed over.
         name: of the model, for people; the task's title when empty.
         clock: of the budget, see `Budget`.
 
     Raises:
-        DataError: fewer cases than the task needs.
+        DataError: fewer scans than the task needs.
+        ImageError: there is no folder `scans`.
         Cancelled: the person asked to stop; a checkpoint is kept.
     """
-    cases = [project.case(row.id) for row in project.cases(role="training")]
-    if not cases:
-        raise DataError(
-            f"The project {project.folder} has no case with the role 'training'.", "Add cases first."
-        )
-    plan = _plan(folder, lambda: plan_for(project, cases, monitor))
-    loaded = load_cases(project, cases, plan, monitor, with_level_set=False)
-    pretrained, plan = _within_memory(loaded, plan, settings, folder, monitor, clock)
+    if scans is None:
+        plan, cases = _cases_of(project, folder, monitor)
+    else:
+        plan, cases = _cases_in(scans, folder, monitor)
+    pretrained, plan = _within_memory(cases, plan, settings, folder, monitor, clock)
     model_id, model_folder = project.new_model_folder()
-    card = _card(model_id, name, settings, len(loaded), pretrained)
+    card = _card(model_id, name, settings, len(cases), pretrained)
     _save(model_folder, pretrained, plan, card)
     project.register_model(model_id, name=card.name, method=card.method, can_segment=False)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return model_id
 
 
-def pretrain_folder(
-    scans: Path,
-    model_folder: Path,
-    settings: PretrainingSettings,
-    folder: Path,
-    monitor: Monitor,
-    *,
-    name: str = "",
-    clock: Callable[[], float] = time.monotonic,
-) -> ModelCard:
-    """Pretrain on all scans of a folder tree, each one channel; writes a model folder and returns its card.
+def _cases_of(project: Project, folder: Path, monitor: Monitor) -> tuple[Plan, list[TrainingCase]]:
+    cases = [project.case(row.id) for row in project.cases(role="training")]
+    if not cases:
+        raise DataError(
+            f"The project {project.folder} has no case with the role 'training'.", "Add cases first."
+        )
+    plan = _plan(folder, lambda: plan_for(project, cases, monitor))
+    return plan, load_cases(project, cases, plan, monitor, with_level_set=False)
 
-    Scans that cannot be read, and label maps, are passed over, and `monitor` told.
 
-    Args:
-        scans: folder of images or DICOM series, searched with all folders in it.
-        model_folder: where the model goes; must not exist or be empty.
-        settings, folder, monitor, name, clock: see `pretrain_project`.
-
-    Raises:
-        UsageError: `model_folder` has something in it.
-        ImageError: there is no folder `scans`.
-        DataError: fewer scans than the task needs.
-        Cancelled: the person asked to stop; a checkpoint is kept.
-    """
-    if model_folder.exists() and (not model_folder.is_dir() or any(model_folder.iterdir())):
-        raise UsageError(f"{model_folder} is there already.", "Name a new folder for the model.")
+def _cases_in(scans: Path, folder: Path, monitor: Monitor) -> tuple[Plan, list[TrainingCase]]:
     found = find_scans(scans)
     plan = _plan(folder, lambda: plan_for_scans(found, scans, monitor))
-    loaded = load_scans(found, plan, monitor)
-    pretrained, plan = _within_memory(loaded, plan, settings, folder, monitor, clock)
-    card = _card(uuid.uuid4().hex[:12], name, settings, len(loaded), pretrained)
-    _save(model_folder, pretrained, plan, card)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return card
+    return plan, load_scans(found, plan, monitor)
 
 
 def _plan(folder: Path, make: Callable[[], Plan]) -> Plan:

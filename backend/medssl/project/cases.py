@@ -25,8 +25,8 @@ _STATE_ORDER: dict[str, int] = {"proposed": 0, "new": 1, "rejected": 2, "annotat
 
 def add_case(
     store: Store, name: str, channels: Sequence[Path], channel_names: Sequence[str], copy: bool, role: Role
-) -> int:
-    """Add a case and return its id; see `Project.add_case`."""
+) -> tuple[int, tuple[str, ...]]:
+    """Add a case and return its id, and what is notable about its images; see `Project.add_case`."""
     name = checked_name(name, "the case")
     paths = [path.expanduser().absolute() for path in channels]
     if len(paths) != len(channel_names):
@@ -37,10 +37,10 @@ def add_case(
         )
     with store.database.reading() as session:
         _check_is_new(session, name)
-    _check_one_grid(name, paths)
+    notes = _read_all(name, paths)
     if not copy:
         with store.database.writing() as session:
-            return _insert(store, session, name, _free_folder(store, session, name), paths, role)
+            return _insert(store, session, name, _free_folder(store, session, name), paths, role), notes
     images = store.folder / "images"
     with staging_folder(images) as staging:
         remove_partial_files(images)
@@ -54,7 +54,7 @@ def add_case(
             lasting = [images / folder / copied.name for copied in copies]
             case_id = _insert(store, session, name, folder, lasting, role)
             publish(staging / "case", images / folder)
-            return case_id
+            return case_id, notes
 
 
 def list_cases(
@@ -114,11 +114,14 @@ def _check_is_new(session: Session, name: str) -> None:
         raise ProjectError(f"The project has a case '{name}' already.", "Give the new case another name.")
 
 
-def _check_one_grid(name: str, paths: Sequence[Path]) -> None:
+def _read_all(name: str, paths: Sequence[Path]) -> tuple[str, ...]:
     """Read every channel once: a damaged file is told now, with its name, and not while training."""
     first: Grid | None = None
+    notes: list[str] = []
     for path in paths:
-        grid = read_volume(path).grid
+        volume = read_volume(path)
+        grid = volume.grid
+        notes += volume.notes
         if first is None:
             first = grid
         elif not first.agrees_with(grid):
@@ -127,6 +130,7 @@ def _check_one_grid(name: str, paths: Sequence[Path]) -> None:
                 f"{path} has {_describe(grid)}.",
                 "Resample them onto one grid first.",
             )
+    return tuple(notes)
 
 
 def _describe(grid: Grid) -> str:

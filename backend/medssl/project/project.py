@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -117,14 +118,17 @@ class Project:
             copy: copy the images into the project; otherwise the project points at them.
             role: what the case is for.
 
+        Returns:
+            The case, with `notes` on how its images were read.
+
         Raises:
             ImageError: an image cannot be read.
             GridError: the images do not lie on one grid.
             ProjectError: the name is taken.
             UsageError: a wrong number of images, or no usable name.
         """
-        case_id = cases.add_case(self._store, name, channels, self.channel_names, copy, role)
-        return self.case(case_id)
+        case_id, notes = cases.add_case(self._store, name, channels, self.channel_names, copy, role)
+        return replace(self.case(case_id), notes=notes)
 
     def cases(
         self,

@@ -99,6 +99,8 @@ class Case:
             (`proposed` while it is open, `rejected`); `new` without one.
         annotation: the newest that was not taken back.
         pseudo_label: the newest, open or decided.
+        notes: what a person should know about how its images were read, one sentence each: of a case that
+            was just added; they are not kept.
     """
 
     id: int
@@ -110,6 +112,7 @@ class Case:
     annotation: Annotation | None
     pseudo_label: PseudoLabel | None
     added: datetime
+    notes: tuple[str, ...] = ()
 
 
 CaseRef: TypeAlias = Case | CaseSummary | int | str

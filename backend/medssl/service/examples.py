@@ -53,6 +53,10 @@ JOB: dict[str, Example] = {
         summary="Train for ten minutes",
         value={"kind": "train", "settings": {"method": "dual_task", "seconds": 600}},
     ),
+    "pretrain": Example(
+        summary="Learn from a folder of scans that nobody annotated",
+        value={"kind": "pretrain", "settings": {"method": "pgl", "seconds": 600}, "scans": "/data/scans"},
+    ),
     "propose": Example(
         summary="Propose for all cases without annotation", value={"kind": "propose", "model": "latest"}
     ),
@@ -62,7 +66,7 @@ JOB: dict[str, Example] = {
     ),
     "import": Example(
         summary="Import a Decathlon-style data set",
-        value={"kind": "import", "dataset": "/data/Task04_Hippocampus", "annotated": 2},
+        value={"kind": "import", "folder": "/data/Task04_Hippocampus", "annotated": 2},
     ),
     "evaluate": Example(
         summary="Score the newest model on the validation cases",

@@ -206,6 +206,7 @@ class ModelView(_View):
     method: str
     created: datetime
     folder: Path
+    can_segment: bool = Field(description="False for one that was only pretrained, to train from.")
     size_bytes: int
     card: ModelCard | None
     problem: str = ""

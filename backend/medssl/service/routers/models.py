@@ -48,6 +48,7 @@ def _view(record: ModelRecord) -> ModelView:
         method=record.method,
         created=record.created,
         folder=record.folder,
+        can_segment=record.can_segment,
         size_bytes=size,
         card=card,
         problem=problem,

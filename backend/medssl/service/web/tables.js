@@ -69,7 +69,9 @@ function card(model) {
   const facts = card
     ? [
         ["Method", card.method.replaceAll("_", " ")],
-        ["Trained on", `${card.annotated_cases} annotated, ${card.unannotated_cases} other cases`],
+        model.can_segment
+          ? ["Trained on", `${card.annotated_cases} annotated, ${card.unannotated_cases} other cases`]
+          : ["Pretrained on", `${card.unannotated_cases} scans`],
         ["Training", `${card.steps} steps in ${duration(card.seconds)}`],
         ["Started from", card.started_from ?? "nothing"],
         ["On disk", gigabytes(model.size_bytes)],
@@ -83,7 +85,7 @@ function card(model) {
     model.problem ? h("p", { class: "notice bad" }, model.problem) : null,
     dice.length
       ? h("table", { class: "dice" }, h("caption", {}, "Dice of the validation cases"), h("tbody", {}, dice.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, bar(value ?? 0, "Dice")), h("td", {}, value === null ? "–" : value.toFixed(3))))))
-      : card && h("p", { class: "notice" }, "There was no validation case, so its quality is not known."),
+      : card && h("p", { class: "notice" }, model.can_segment ? "There was no validation case, so its quality is not known." : "Pretrained: it cannot segment yet. Begin a training with it."),
     h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
   );
 }
