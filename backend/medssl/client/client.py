@@ -21,6 +21,7 @@ from medssl.client.records import (
     Job,
     KnownProject,
     Model,
+    Options,
     Project,
     ServiceInfo,
     Upload,
@@ -29,6 +30,7 @@ from medssl.client.records import (
     event_of,
     folder_of,
     job_of,
+    options_of,
     project_of,
     record,
     upload_of,
@@ -80,6 +82,10 @@ class Client:
     def device(self) -> Device:
         """Look at processor, memory, disk and GPUs of the engine's computer."""
         return device_of(self.connection.get("/v1/device"))
+
+    def options(self) -> Options:
+        """Name the methods and pretext tasks, and the settings of every effort."""
+        return options_of(self.connection.get("/v1/options"))
 
     def check_computer(self, folder: str | Path | None = None) -> tuple[CheckPoint, ...]:
         """Check the engine's computer; takes some seconds."""

@@ -65,6 +65,27 @@ class CheckPoint:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """A word for how long to learn; settings of a job 'train', of one that refines, and of one 'pretrain'."""
+
+    name: str
+    train: Mapping[str, Any]
+    refine: Mapping[str, Any]
+    pretrain: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen about learning; `method` and `pretext` are the usual choices."""
+
+    methods: tuple[str, ...]
+    method: str
+    pretexts: tuple[str, ...]
+    pretext: str
+    efforts: tuple[Effort, ...]
+
+
+@dataclass(frozen=True)
 class Segment:
     """One structure of a label schema; `terminology` as in the API."""
 
@@ -282,6 +303,12 @@ class Folder:
 def device_of(found: Mapping[str, Any]) -> Device:
     """Make a device of an answer."""
     return record(Device, found, gpus=tuple(record(Gpu, gpu) for gpu in found["gpus"]))
+
+
+def options_of(found: Mapping[str, Any]) -> Options:
+    """Make options of an answer."""
+    lists = {name: tuple(found[name]) for name in ("methods", "pretexts")}
+    return record(Options, found, **lists, efforts=tuple(record(Effort, each) for each in found["efforts"]))
 
 
 def project_of(found: Mapping[str, Any]) -> Project:

@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from medssl.events import Event, Progress
 from medssl.imaging.volume import Grid
 from medssl.jobs import Request, Result, SeenState
+from medssl.jobs.effort import Effort
 from medssl.labels import LabelSchema
 from medssl.learning.card import ModelCard
+from medssl.learning.settings import MethodName, PretextName, PretrainingSettings, TrainingSettings
 from medssl.project import CaseSummary, Role
 
 LARGEST_ID = 2**63 - 1  # of SQLite
@@ -74,6 +76,25 @@ class DeviceView(_View):
     memory_total_bytes: int
     disk_free_bytes: int = Field(description="Where the first allowed folder is.")
     gpus: tuple[GpuView, ...]
+
+
+class EffortView(_View):
+    """One of a few words for how long to learn, and the settings that it stands for."""
+
+    name: Effort
+    train: TrainingSettings = Field(description="Of a training from the start.")
+    refine: TrainingSettings = Field(description="Of one that goes on from a model.")
+    pretrain: PretrainingSettings
+
+
+class OptionsView(_View):
+    """What can be chosen about learning; `method` and `pretext` are the usual choices."""
+
+    methods: tuple[MethodName, ...]
+    method: MethodName
+    pretexts: tuple[PretextName, ...]
+    pretext: PretextName
+    efforts: tuple[EffortView, ...]
 
 
 class ProjectView(_View):
