@@ -25,11 +25,18 @@ FileOption = Annotated[
 ]
 
 
+TemplateOption = Annotated[
+    str,
+    typer.Option("--template", help="A template's name; 'project templates' lists them.", show_default=False),
+]
+
+
 @app.command("new")
 def new(
     folder: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")],
     segments: SegmentsOption = "",
     schema: FileOption = None,
+    template: TemplateOption = "",
     dataset: Annotated[
         Path | None,
         typer.Option(
@@ -45,18 +52,27 @@ def new(
     """Make a new project."""
     from medssl.project import Project
 
-    if dataset is not None and not segments and schema is None:
+    _check_one_source(segments, schema, template, dataset)
+    if dataset is not None:
         from medssl.exchange.datasets import read_dataset
 
         found = read_dataset(dataset)
         labels, names = found.schema, found.channel_names
     else:
-        labels, names = (
-            _schema(segments, schema, dataset),
-            tuple(part.strip() for part in channels.split(",")),
-        )
+        labels = _schema(segments, schema, template)
+        names = tuple(part.strip() for part in channels.split(","))
     with Project.create(folder, labels, names, name) as project:
         _show(project, as_json)
+
+
+@app.command("templates")
+def show_templates(as_json: JsonOption = False) -> None:
+    """List the label schemas that a new project can begin with."""
+    from medssl.templates import list_templates
+
+    found = list_templates()
+    rows = [(t.name, ", ".join(t.label_schema.names)) for t in found]
+    answer(table(("name", "segments"), rows), [t.model_dump(mode="json") for t in found], as_json)
 
 
 @app.command("info")
@@ -76,7 +92,8 @@ def show_or_change_schema(
     """Show the label schema, or change it."""
     with opened(project) as found:
         if segments or schema is not None:
-            found.set_schema(_schema(segments, schema, None, found.schema))
+            _check_one_source(segments, schema)
+            found.set_schema(_schema(segments, schema, "", found.schema))
         labels = found.schema
         rows = [
             (
@@ -113,14 +130,19 @@ def _show(project: Project, as_json: bool) -> None:
     answer("\n".join(lines), content, as_json)
 
 
-def _schema(
-    text: str, file: Path | None, dataset: Path | None, before: LabelSchema | None = None
-) -> LabelSchema:
-    """Read the one source of a schema that was given; a segment that was there keeps colour and code."""
-    if sum((bool(text), file is not None, dataset is not None)) != 1:
+def _check_one_source(*sources: object) -> None:
+    if sum(map(bool, sources)) != 1:
         raise UsageError(
-            "A project needs segments.", "Give exactly one of --segments, --schema and --dataset."
+            "A project needs segments.", "Give exactly one of --segments, --schema, --template and --dataset."
         )
+
+
+def _schema(text: str, file: Path | None, template: str, before: LabelSchema | None = None) -> LabelSchema:
+    """Read the schema that was given; a segment that was there keeps colour and code."""
+    if template:
+        from medssl.templates import find_template
+
+        return find_template(template).label_schema
     try:
         if file is not None:
             return LabelSchema.model_validate_json(file.read_text(encoding="utf-8"))
