@@ -126,8 +126,9 @@ def test_the_worst_slice_is_where_the_doubt_is_on_the_scans_own_axes(
     array[20:23, 6:18, 5:15] = 103  # hardly over the threshold
     prediction = Predictor(make_model(spacing_mm=(1.0, 1.0, 1.0)), "cpu").predict([Volume(array, grid)])
     assert abs(prediction.worst_slice - 21) <= 1
-    assert prediction.worst_region is not None
-    z0, z1, y0, y1, x0, x1 = prediction.worst_region
+    region = prediction.regions[0]
+    z0, y0, x0, z1, y1, x1 = region.box
+    assert abs(region.centre[0] - 21) <= 1
     assert 0 <= z0 < 23
     assert 20 < z1 <= 31
     assert 0 <= y0 < y1 <= 24

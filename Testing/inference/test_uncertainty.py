@@ -96,10 +96,11 @@ def test_the_worst_region_encloses_the_blob_of_doubt(size: tuple[int, int, int])
     doubt = np.zeros(size, np.float32)
     centre = tuple(s // 2 for s in size)
     doubt[centre] = 1
-    region = uncertainty.worst_region(doubt)
-    assert region is not None
+    (region,) = uncertainty.uncertain_regions(doubt)
     for axis, position in enumerate(centre):
-        assert 0 <= region[2 * axis] <= position < region[2 * axis + 1] <= size[axis]
+        assert 0 <= region.box[axis] <= position < region.box[3 + axis] <= size[axis]
+    assert region.centre == centre
+    assert region.share == 1
 
 
 def test_the_worst_region_is_a_part_and_not_the_whole_of_the_uncertain_rim() -> None:
@@ -107,9 +108,9 @@ def test_the_worst_region_is_a_part_and_not_the_whole_of_the_uncertain_rim() -> 
     rim = ball(shape, (20, 20, 20), 14) & ~ball(shape, (20, 20, 20), 13)
     doubt = np.where(rim, np.float32(0.4), np.float32(0))
     doubt[18:24, 30:36, 18:24] = 1
-    region = uncertainty.worst_region(doubt)
-    assert region is not None
-    z0, z1, y0, y1, x0, x1 = region
+    region = uncertainty.uncertain_regions(doubt)[0]
+    z0, y0, x0, z1, y1, x1 = region.box
+    assert doubt[region.centre] == 1
     assert z0 <= 18
     assert z1 >= 24
     assert y1 - y0 < 15
@@ -118,8 +119,19 @@ def test_the_worst_region_is_a_part_and_not_the_whole_of_the_uncertain_rim() -> 
     assert x1 >= 24
 
 
-def test_no_doubt_has_no_worst_region() -> None:
-    assert uncertainty.worst_region(np.zeros((4, 4, 4), np.float32)) is None
+def test_every_place_of_doubt_is_a_region_and_the_worst_comes_first() -> None:
+    doubt = np.zeros((30, 60, 60), np.float32)
+    doubt[3:8, 5:12, 5:12] = 0.8
+    doubt[20:26, 45:55, 45:55] = 0.9
+    doubt[5:10, 45:50, 6:10] = 0.6
+    found = uncertainty.uncertain_regions(doubt)
+    assert [round(float(doubt[region.centre]), 1) for region in found[:2]] == [0.9, 0.8]
+    assert sum(region.share for region in found) <= 1 + 1e-6
+    assert found[0].share > found[1].share >= 0.25 * found[0].share
+
+
+def test_no_doubt_has_no_region() -> None:
+    assert uncertainty.uncertain_regions(np.zeros((4, 4, 4), np.float32)) == ()
 
 
 def test_the_map_takes_the_larger_of_entropy_and_disagreement() -> None:

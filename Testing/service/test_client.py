@@ -13,7 +13,8 @@ from pathlib import Path
 import medssl
 import pytest
 from medssl.client import Client, EngineError
-from medssl.client.records import ServiceInfo, record
+from medssl.client.answers import record
+from medssl.client.records import ServiceInfo
 
 PACKAGE = Path(medssl.__file__).parent
 NEEDED = [*(PACKAGE / "client").glob("*.py"), PACKAGE / "endpoint.py", PACKAGE / "__init__.py"]

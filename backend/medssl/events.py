@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, TypeAdapter
 from medssl.errors import Cancelled
 
 JobState: TypeAlias = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
+RowState: TypeAlias = Literal["done", "skipped", "failed"]
 LogLevel: TypeAlias = Literal["info", "warning", "error"]
 
 
@@ -57,6 +58,19 @@ class Log(_Event):
     level: LogLevel = "info"
 
 
+class Row(_Event):
+    """What became of one scan or case of a job that goes through many: a line of its live table."""
+
+    kind: Literal["row"] = "row"
+    name: str
+    state: RowState
+    volumes_ml: dict[str, Number] = Field(default={}, description="By segment; empty when it failed.")
+    uncertainty: Number | None = Field(default=None, description="0 for certain, 1 for uncertain.")
+    worst_slice: int | None = Field(default=None, description="Index along z, to look at first.")
+    output: str = Field(default="", description="The segmentation, below the job's output folder.")
+    note: str = Field(default="", description="The reason when it failed, or what a person should know.")
+
+
 class State(_Event):
     """The job entered a state; `error` and `remedy` are set when it failed."""
 
@@ -66,7 +80,7 @@ class State(_Event):
     remedy: str = ""
 
 
-Event: TypeAlias = Annotated[Progress | Metric | Log | State, Field(discriminator="kind")]
+Event: TypeAlias = Annotated[Progress | Metric | Log | Row | State, Field(discriminator="kind")]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 

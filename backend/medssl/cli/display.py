@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from medssl.events import Event, Log, Metric, Progress
+from medssl.events import Event, Log, Metric, Progress, State
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,7 +154,7 @@ class TerminalDisplay(Display):
         elif isinstance(event, Log):
             style = {"info": "", "warning": "yellow", "error": "red"}[event.level]
             self._console.print(event.text, style=style, markup=False, highlight=False)
-        elif event.state in ("finished", "failed", "cancelled"):
+        elif isinstance(event, State) and event.state in ("finished", "failed", "cancelled"):
             self._end_stage()
 
     def heading(self, text: str) -> None:

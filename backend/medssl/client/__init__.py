@@ -14,7 +14,7 @@ Standard library and requests only, and Python 3.9; it imports neither torch nor
 from medssl.client.client import Client
 from medssl.client.connection import EngineError
 from medssl.client.events import EventReader
-from medssl.client.local import attach, start_or_attach
+from medssl.client.local import EngineState, attach, engine_state, start_or_attach
 from medssl.client.records import (
     Annotation,
     Case,
@@ -31,11 +31,14 @@ from medssl.client.records import (
     Job,
     KnownProject,
     Model,
+    ModelFact,
     Options,
     Project,
     PseudoLabel,
     Segment,
     ServiceInfo,
+    Suggestion,
+    UncertainRegion,
     Upload,
 )
 
@@ -49,6 +52,7 @@ __all__ = [
     "Device",
     "Effort",
     "EngineError",
+    "EngineState",
     "Event",
     "EventReader",
     "Folder",
@@ -58,12 +62,16 @@ __all__ = [
     "Job",
     "KnownProject",
     "Model",
+    "ModelFact",
     "Options",
     "Project",
     "PseudoLabel",
     "Segment",
     "ServiceInfo",
+    "Suggestion",
+    "UncertainRegion",
     "Upload",
     "attach",
+    "engine_state",
     "start_or_attach",
 ]

@@ -90,6 +90,10 @@ class Connection:
         """Ask for a text."""
         return self._send("GET", path, None).text
 
+    def content(self, path: str, timeout_s: float) -> bytes:
+        """Ask for a small file."""
+        return self._send("GET", path, None, timeout_s=timeout_s).content
+
     def change(
         self,
         method: str,

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 
 import requests
 
+from medssl.client.answers import event_of
 from medssl.client.connection import Connection, EngineError
-from medssl.client.records import Event, event_of
+from medssl.client.records import Event
 
 _SILENCE_S = 40.0  # the service says something every ten seconds
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 10.0

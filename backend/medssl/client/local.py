@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,50 @@ _LARGEST_LOG_BYTES = 5 << 20
 _START = "import sys; from medssl.cli import main; sys.argv[0] = 'medssl'; main()"
 # What an embedding program, such as 3D Slicer, sets for its own Python only.
 _FOREIGN = ("PYTHONHOME", "PYTHONNOUSERSITE")
+# What leads another Python astray as well.
+_FOREIGN_TO_OTHERS = (
+    *_FOREIGN,
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONEXECUTABLE",
+    "PYTHONUSERBASE",
+    "__PYVENV_LAUNCHER__",
+)
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What is known of this user's engine without talking to it for long.
+
+    Attributes:
+        running: whether it answers.
+        url: where it is, or was last; empty when it never ran.
+        version: of its MedSSL.
+        process_id: of its process; 0 when it never ran.
+        fits: whether this client can talk to it.
+        log: the file in which it tells what goes wrong.
+    """
+
+    running: bool
+    url: str
+    version: str
+    process_id: int
+    fits: bool
+    log: Path
+
+
+def engine_state(folder: Path | None = None) -> EngineState:
+    """Look at the file that the engine leaves, and whether it answers; raises nothing and starts nothing.
+
+    Args:
+        folder: where the service keeps its state, when that is not the usual place.
+    """
+    folder = folder or state_folder()
+    found = read_endpoint(folder)
+    if found is None:
+        return EngineState(False, "", "", 0, True, folder / LOG_FILE)
+    running, fits = _answers(found), found.api == API
+    return EngineState(running, found.url, found.version, found.process_id, fits, folder / LOG_FILE)
 
 
 def attach(folder: Path | None = None, *, timeout_s: float = 30.0) -> Client | None:
@@ -65,8 +110,9 @@ def start_or_attach(
         roots: folders that the engine must be allowed to touch, beside its usual ones. An idle engine
             without them is started anew.
         folder: where the service keeps its state, when that is not the usual place.
-        environment: of the new process; this process's own, without what belongs to an embedding program,
-            when left out.
+        environment: of the new process. When left out, this process's own without what an embedding program
+            sets for its own Python; with another `python`, without anything that is meant for this one. In
+            3D Slicer, give `slicer.util.startupEnvironment()`, which is also free of its library paths.
         arguments: more options of `medssl serve`.
         timeout_s: see `Client`.
         start_s: how long the start may take.
@@ -87,6 +133,9 @@ def start_or_attach(
         wanted = [Path.home(), *wanted]
     options = [part for root in wanted for part in ("--root", str(root))]
     command = [str(python or sys.executable), "-c", _START, "serve", *options, *arguments]
+    if environment is None:
+        foreign = _FOREIGN if python is None else _FOREIGN_TO_OTHERS
+        environment = {name: value for name, value in os.environ.items() if name not in foreign}
     process = _start([*command, "--state-folder", str(folder)], folder, environment)
     deadline = time.monotonic() + start_s
     while time.monotonic() < deadline:
@@ -132,12 +181,8 @@ def _end(client: Client, folder: Path, wanted: Sequence[Path]) -> None:
         time.sleep(_LOOK_S)
 
 
-def _start(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None
-) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a process that does not end with this one."""
-    if environment is None:
-        environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     detached: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
-
-T = TypeVar("T")
-
-
-def record(kind: type[T], found: Mapping[str, Any], **nested: Any) -> T:
-    """Make a record of an answer; `nested` replaces fields that are records themselves."""
-    # Every kind below is a dataclass; Python 3.9 has no type that says so.
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # see above
-    values = {name: found[name] for name in names if name in found}
-    return kind(**{**values, **nested})
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -157,11 +147,30 @@ class Annotation:
     seconds: float | None
     created: str
     withdrawn: bool
+    restored_from: int | None = None
+
+
+@dataclass(frozen=True)
+class UncertainRegion:
+    """A part of a proposal that deserves a look, in voxels of the case.
+
+    Attributes:
+        box: first voxel and the voxel after the last, each (z, y, x).
+        centre: the voxel (z, y, x) to show first.
+        share: part of the proposal's whole uncertainty in the box, 0 .. 1.
+    """
+
+    box: tuple[int, ...]
+    centre: tuple[int, int, int]
+    share: float
 
 
 @dataclass(frozen=True)
 class PseudoLabel:
-    """What a model proposes for a case; `worst_slice` is an index along z."""
+    """What a model proposes for a case; `worst_slice` is an index along z.
+
+    `regions` are the places to look at, the most uncertain first.
+    """
 
     id: int
     case_id: int
@@ -173,6 +182,7 @@ class PseudoLabel:
     worst_region: tuple[int, ...] | None
     created: str
     decision: str | None
+    regions: tuple[UncertainRegion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,13 +201,32 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Suggestion:
+    """The case to work on next and the reason, for a person; no case when nothing is left to do.
+
+    `why` is 'typical', 'unlike', 'uncertain', 'next' or 'done'.
+    """
+
+    case: CaseSummary | None
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Event:
-    """What a job reported: a `progress`, `metric`, `log` or `state`; the fields of the others are empty.
+    """What a job reported: `progress`, `metric`, `log`, `row` or `state`; the fields of others are empty.
 
     Attributes:
         number: of the event in its job, from 1.
         time: seconds since 1970-01-01 UTC.
         left_s: estimated seconds to the end of the stage.
+        name: of the curve of a metric, or of the scan or case of a row.
+        state: of the job; or of a row: 'done', 'skipped' or 'failed'.
+        volumes_ml: of a row, by segment.
+        uncertainty: of a row, 0 for certain, 1 for uncertain.
+        worst_slice: of a row, an index along z.
+        output: of a row: the segmentation, below the job's output folder.
+        note: of a row: why it failed, or what a person should know.
     """
 
     number: int
@@ -215,6 +244,11 @@ class Event:
     state: str = ""
     error: str = ""
     remedy: str = ""
+    volumes_ml: Mapping[str, float] = field(default_factory=dict)
+    uncertainty: float | None = None
+    worst_slice: int | None = None
+    output: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -260,6 +294,15 @@ class Model:
 
 
 @dataclass(frozen=True)
+class ModelFact:
+    """One line of a comparison of models: what it is about, and what each model's card says."""
+
+    name: str
+    values: tuple[str, ...]
+    differs: bool
+
+
+@dataclass(frozen=True)
 class Grid:
     """Where voxels lie, in LPS millimetres, ordered x, y, z."""
 
@@ -298,65 +341,3 @@ class Folder:
     folder: str | None
     entries: tuple[FolderEntry, ...]
     complete: bool
-
-
-def device_of(found: Mapping[str, Any]) -> Device:
-    """Make a device of an answer."""
-    return record(Device, found, gpus=tuple(record(Gpu, gpu) for gpu in found["gpus"]))
-
-
-def options_of(found: Mapping[str, Any]) -> Options:
-    """Make options of an answer."""
-    lists = {name: tuple(found[name]) for name in ("methods", "pretexts")}
-    return record(Options, found, **lists, efforts=tuple(record(Effort, each) for each in found["efforts"]))
-
-
-def project_of(found: Mapping[str, Any]) -> Project:
-    """Make a project of an answer."""
-    schema = found["label_schema"]
-    segments = tuple(record(Segment, each, colour=tuple(each["colour"])) for each in schema["segments"])
-    names = tuple(found["channel_names"])
-    return record(
-        Project, found, channel_names=names, segments=segments, mirror_axes=tuple(schema["mirror_axes"])
-    )
-
-
-def case_of(found: Mapping[str, Any]) -> Case:
-    """Make a case of an answer."""
-    annotation, proposal = found["annotation"], found["pseudo_label"]
-    region = proposal and proposal["worst_region"]
-    return record(
-        Case,
-        found,
-        channels=tuple(found["channels"]),
-        notes=tuple(found["notes"]),
-        annotation=annotation and record(Annotation, annotation),
-        pseudo_label=proposal
-        and record(PseudoLabel, proposal, worst_region=None if region is None else tuple(region)),
-    )
-
-
-def event_of(number: int, found: Mapping[str, Any]) -> Event:
-    """Make an event of an answer; numbers that JSON does not have come as text, such as 'nan'."""
-    numbers = {name: float(found[name]) for name in ("time", "done", "total", "value") if name in found}
-    left = found.get("left_s")
-    return record(
-        Event, found, **{**numbers, "number": number, "left_s": None if left is None else float(left)}
-    )
-
-
-def job_of(found: Mapping[str, Any]) -> Job:
-    """Make a job of an answer."""
-    progress = found["progress"]
-    return record(Job, found, progress=progress and event_of(0, progress))
-
-
-def upload_of(found: Mapping[str, Any]) -> Upload:
-    """Make an upload of an answer."""
-    grid = {name: tuple(values) for name, values in found["grid"].items()}
-    return record(Upload, found, grid=record(Grid, grid))
-
-
-def folder_of(found: Mapping[str, Any]) -> Folder:
-    """Make a folder of an answer."""
-    return record(Folder, found, entries=tuple(record(FolderEntry, each) for each in found["entries"]))

@@ -78,6 +78,8 @@ def segment_folder(
     with locked(output), staging_folder(output / FOLDER) as staging:
         run = _Run(predictor, output, settings, Ledger(output), staging)
         rows, waiting = run.look(sources)
+        for known in rows:
+            monitor.emit(known.as_event(output))
         _progress(monitor, rows, len(sources), time.monotonic(), 0)
         began, first = time.monotonic(), len(rows)
         for outcome in overlapped(waiting, run.stages(monitor), lambda: monitor.cancelled):
@@ -85,6 +87,7 @@ def segment_folder(
             if row is None:
                 continue
             rows.append(row)
+            monitor.emit(row.as_event(output))
             if row.state == "failed":
                 monitor.log(row.note, "warning")
             _progress(monitor, rows, len(sources), began, len(rows) - first)

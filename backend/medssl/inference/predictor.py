@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,11 +17,10 @@ from medssl.inference.components import keep_largest
 from medssl.inference.convolutions import fast_convolutions
 from medssl.inference.sliding import slide
 from medssl.inference.uncertainty import (
-    Region,
     case_score,
     disagreement,
+    uncertain_regions,
     uncertainty_map,
-    worst_region,
     worst_slice,
 )
 from medssl.labels import LabelSchema, MirrorAxis
@@ -32,6 +31,7 @@ from medssl.learning.model import Model
 from medssl.learning.plan import Triple
 from medssl.learning.preprocessing import Prepared, WayBack, prepare
 from medssl.learning.settings import DeviceName
+from medssl.project import UncertainRegion
 
 _ARRAY_AXIS: dict[MirrorAxis, int] = {"up-down": 0, "front-back": 1, "left-right": 2}
 _LARGE = 1 << 26  # numbers; larger results are kept in 16 bits (256 MiB would be needed in 32)
@@ -62,7 +62,7 @@ class Prediction:
         uncertainty: (z, y, x), 0 certain to 1 uncertain; None when it was not asked for.
         score: 0 for a certain to 1 for an uncertain case, see `case_score`.
         worst_slice: index along z of the slice to look at first.
-        worst_region: the box to look at first, `(z0, z1, y0, y1, x0, x1)`, half open; None without any doubt.
+        regions: where to look, the most uncertain first; empty without any doubt.
         volumes_ml: volume of each segment in ml, by name.
     """
 
@@ -70,7 +70,7 @@ class Prediction:
     uncertainty: NDArray[np.float32] | None
     score: float
     worst_slice: int
-    worst_region: Region | None
+    regions: tuple[UncertainRegion, ...]
     volumes_ml: dict[str, float]
 
 
@@ -163,7 +163,6 @@ class Predictor:
             score = case_score(opinion.probabilities)
         # Where to look is found on the plan's grid, whose voxels are as large as the network sees them.
         turned = opinion.way.canonical.undo(doubt.numpy())
-        region = worst_region(turned)
         counts = np.zeros(256, np.int64)
         for plane in values:
             counts += np.bincount(plane.ravel(), minlength=256)
@@ -174,7 +173,7 @@ class Predictor:
             worst_slice=_onto(
                 worst_slice(turned, opinion.way.canonical.undo(found.numpy())), turned.shape[0], grid.shape[0]
             ),
-            worst_region=None if region is None else _region_onto(region, turned.shape, grid),
+            regions=tuple(_region_onto(r, turned.shape, grid) for r in uncertain_regions(turned)),
             volumes_ml={s.name: float(counts[s.value]) * grid.voxel_ml for s in self.schema.segments},
         )
 
@@ -216,12 +215,13 @@ def _onto(index: int, before: int, after: int) -> int:
     return min(after - 1, int((index + 0.5) * after / before))
 
 
-def _region_onto(region: Region, shape: tuple[int, ...], grid: Grid) -> Region:
-    def bounds() -> Iterator[int]:
-        for axis, (before, after) in enumerate(zip(shape, grid.shape, strict=True)):
-            start = int(region[2 * axis] * after / before)
-            yield start
-            yield max(start + 1, min(after, math.ceil(region[2 * axis + 1] * after / before)))
-
-    z0, z1, y0, y1, x0, x1 = bounds()
-    return z0, z1, y0, y1, x0, x1
+def _region_onto(region: UncertainRegion, shape: tuple[int, ...], grid: Grid) -> UncertainRegion:
+    """Bring a region onto a finer or coarser grid over the same space."""
+    first, last, centre = [], [], []
+    for axis, (before, after) in enumerate(zip(shape, grid.shape, strict=True)):
+        start = int(region.box[axis] * after / before)
+        first.append(start)
+        last.append(max(start + 1, min(after, math.ceil(region.box[3 + axis] * after / before))))
+        centre.append(_onto(region.centre[axis], before, after))
+    (z0, y0, x0), (z1, y1, x1), (z, y, x) = first, last, centre
+    return UncertainRegion((z0, y0, x0, z1, y1, x1), (z, y, x), region.share)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Literal, TypeAlias
 
+from medssl.events import Row, RowState
 from medssl.inference.ledger import Ledger, Measurements, TableRow
-
-RowState: TypeAlias = Literal["done", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,19 @@ class FolderRow:
     output: Path | None = None
     measured: Measurements | None = None
     note: str = ""
+
+    def as_event(self, output: Path) -> Row:
+        """The row as those who watch the run see it; `output` is the run's output folder."""
+        measured = self.measured
+        return Row(
+            name=self.scan,
+            state=self.state,
+            volumes_ml={} if measured is None else measured.volumes_ml,
+            uncertainty=None if measured is None else measured.score,
+            worst_slice=None if measured is None else measured.worst_slice,
+            output=_where(self, output),
+            note=self.note,
+        )
 
 
 @dataclass(frozen=True)
@@ -89,5 +100,8 @@ def _line(row: FolderRow, output: Path, segments: Sequence[str]) -> list[str]:
     if row.measured is not None:
         volumes = [f"{row.measured.volumes_ml[name]:.4f}" for name in segments]
         measured = [*volumes, f"{row.measured.score:.4f}", str(row.measured.worst_slice)]
-    where = row.output.relative_to(output).as_posix() if row.output else ""
-    return [row.scan, row.state, *measured, where, str(row.source), row.note]
+    return [row.scan, row.state, *measured, _where(row, output), str(row.source), row.note]
+
+
+def _where(row: FolderRow, output: Path) -> str:
+    return row.output.relative_to(output).as_posix() if row.output else ""

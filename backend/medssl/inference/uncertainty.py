@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Region: TypeAlias = tuple[int, int, int, int, int, int]
+from medssl.project import UncertainRegion
 
 _SLAB_VOXELS = 4_000_000  # voxels worked on at once: bounds the memory of a large scan's intermediate results
 _CERTAIN = 0.01  # uncertainty up to which nobody needs to look
-_COARSE_SIDE = 64  # cells a side on which the worst region is searched; finer would not move it visibly
+_COARSE_SIDE = 64  # cells a side on which regions are searched; finer would not move them visibly
+_MOST_REGIONS = 8
+_WORTH_A_LOOK = 0.25  # of what the worst region holds
 
 
 def entropy(probabilities: Tensor) -> Tensor:
@@ -113,34 +114,46 @@ def worst_slice(uncertainty: NDArray[np.float32], found: NDArray[np.bool_]) -> i
     return int(np.argmax(doubt / np.sqrt(area + typical)))
 
 
-def worst_region(uncertainty: NDArray[np.float32]) -> Region | None:
-    """The box that holds the most uncertainty: where a correction is most likely needed.
+def uncertain_regions(uncertainty: NDArray[np.float32]) -> tuple[UncertainRegion, ...]:
+    """The boxes that hold the most uncertainty: where corrections are most likely needed, the worst first.
 
-    Its sides are a third of the extent of all voxels that are at least a quarter as uncertain as the most
-    uncertain one.
+    Their sides are a third of the extent of all voxels that are at least a quarter as uncertain as the most
+    uncertain one. Each is the box that holds the most of what the boxes before it have left; one that would
+    hold less than a quarter of what the first holds is no region any more.
 
     Args:
         uncertainty: `(z, y, x)`, 0..1.
 
     Returns:
-        `(z0, z1, y0, y1, x0, x1)`, half open, in voxels; None when no voxel is uncertain.
+        Boxes and centres in voxels; none when no voxel is uncertain.
     """
     most = float(uncertainty.max())
     bounds = _bounds(uncertainty > most / 4) if most > _CERTAIN else None
     if bounds is None:
-        return None
+        return ()
     part = uncertainty[tuple(slice(start, stop) for start, stop in bounds)]
     cell = [-(-side // _COARSE_SIDE) for side in part.shape]
-    coarse = _block_means(part, cell)
-    sides = [max(1, round(side / 3)) for side in coarse.shape]
-    sums = _box_sums(coarse, sides)
-    corner = np.unravel_index(int(sums.argmax()), sums.shape)
-    region: list[int] = []
-    for (start, stop), first, side, size in zip(bounds, corner, sides, cell, strict=True):
-        begin = start + int(first) * size
-        region += [begin, min(begin + side * size, stop)]
-    z0, z1, y0, y1, x0, x1 = region
-    return z0, z1, y0, y1, x0, x1
+    left = _block_means(part, cell).astype(np.float64)
+    sides = [max(1, round(side / 3)) for side in left.shape]
+    total, worst, found = float(left.sum()), 0.0, list[UncertainRegion]()
+    while len(found) < _MOST_REGIONS:
+        corner, amount = _fullest_box(left, sides)
+        worst = worst or amount
+        if amount < _WORTH_A_LOOK * worst:
+            break
+        inside = left[tuple(slice(c, c + side) for c, side in zip(corner, sides, strict=True))]
+        core = [max(1, side // 3) for side in sides]
+        densest, _ = _fullest_box(inside, core)
+        first, last, centre = [], [], []
+        for axis, (start, stop) in enumerate(bounds):
+            begin, size = start + corner[axis] * cell[axis], cell[axis]
+            first.append(begin)
+            last.append(min(begin + sides[axis] * size, stop))
+            centre.append(min(begin + int((densest[axis] + core[axis] / 2) * size), stop - 1))
+        (z0, y0, x0), (z1, y1, x1), (z, y, x) = first, last, centre
+        found.append(UncertainRegion((z0, y0, x0, z1, y1, x1), (z, y, x), amount / total))
+        inside[...] = 0
+    return tuple(found)
 
 
 def _slabs(shape: torch.Size) -> Iterator[slice]:
@@ -162,6 +175,13 @@ def _bounds(mask: NDArray[np.bool_]) -> list[tuple[int, int]] | None:
     return bounds
 
 
+def _fullest_box(array: NDArray[np.float64], sides: list[int]) -> tuple[list[int], float]:
+    """First corner and sum of the box of `sides` with the largest sum."""
+    sums = _box_sums(array, sides)
+    corner = np.unravel_index(int(sums.argmax()), sums.shape)
+    return [int(index) for index in corner], float(sums[corner])
+
+
 def _block_means(array: NDArray[np.float32], cell: list[int]) -> NDArray[np.float32]:
     """Means of blocks of `cell` voxels; blocks that reach over the end are filled up with zeros."""
     means: NDArray[np.float32] = array
@@ -172,9 +192,9 @@ def _block_means(array: NDArray[np.float32], cell: list[int]) -> NDArray[np.floa
     return means
 
 
-def _box_sums(array: NDArray[np.float32], sides: list[int]) -> NDArray[np.float64]:
+def _box_sums(array: NDArray[np.float64], sides: list[int]) -> NDArray[np.float64]:
     """Sums over all boxes of `sides` that lie inside, by their first corner."""
-    sums = array.astype(np.float64)
+    sums = array
     for axis, side in enumerate(sides):
         ends = np.cumsum(sums, axis=axis)
         before = np.insert(ends, 0, 0, axis=axis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from medssl.errors import Cancelled, DataError, MedSSLError
-from medssl.events import Monitor
+from medssl.events import Monitor, Row
 from medssl.imaging.reading import read_volume
 from medssl.inference.predictor import Prediction, Predictor
 from medssl.jobs.requests import ProposeRequest
@@ -38,11 +38,13 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
         except (MedSSLError, torch.OutOfMemoryError, MemoryError) as error:
             failed[case.name] = str(error) or "There is not enough memory for this scan."
             monitor.log(f"{case.name}: {failed[case.name]}", "warning")
+            monitor.emit(Row(name=case.name, state="failed", note=failed[case.name]))
         else:
             _keep(project, case, prediction, record.id)
             proposals.append(
                 Proposal(case=case.name, score=prediction.score, volumes_ml=prediction.volumes_ml)
             )
+            monitor.emit(_row(case, prediction))
         pace.count()
         monitor.progress("propose", number, len(todo), pace.seconds_for(len(todo) - number))
     if failed and not proposals:
@@ -68,12 +70,18 @@ def _cases(project: Project, request: ProposeRequest) -> list[Case]:
     return waiting
 
 
+def _row(case: Case, prediction: Prediction) -> Row:
+    return Row(
+        name=case.name,
+        state="done",
+        volumes_ml=prediction.volumes_ml,
+        uncertainty=prediction.score,
+        worst_slice=prediction.worst_slice,
+    )
+
+
 def _keep(project: Project, case: Case, prediction: Prediction, model_id: str) -> None:
     assert prediction.uncertainty is not None
-    region = prediction.worst_region
-    if region is not None:
-        z0, z1, y0, y1, x0, x1 = region
-        region = (z0, y0, x0, z1, y1, x1)  # a project keeps the two corners
     project.add_pseudo_label(
         case,
         prediction.values,
@@ -81,5 +89,6 @@ def _keep(project: Project, case: Case, prediction: Prediction, model_id: str) -
         score=prediction.score,
         model_id=model_id,
         worst_slice=prediction.worst_slice,
-        worst_region=region,
+        worst_region=prediction.regions[0].box if prediction.regions else None,
+        regions=prediction.regions,
     )

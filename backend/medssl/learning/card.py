@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +35,44 @@ class ModelCard(BaseModel):
         default=None,
         description="Mean Dice of each segment over the validation cases; None without such cases.",
     )
+
+
+class CardLine(BaseModel):
+    """One fact of several models' cards side by side."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="Of the fact, such as 'steps' or 'validation dice, Liver'.")
+    values: tuple[str, ...] = Field(description="What each card says; '-' where it says nothing.")
+    differs: bool
+
+
+def compare_cards(cards: Sequence[ModelCard]) -> tuple[CardLine, ...]:
+    """Lay cards side by side, one line a fact, without the facts that no card has."""
+    told = [_facts(card) for card in cards]
+    names = dict.fromkeys(name for facts in told for name in facts)
+    lines = []
+    for name in names:
+        values = tuple(facts.get(name, "-") for facts in told)
+        lines.append(CardLine(name=name, values=values, differs=len(set(values)) > 1))
+    return tuple(lines)
+
+
+def _facts(card: ModelCard) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    for name, value in card.model_dump(mode="json").items():
+        title = name.replace("_", " ")
+        if isinstance(value, dict):
+            facts |= {f"{title}, {key}": _text(each) for key, each in value.items()}
+        elif value is not None:
+            facts[title] = _text(value)
+    return facts
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(_text, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def read_card(folder: Path) -> ModelCard:

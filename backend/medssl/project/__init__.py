@@ -15,6 +15,8 @@ from medssl.project.records import (
     Region,
     Role,
     SortKey,
+    Suggestion,
+    UncertainRegion,
 )
 
 __all__ = [
@@ -32,4 +34,6 @@ __all__ = [
     "Region",
     "Role",
     "SortKey",
+    "Suggestion",
+    "UncertainRegion",
 ]

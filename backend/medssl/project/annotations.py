@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session
 
-from medssl.errors import GridError, LabelError, UsageError
+from medssl.errors import GridError, LabelError, NotFoundError, ProjectError, UsageError
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels, write_labels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.volume import Grid
@@ -23,7 +24,7 @@ from medssl.project.lookup import annotations_of, load_case
 from medssl.project.records import Annotation, Case, CaseRef, DecisionKind
 from medssl.project.schema import read_schema
 from medssl.project.store import Store, next_number, now
-from medssl.storage import publish, remove_partial_files, staging_folder
+from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,41 @@ def save_annotation(
         write_labels(staged, drawn, grid, schema)
         with store.database.writing() as session:
             return add_version(store, session, case, staged, values_in(drawn), provenance)
+
+
+def restore_annotation(
+    store: Store, case_ref: CaseRef, version: int, author: str, seconds: float | None
+) -> Annotation:
+    """Let an older version count again, as a new one; see `Project.restore_annotation`."""
+    provenance = Provenance("drawn", author, seconds)
+    with store.database.reading() as session:
+        case = load_case(store, session, case_ref)
+        of_case = tables.Annotation.case_id == case.id
+        row = session.scalar(select(tables.Annotation).where(of_case, tables.Annotation.version == version))
+        if row is None:
+            raise NotFoundError(
+                f"The case '{case.name}' has no annotation with version {version}.", "List the versions."
+            )
+        present, path = row.label_values, store.to_path(row.path)
+    with staged_labels(store, case) as staged:
+        copy_labels(path, staged, "Restore another version, or draw it again.")
+        with store.database.writing() as session:
+            return add_version(store, session, case, staged, present, provenance, version)
+
+
+def copy_labels(source: Path, target: Path, remedy: str) -> None:
+    """Copy a label map; `remedy` says what to do when somebody took it away.
+
+    Raises:
+        ProjectError: it is not there.
+        StorageError: the disk is full.
+    """
+    try:
+        shutil.copyfile(source, target)
+    except FileNotFoundError as error:
+        raise ProjectError(f"The label map {source} is no longer there.", remedy) from error
+    except OSError as error:
+        raise storage_error(error, target) from error
 
 
 @contextmanager
@@ -122,6 +158,7 @@ def add_version(
     staged: Path,
     label_values: list[int],
     provenance: Provenance,
+    restored_from: int | None = None,
 ) -> Annotation:
     """Make a written file the next version of a case's annotation, in the caller's writing transaction.
 
@@ -145,6 +182,7 @@ def add_version(
         label_values=label_values,
         created=now(),
         current=True,
+        restored_from=restored_from,
     )
     session.add(annotation)
     session.flush()

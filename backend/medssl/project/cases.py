@@ -18,6 +18,7 @@ from medssl.project import tables
 from medssl.project.lookup import AnySelect, case_state, find_case, summaries, to_summary, with_state
 from medssl.project.records import CaseRef, CaseState, CaseSummary, Role, SortKey
 from medssl.project.store import Store, checked_name, folder_name, now, search_name, sort_name
+from medssl.project.traits import brightness, extents_mm
 from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
 
 _STATE_ORDER: dict[str, int] = {"proposed": 0, "new": 1, "rejected": 2, "annotated": 3}  # most to do first
@@ -37,10 +38,11 @@ def add_case(
         )
     with store.database.reading() as session:
         _check_is_new(session, name)
-    notes = _read_all(name, paths)
+    traits, notes = _look_through(name, paths)
     if not copy:
         with store.database.writing() as session:
-            return _insert(store, session, name, _free_folder(store, session, name), paths, role), notes
+            folder = _free_folder(store, session, name)
+            return _insert(store, session, name, folder, paths, role, traits), notes
     images = store.folder / "images"
     with staging_folder(images) as staging:
         remove_partial_files(images)
@@ -52,7 +54,7 @@ def add_case(
         with store.database.writing() as session:
             folder = _free_folder(store, session, name)
             lasting = [images / folder / copied.name for copied in copies]
-            case_id = _insert(store, session, name, folder, lasting, role)
+            case_id = _insert(store, session, name, folder, lasting, role, traits)
             publish(staging / "case", images / folder)
             return case_id, notes
 
@@ -114,23 +116,28 @@ def _check_is_new(session: Session, name: str) -> None:
         raise ProjectError(f"The project has a case '{name}' already.", "Give the new case another name.")
 
 
-def _read_all(name: str, paths: Sequence[Path]) -> tuple[str, ...]:
-    """Read every channel once: a damaged file is told now, with its name, and not while training."""
+def _look_through(name: str, paths: Sequence[Path]) -> tuple[list[float], tuple[str, ...]]:
+    """Read every channel once, and return the scan's traits and what is notable about its images.
+
+    A damaged file is told now, with its name, and not while training.
+    """
     first: Grid | None = None
+    traits: list[float] = []
     notes: list[str] = []
     for path in paths:
         volume = read_volume(path)
-        grid = volume.grid
         notes += volume.notes
         if first is None:
-            first = grid
-        elif not first.agrees_with(grid):
+            first = volume.grid
+            traits = extents_mm(first)
+        elif not first.agrees_with(volume.grid):
             raise GridError(
                 f"The channels of case '{name}' lie on different grids: {paths[0]} has {_describe(first)}, "
-                f"{path} has {_describe(grid)}.",
+                f"{path} has {_describe(volume.grid)}.",
                 "Resample them onto one grid first.",
             )
-    return tuple(notes)
+        traits += brightness(volume)
+    return traits, tuple(notes)
 
 
 def _describe(grid: Grid) -> str:
@@ -152,7 +159,15 @@ def _free_folder(store: Store, session: Session, name: str) -> str:
         number += 1
 
 
-def _insert(store: Store, session: Session, name: str, folder: str, paths: Sequence[Path], role: Role) -> int:
+def _insert(
+    store: Store,
+    session: Session,
+    name: str,
+    folder: str,
+    paths: Sequence[Path],
+    role: Role,
+    traits: list[float],
+) -> int:
     _check_is_new(session, name)
     row = tables.Case(
         name=name,
@@ -161,6 +176,7 @@ def _insert(store: Store, session: Session, name: str, folder: str, paths: Seque
         folder=folder,
         role=role,
         added=now(),
+        traits=traits,
     )
     session.add(row)
     session.flush()

@@ -17,6 +17,7 @@ from medssl.project.records import (
     DecisionKind,
     PseudoLabel,
     Region,
+    UncertainRegion,
 )
 from medssl.project.store import Store, checked_name
 
@@ -143,6 +144,7 @@ def to_pseudo_label(store: Store, row: tables.PseudoLabel, decision: DecisionKin
         worst_region=None if row.worst_region is None else _to_region(row.worst_region),
         created=row.created,
         decision=decision,
+        regions=tuple(_to_uncertain(found) for found in row.regions or ()),
     )
 
 
@@ -169,7 +171,13 @@ def _to_annotation(store: Store, row: AnyRow) -> Annotation:
         seconds=decision.seconds,
         created=annotation.created,
         withdrawn=decision.undone is not None,
+        restored_from=annotation.restored_from,
     )
+
+
+def _to_uncertain(found: dict[str, Any]) -> UncertainRegion:
+    z, y, x = found["centre"]
+    return UncertainRegion(_to_region(found["box"]), (z, y, x), found["share"])
 
 
 def _to_region(numbers: list[int]) -> Region:

@@ -105,7 +105,13 @@ _FIRST = (
 
 _PRETRAINED = ("ALTER TABLE model ADD COLUMN can_segment BOOLEAN NOT NULL DEFAULT 1",)
 
-MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, _PRETRAINED)
+_REVIEW = (
+    'ALTER TABLE "case" ADD COLUMN traits JSON',
+    "ALTER TABLE annotation ADD COLUMN restored_from INTEGER",
+    "ALTER TABLE pseudo_label ADD COLUMN regions JSON",
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, _PRETRAINED, _REVIEW)
 """The statements that lead from version i to i + 1."""
 
 

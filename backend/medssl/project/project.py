@@ -15,7 +15,7 @@ from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_volume
 from medssl.labels import LabelSchema
 from medssl.project import cases, jobs, lookup, models, opening, review, schema
-from medssl.project.annotations import save_annotation
+from medssl.project.annotations import restore_annotation, save_annotation
 from medssl.project.models import LATEST
 from medssl.project.records import (
     Annotation,
@@ -29,7 +29,10 @@ from medssl.project.records import (
     Region,
     Role,
     SortKey,
+    Suggestion,
+    UncertainRegion,
 )
+from medssl.project.suggestion import suggest
 
 
 class Project:
@@ -210,6 +213,17 @@ class Project:
             case_id = lookup.find_case(session, case).id
             return lookup.annotations_of(self._store, session, case_id)
 
+    def restore_annotation(
+        self, case: CaseRef, version: int, *, author: str = "", seconds: float | None = None
+    ) -> Annotation:
+        """Let an older version of a case's annotation count again: as a new version with the same labels.
+
+        Raises:
+            NotFoundError: there is no such version.
+            LabelError: it holds segments that the schema has no more.
+        """
+        return restore_annotation(self._store, case, version, author, seconds)
+
     def read_annotation(self, annotation: Annotation) -> NDArray[np.uint8]:
         """Read the label values (z, y, x) of an annotation, on the grid of its case."""
         return read_labels(annotation.path).volume.array
@@ -224,6 +238,7 @@ class Project:
         model_id: str,
         worst_slice: int,
         worst_region: Region | None = None,
+        regions: Sequence[UncertainRegion] = (),
     ) -> PseudoLabel:
         """Keep what a model proposes for a case; it replaces an older proposal in the review.
 
@@ -235,6 +250,7 @@ class Project:
             model_id: who proposes.
             worst_slice: index along z of the most uncertain slice.
             worst_region: first voxel and the voxel after the last, each (z, y, x).
+            regions: where a person should look, the most uncertain first.
 
         Raises:
             LabelError, GridError: see `save_annotation`.
@@ -249,6 +265,7 @@ class Project:
             model_id=model_id,
             worst_slice=worst_slice,
             worst_region=worst_region,
+            regions=regions,
         )
 
     def read_pseudo_label(self, pseudo_label: PseudoLabel) -> NDArray[np.uint8]:
@@ -258,6 +275,14 @@ class Project:
     def read_uncertainty(self, pseudo_label: PseudoLabel) -> NDArray[np.float32]:
         """Read the uncertainty (z, y, x) of a proposal, 0 certain .. 1 uncertain."""
         return np.asarray(read_volume(pseudo_label.uncertainty_path).array, dtype=np.float32)
+
+    def suggest(self) -> Suggestion:
+        """Suggest which case to work on next, with a reason for a person.
+
+        The most uncertain proposal comes first. Without proposals, it is the scan to annotate next: the most
+        typical one, then the one that stands best for those unlike the annotated ones.
+        """
+        return suggest(self._store)
 
     def review_queue(self) -> list[CaseSummary]:
         """Return the cases whose proposal waits for a decision, the most uncertain first."""

@@ -13,6 +13,7 @@ Role: TypeAlias = Literal["training", "validation", "excluded"]
 CaseState: TypeAlias = Literal["new", "proposed", "annotated", "rejected"]
 DecisionKind: TypeAlias = Literal["drawn", "accepted", "corrected", "rejected"]
 SortKey: TypeAlias = Literal["name", "score", "state", "added"]
+SuggestionKind: TypeAlias = Literal["typical", "unlike", "uncertain", "next", "done"]
 Region: TypeAlias = tuple[int, int, int, int, int, int]
 
 
@@ -28,6 +29,7 @@ class Annotation:
         author: who; empty when not told.
         seconds: time the person spent; None when not measured.
         withdrawn: taken back by an undo; the file is still there.
+        restored_from: the version whose label map this one repeats; None for all others.
     """
 
     id: int
@@ -40,6 +42,22 @@ class Annotation:
     seconds: float | None
     created: datetime
     withdrawn: bool
+    restored_from: int | None = None
+
+
+@dataclass(frozen=True)
+class UncertainRegion:
+    """A part of a proposal that deserves a look.
+
+    Attributes:
+        box: first voxel and the voxel after the last, each (z, y, x).
+        centre: the voxel (z, y, x) to show first; it is where the doubt is densest.
+        share: part of the proposal's whole uncertainty that lies in the box, 0 .. 1.
+    """
+
+    box: Region
+    centre: tuple[int, int, int]
+    share: float
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,8 @@ class PseudoLabel:
         worst_slice: index along z of the most uncertain slice.
         worst_region: first voxel and the voxel after the last, each (z, y, x); None when there is none.
         decision: what a person made of it; None while it is open.
+        regions: where to look, the most uncertain first; empty when nothing is uncertain, and for proposals
+            that an older version of MedSSL made.
     """
 
     id: int
@@ -65,6 +85,7 @@ class PseudoLabel:
     worst_region: Region | None
     created: datetime
     decision: DecisionKind | None
+    regions: tuple[UncertainRegion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +138,23 @@ class Case:
 
 CaseRef: TypeAlias = Case | CaseSummary | int | str
 """How a case can be named: by a record of it, its id, or its name."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """The case to work on next, and why.
+
+    Attributes:
+        case: None when nothing is left to do.
+        reason: one or two sentences for a person.
+        why: for a program: it is `typical` of all scans, it stands for those `unlike` the annotated ones, its
+            proposal is the most `uncertain`, it is the `next` by name because nothing is known of the scans,
+            or everything is `done`.
+    """
+
+    case: CaseSummary | None
+    reason: str
+    why: SuggestionKind
 
 
 @dataclass(frozen=True)

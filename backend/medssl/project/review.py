@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,16 @@ from medssl.project.annotations import (
     Provenance,
     add_decision,
     add_version,
+    copy_labels,
     labels_on_case,
     staged_labels,
     values_in,
 )
 from medssl.project.lookup import find_case, load_case, to_pseudo_label
-from medssl.project.records import Annotation, Case, CaseRef, PseudoLabel, Region
+from medssl.project.records import Annotation, Case, CaseRef, PseudoLabel, Region, UncertainRegion
 from medssl.project.schema import read_schema
 from medssl.project.store import Store, next_number, now
-from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
+from medssl.storage import publish, remove_partial_files, staging_folder
 
 _UNCERTAINTY_STEPS = 256  # rounded floats compress to a tenth; no eye or threshold sees the difference
 
@@ -42,6 +44,7 @@ def add_pseudo_label(
     model_id: str,
     worst_slice: int,
     worst_region: Region | None,
+    regions: Sequence[UncertainRegion],
 ) -> PseudoLabel:
     """Keep what a model proposes; see `Project.add_pseudo_label`."""
     with store.database.reading() as session:
@@ -75,6 +78,7 @@ def add_pseudo_label(
                 label_values=values_in(proposed),
                 created=now(),
                 current=True,
+                regions=[asdict(region) for region in regions],
             )
             session.add(row)
             session.flush()
@@ -91,7 +95,7 @@ def accept(store: Store, case_ref: CaseRef, author: str, seconds: float | None) 
         present = session.get_one(tables.PseudoLabel, proposal.id).label_values
     provenance = Provenance("accepted", author, seconds, proposal.id)
     with staged_labels(store, case) as staged:
-        _copy(proposal.path, staged)
+        copy_labels(proposal.path, staged, "Let the model propose it again.")
         with store.database.writing() as session:
             _open_proposal(load_case(store, session, case.id), case)
             return add_version(store, session, case, staged, present, provenance)
@@ -207,14 +211,3 @@ def _check_numbers(
 def _rounded(uncertainty: NDArray[np.float32]) -> NDArray[np.float32]:
     steps = np.float32(_UNCERTAINTY_STEPS)
     return np.asarray(np.rint(uncertainty.astype(np.float32) * steps) / steps, dtype=np.float32)
-
-
-def _copy(source: Path, target: Path) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except FileNotFoundError as error:
-        raise ProjectError(
-            f"The proposal {source} is no longer there.", "Let the model propose it again."
-        ) from error
-    except OSError as error:
-        raise storage_error(error, target) from error

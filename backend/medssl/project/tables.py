@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
 from sqlalchemy import JSON, Dialect, Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -68,6 +69,8 @@ class Case(Table):
     folder: Mapped[str] = mapped_column(String(collation="NOCASE"), unique=True)
     role: Mapped[Role]
     added: Mapped[datetime] = mapped_column(index=True)
+    # Of the scan, see `traits.py`; null for cases of older versions.
+    traits: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Channel(Table):
@@ -97,6 +100,7 @@ class Annotation(Table):
     label_values: Mapped[list[int]]
     created: Mapped[datetime]
     current: Mapped[bool]
+    restored_from: Mapped[int | None]
 
 
 class PseudoLabel(Table):
@@ -119,6 +123,8 @@ class PseudoLabel(Table):
     label_values: Mapped[list[int]]
     created: Mapped[datetime]
     current: Mapped[bool]
+    # Each with `box`, `centre` and `share`; null for proposals of older versions.
+    regions: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Decision(Table):

@@ -57,6 +57,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             # Jobs go on without the service; the next one finds them.
             await anyio.to_thread.run_sync(service.engine.stop, False)
             service.voxels.close()
+            service.sketches.close()
             service.projects.close()
 
     app = FastAPI(
@@ -91,5 +92,6 @@ def _make_service(settings: ServiceSettings) -> Service:
         roots=roots,
         projects=Projects(settings.state_folder / "projects.json", roots, engine.recover),
         voxels=voxels,
+        sketches=VoxelWorker(),
         uploads=Uploads(settings.uploads, settings.max_upload_bytes, voxels),
     )

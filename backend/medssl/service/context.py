@@ -28,6 +28,8 @@ class Service:
 
     Attributes:
         instance: new at every start.
+        voxels: for what a person waits for.
+        sketches: for pictures of cases, of which many may be asked for at once.
         stopping: set when the service is about to end; streams end then.
     """
 
@@ -39,6 +41,7 @@ class Service:
     roots: Roots
     projects: Projects
     voxels: VoxelWorker
+    sketches: VoxelWorker
     uploads: Uploads
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     stopping: bool = False

@@ -36,6 +36,7 @@ NEW_ANNOTATION: dict[str, Example] = {
         value={"labels": "/data/drawn/patient7.seg.nrrd", "author": "Dr. A", "seconds": 420},
     )
 }
+RESTORATION: dict[str, Example] = {"restored": Example(summary="By a person", value={"author": "Dr. A"})}
 DECISION: dict[str, Example] = {
     "decision": Example(
         summary="On the proposal that was seen",

@@ -166,6 +166,13 @@ class NewAnnotation(_Body):
     seconds: Seconds | None = Field(default=None, description="Time the person spent.")
 
 
+class Restoration(_Body):
+    """Who lets an older version of an annotation count again."""
+
+    author: Author = ""
+    seconds: Seconds | None = None
+
+
 class Decision(_Body):
     """A decision on a proposal; `pseudo_label_id` is the one the person saw, and no newer one."""
 

@@ -8,19 +8,23 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
-from medssl.errors import ImageError, UsageError
+from medssl.errors import ImageError, StorageError, UsageError
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import open_header
+from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid
 from medssl.imaging.writing import write_volume
+from medssl.labels import Segment
 from medssl.project import Annotation, Case, Project, Role
+from medssl.storage import write_bytes
 
 T = TypeVar("T")
 
@@ -63,6 +67,10 @@ class VoxelWorker:
             UsageError: its name is not that of a volume in one file.
         """
         return self._run(_check_upload, path)
+
+    def sketch(self, image: Path, labels: Path | None, segments: Sequence[Segment], target: Path) -> bytes:
+        """Draw a thumbnail of a scan with its segments, see `make_thumbnail`, and keep it in a file."""
+        return self._run(_sketch, image, labels, tuple(segments), target)
 
     def convert(self, source: Path, target: Path) -> None:
         """Write a scan of many files, such as a DICOM series, into one file."""
@@ -186,6 +194,17 @@ def _check_size(path: Path) -> None:
             f"{path} needs {needed / 8e9:.1f} GB or more of memory, and {free / 1e9:.1f} GB are free.",
             "Close other programs, crop the scan, or use a larger computer.",
         )
+
+
+def _sketch(image: Path, labels: Path | None, segments: tuple[Segment, ...], target: Path) -> bytes:
+    from medssl.reports.thumbnails import make_thumbnail  # here, so that the service starts without it
+
+    _check_size(image)
+    values = None if labels is None else read_labels(labels).volume.array
+    picture = make_thumbnail(read_volume(image), values, segments)
+    with suppress(StorageError):  # it is drawn again the next time
+        write_bytes(target, picture)
+    return picture
 
 
 def _convert(source: Path, target: Path) -> None:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Header, Query
 from fastapi import Path as InAddress
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 
 from medssl.errors import NotFoundError
 from medssl.project import Annotation, Case, CaseState, Role, SortKey
 from medssl.service.context import ProjectOf, ServiceOf
 from medssl.service.downloads import FILE, volume_response
-from medssl.service.examples import NEW_ANNOTATION, NEW_CASE, ROLE
-from medssl.service.views import LARGEST_ID, CasePage, NewAnnotation, NewCase, Number, RoleChange
+from medssl.service.examples import NEW_ANNOTATION, NEW_CASE, RESTORATION, ROLE
+from medssl.service.thumbnails import PICTURE, Sketch
+from medssl.service.views import (
+    LARGEST_ID,
+    CasePage,
+    NewAnnotation,
+    NewCase,
+    Number,
+    Restoration,
+    RoleChange,
+)
 
 router = APIRouter(prefix="/v1/projects/{project}/cases", tags=["cases"])
 
@@ -79,6 +88,22 @@ def download_channel(service: ServiceOf, project: ProjectOf, case: CaseId, chann
     return volume_response(service, found.channels[channel])
 
 
+@router.get("/{case}/thumbnail", response_class=Response, responses=PICTURE)
+def thumbnail(
+    service: ServiceOf,
+    project: ProjectOf,
+    case: CaseId,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Return a small picture of a case: one slice, with the outlines of what was drawn or proposed."""
+    sketch = Sketch.of(project, project.case(case))
+    headers = {"ETag": sketch.tag, "Cache-Control": "private, no-cache"}
+    if if_none_match is not None and sketch.tag in if_none_match:
+        return Response(status_code=304, headers=headers)
+    content = sketch.cached() or sketch.drawn(service.roots, service.sketches)
+    return Response(content, media_type="image/png", headers=headers)
+
+
 @router.get("/{case}/annotations")
 def list_annotations(project: ProjectOf, case: CaseId) -> list[Annotation]:
     """List all versions of a case's annotation, the oldest first, those taken back too."""
@@ -95,6 +120,17 @@ def save_annotation(
     """Save what a person drew as a new version, which counts from now on. Older versions stay."""
     labels = service.roots.inside(wanted.labels)
     return service.voxels.save_annotation(project.folder, case, labels, wanted.author, wanted.seconds)
+
+
+@router.post("/{case}/annotations/{version}/restore", status_code=201)
+def restore_annotation(
+    project: ProjectOf,
+    case: CaseId,
+    version: Number,
+    wanted: Annotated[Restoration, Body(openapi_examples=RESTORATION)],
+) -> Annotation:
+    """Let an older version of a case's annotation count again: as a new version with the same labels."""
+    return project.restore_annotation(case, version, author=wanted.author, seconds=wanted.seconds)
 
 
 @router.get("/{case}/annotations/{version}", response_class=FileResponse, responses=FILE)

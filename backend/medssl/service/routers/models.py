@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi import Path as InAddress
 
 from medssl.errors import ModelError
-from medssl.learning.card import read_card
+from medssl.learning.card import CardLine, compare_cards, read_card
 from medssl.project import ModelRecord
 from medssl.service.context import ProjectOf
 from medssl.service.views import Done, ModelView
@@ -21,6 +21,18 @@ ModelId: TypeAlias = Annotated[str, InAddress(description="Id of a model, or 'la
 def list_models(project: ProjectOf) -> list[ModelView]:
     """List the models, the newest first."""
     return [_view(record) for record in project.models()]
+
+
+@router.get("/comparison")
+def compare(
+    project: ProjectOf,
+    model: Annotated[
+        list[Annotated[str, Query(max_length=100)]],
+        Query(description="Ids; give it several times.", min_length=1, max_length=20),
+    ],
+) -> list[CardLine]:
+    """Lay the cards of several models side by side."""
+    return list(compare_cards([read_card(project.model(each).folder) for each in model]))
 
 
 @router.get("/{model}")

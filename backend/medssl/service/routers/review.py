@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body
 from fastapi.responses import FileResponse
 
 from medssl.errors import NotFoundError, ProjectError
-from medssl.project import Annotation, Case, CaseSummary, Project, PseudoLabel
+from medssl.project import Annotation, Case, CaseSummary, Project, PseudoLabel, Suggestion
 from medssl.service.context import ProjectOf, ServiceOf
 from medssl.service.downloads import FILE, volume_response
 from medssl.service.examples import CORRECTION, DECISION
@@ -17,6 +17,12 @@ from medssl.service.views import Correction, Decision
 
 router = APIRouter(prefix="/v1/projects/{project}", tags=["review"])
 DecisionBody = Annotated[Decision, Body(openapi_examples=DECISION)]
+
+
+@router.get("/suggestion")
+def suggestion(project: ProjectOf) -> Suggestion:
+    """Suggest which case to work on next, with a reason for a person."""
+    return project.suggest()
 
 
 @router.get("/review")

@@ -1,0 +1,113 @@
+"""From the service's answers to records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from medssl.client.records import (
+    Annotation,
+    Case,
+    CaseSummary,
+    Device,
+    Effort,
+    Event,
+    Folder,
+    FolderEntry,
+    Gpu,
+    Grid,
+    Job,
+    Options,
+    Project,
+    PseudoLabel,
+    Segment,
+    Suggestion,
+    UncertainRegion,
+    Upload,
+)
+
+T = TypeVar("T")
+
+
+def record(kind: type[T], found: Mapping[str, Any], **nested: Any) -> T:
+    """Make a record of an answer; `nested` replaces fields that are records themselves."""
+    # Every kind below is a dataclass; Python 3.9 has no type that says so.
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # see above
+    values = {name: found[name] for name in names if name in found}
+    return kind(**{**values, **nested})
+
+
+def device_of(found: Mapping[str, Any]) -> Device:
+    """Make a device of an answer."""
+    return record(Device, found, gpus=tuple(record(Gpu, gpu) for gpu in found["gpus"]))
+
+
+def options_of(found: Mapping[str, Any]) -> Options:
+    """Make options of an answer."""
+    lists = {name: tuple(found[name]) for name in ("methods", "pretexts")}
+    return record(Options, found, **lists, efforts=tuple(record(Effort, each) for each in found["efforts"]))
+
+
+def project_of(found: Mapping[str, Any]) -> Project:
+    """Make a project of an answer."""
+    schema = found["label_schema"]
+    segments = tuple(record(Segment, each, colour=tuple(each["colour"])) for each in schema["segments"])
+    names = tuple(found["channel_names"])
+    return record(
+        Project, found, channel_names=names, segments=segments, mirror_axes=tuple(schema["mirror_axes"])
+    )
+
+
+def case_of(found: Mapping[str, Any]) -> Case:
+    """Make a case of an answer."""
+    annotation, proposal = found["annotation"], found["pseudo_label"]
+    return record(
+        Case,
+        found,
+        channels=tuple(found["channels"]),
+        notes=tuple(found["notes"]),
+        annotation=annotation and record(Annotation, annotation),
+        pseudo_label=proposal and _proposal_of(proposal),
+    )
+
+
+def _proposal_of(found: Mapping[str, Any]) -> PseudoLabel:
+    region = found["worst_region"]
+    regions = tuple(
+        record(UncertainRegion, each, box=tuple(each["box"]), centre=tuple(each["centre"]))
+        for each in found.get("regions", ())
+    )
+    return record(PseudoLabel, found, worst_region=None if region is None else tuple(region), regions=regions)
+
+
+def suggestion_of(found: Mapping[str, Any]) -> Suggestion:
+    """Make a suggestion of an answer."""
+    case = found["case"]
+    return record(Suggestion, found, case=case and record(CaseSummary, case))
+
+
+def event_of(number: int, found: Mapping[str, Any]) -> Event:
+    """Make an event of an answer; numbers that JSON does not have come as text, such as 'nan'."""
+    numbers = {name: float(found[name]) for name in ("time", "done", "total", "value") if name in found}
+    left = found.get("left_s")
+    return record(
+        Event, found, **{**numbers, "number": number, "left_s": None if left is None else float(left)}
+    )
+
+
+def job_of(found: Mapping[str, Any]) -> Job:
+    """Make a job of an answer."""
+    progress = found["progress"]
+    return record(Job, found, progress=progress and event_of(0, progress))
+
+
+def upload_of(found: Mapping[str, Any]) -> Upload:
+    """Make an upload of an answer."""
+    grid = {name: tuple(values) for name, values in found["grid"].items()}
+    return record(Upload, found, grid=record(Grid, grid))
+
+
+def folder_of(found: Mapping[str, Any]) -> Folder:
+    """Make a folder of an answer."""
+    return record(Folder, found, entries=tuple(record(FolderEntry, each) for each in found["entries"]))

@@ -1,0 +1,68 @@
+"""Jobs: starting, watching, cancelling and resuming them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from medssl.client.answers import event_of, job_of
+from medssl.client.calls import Calls, job_path, project_path
+from medssl.client.connection import EngineError
+from medssl.client.events import EventReader
+from medssl.client.records import Event, Job
+
+
+class JobCalls(Calls):
+    """Jobs: starting, watching, cancelling and resuming them."""
+
+    def submit(self, project: str, request: Mapping[str, Any]) -> Job:
+        """Start a job: `kind` and the fields of that kind, as in the API."""
+        return job_of(self.connection.change("POST", f"{project_path(project)}/jobs", request))
+
+    def jobs(self, project: str, *, offset: int = 0, limit: int = 50) -> tuple[Job, ...]:
+        """List jobs, the newest first."""
+        found = self.connection.get(f"{project_path(project)}/jobs", {"offset": offset, "limit": limit})
+        return tuple(job_of(each) for each in found["jobs"])
+
+    def job(self, project: str, job: str) -> Job:
+        """Return a job: its state, how far it is, and its result."""
+        return job_of(self.connection.get(job_path(project, job)))
+
+    def cancel(self, project: str, job: str) -> Job:
+        """Ask a job to stop; returns at once."""
+        return job_of(self.connection.change("POST", f"{job_path(project, job)}/cancel"))
+
+    def resume(self, project: str, job: str) -> Job:
+        """Go on with a job that was cancelled, failed or interrupted."""
+        return job_of(self.connection.change("POST", f"{job_path(project, job)}/resume"))
+
+    def events(self, project: str, job: str, after: int = 0) -> tuple[Event, ...]:
+        """Return what a job reported after the event with a number."""
+        found = self.connection.get(f"{job_path(project, job)}/events", {"after": after})
+        return tuple(event_of(each["number"], each["event"]) for each in found["events"])
+
+    def watch(
+        self,
+        project: str,
+        job: str,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[str], None] | None = None,
+        on_error: Callable[[EngineError], None] | None = None,
+        after: int = 0,
+    ) -> EventReader:
+        """Read a job's events in a thread of its own, which calls back.
+
+        Args:
+            project: key of the project.
+            job: id of the job.
+            on_event: gets every event once, in order.
+            on_end: gets the job's last state.
+            on_error: gets what keeps the events from being read for good, such as a wrong token.
+            after: number of the last event that is known already.
+        """
+        path = f"{job_path(project, job)}/events/stream"
+        return EventReader(self.connection, path, after, on_event, on_end, on_error)
+
+    def job_log(self, project: str, job: str) -> str:
+        """Return the end of a job's log."""
+        return self.connection.text(f"{job_path(project, job)}/log")

@@ -1,0 +1,49 @@
+"""Models, and files that travel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from medssl.client.answers import folder_of, record, upload_of
+from medssl.client.calls import Calls, as_text, model_path, project_path
+from medssl.client.records import Folder, Model, ModelFact, Upload
+from medssl.client.transfers import receive, send
+
+
+class ModelCalls(Calls):
+    """Models, and files that travel."""
+
+    def models(self, project: str) -> tuple[Model, ...]:
+        """List the models, the newest first."""
+        return tuple(record(Model, each) for each in self.connection.get(f"{project_path(project)}/models"))
+
+    def model(self, project: str, model: str = "latest") -> Model:
+        """Return a model with its card."""
+        return record(Model, self.connection.get(model_path(project, model)))
+
+    def compare_models(self, project: str, models: Sequence[str]) -> tuple[ModelFact, ...]:
+        """Lay the cards of models side by side, one line a fact; ids, or 'latest'."""
+        found = self.connection.get(f"{project_path(project)}/models/comparison", {"model": list(models)})
+        return tuple(record(ModelFact, each, values=tuple(each["values"])) for each in found)
+
+    def delete_model(self, project: str, model: str) -> None:
+        """Delete a model and its files; what it proposed stays."""
+        self.connection.change("DELETE", model_path(project, model))
+
+    def upload(self, file: str | Path) -> Upload:
+        """Send a volume to the engine's computer, where it stays for a day."""
+        return upload_of(send(self.connection, Path(file)))
+
+    def remove_upload(self, upload_id: str) -> None:
+        """Remove an uploaded file before its day is over."""
+        self.connection.change("DELETE", f"/v1/uploads/{quote(upload_id, safe='')}")
+
+    def download(self, path: str | Path, target: str | Path) -> Path:
+        """Download a result: a segmentation, a table or a report."""
+        return receive(self.connection, "/v1/files", {"path": as_text(path)}, Path(target))
+
+    def folder(self, folder: str | Path | None = None) -> Folder:
+        """Look into a folder of the engine's computer; without one, at its roots."""
+        return folder_of(self.connection.get("/v1/folders", {"folder": as_text(folder)}))

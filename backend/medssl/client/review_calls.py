@@ -1,0 +1,68 @@
+"""Proposals of models, and what people decide about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medssl.client.answers import case_of, record
+from medssl.client.calls import Calls, as_text, case_path, project_path
+from medssl.client.records import Annotation, Case, CaseSummary
+from medssl.client.transfers import SLOW_S, receive
+
+
+class ReviewCalls(Calls):
+    """Proposals of models, and what people decide about them."""
+
+    def review_queue(self, project: str) -> tuple[CaseSummary, ...]:
+        """List the cases whose proposal waits for a decision, the most uncertain first."""
+        return tuple(
+            record(CaseSummary, each) for each in self.connection.get(f"{project_path(project)}/review")
+        )
+
+    def download_proposal(self, project: str, case: int, target: str | Path) -> Path:
+        """Download the label map of the newest proposal for a case."""
+        return receive(self.connection, f"{case_path(project, case)}/proposal/labels", None, Path(target))
+
+    def download_uncertainty(self, project: str, case: int, target: str | Path) -> Path:
+        """Download the uncertainty map of the newest proposal for a case."""
+        return receive(
+            self.connection, f"{case_path(project, case)}/proposal/uncertainty", None, Path(target)
+        )
+
+    def accept(
+        self, project: str, case: int, pseudo_label: int, *, author: str = "", seconds: float | None = None
+    ) -> Annotation:
+        """Make the proposal with this id, the one the person saw, an annotation."""
+        body = {"pseudo_label_id": pseudo_label, "author": author, "seconds": seconds}
+        return record(Annotation, self.connection.change("POST", f"{case_path(project, case)}/accept", body))
+
+    def correct(
+        self,
+        project: str,
+        case: int,
+        pseudo_label: int,
+        labels: str | Path,
+        *,
+        author: str = "",
+        seconds: float | None = None,
+    ) -> Annotation:
+        """Make the corrected label map of a proposal an annotation."""
+        body = {
+            "pseudo_label_id": pseudo_label,
+            "labels": as_text(labels),
+            "author": author,
+            "seconds": seconds,
+        }
+        found = self.connection.change("POST", f"{case_path(project, case)}/correct", body, timeout_s=SLOW_S)
+        return record(Annotation, found)
+
+    def reject(
+        self, project: str, case: int, pseudo_label: int, *, author: str = "", seconds: float | None = None
+    ) -> Case:
+        """Turn a proposal down."""
+        body = {"pseudo_label_id": pseudo_label, "author": author, "seconds": seconds}
+        return case_of(self.connection.change("POST", f"{case_path(project, case)}/reject", body))
+
+    def undo(self, project: str, case: int) -> Case:
+        """Take back the last annotation or decision of a case."""
+        return case_of(self.connection.change("POST", f"{case_path(project, case)}/undo"))
