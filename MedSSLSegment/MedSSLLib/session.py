@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar
+
+import slicer
 
 from MedSSLLib import backend
 from MedSSLLib.background import Background, Task
+from MedSSLLib.engine_files import EngineFiles
+from MedSSLLib.problems import Problem
 from MedSSLLib.settings import Settings
 from MedSSLLib.signals import Signal
 
@@ -19,10 +24,6 @@ T = TypeVar("T")
 _LOG = logging.getLogger("MedSSL")
 
 
-class NoEngineError(Exception):
-    """Something was asked of the engine while there was none."""
-
-
 class Session:
     """One for all panels of a running Slicer; reloading a module starts a new one.
 
@@ -30,6 +31,7 @@ class Session:
         background: threads for everything that could take longer than a blink.
         settings: what is remembered.
         client: of the engine, None until there is one.
+        files: the way of files to and from this engine.
         project: the open project as the engine described it last, None without one.
         engine_changed: the engine came, went or changed its mind.
         project_changed: another project, or other words in it, such as its schema.
@@ -45,6 +47,7 @@ class Session:
         self.background = Background()
         self.settings = Settings()
         self.client: Client | None = None
+        self.files = _files(shares_disk=False)
         self.project: Project | None = None
         self.engine_changed = Signal()
         self.project_changed = Signal()
@@ -81,14 +84,20 @@ class Session:
 
         def ask_client() -> T:
             if client is None:
-                raise NoEngineError("The engine is not running.")
+                raise Problem("The engine is not running.", "Start it in the section Engine.")
             return work(client)
 
         return self.background.run(ask_client, done, failed or self.report)
 
-    def set_client(self, client: Client | None) -> None:
-        """Take the engine that was found, or None when it went."""
+    def set_client(self, client: Client | None, shares_disk: bool = False) -> None:
+        """Take the engine that was found, or None when it went.
+
+        Args:
+            client: of the engine.
+            shares_disk: whether its paths are paths of this computer.
+        """
         self.client = client
+        self.files = _files(shares_disk)
         self.engine_changed.emit()
 
     def set_project(self, project: Project | None) -> None:
@@ -108,9 +117,11 @@ class Session:
     def report(self, error: Exception) -> None:
         """Show an error as one sentence, and put all of it into the log."""
         _LOG.error("%s", error, exc_info=error)
-        if isinstance(error, backend.client_package().EngineError):
+        if isinstance(error, (Problem, backend.client_package().EngineError)):
             self.say(error.message, error.remedy, "error")
-        elif isinstance(error, NoEngineError):
-            self.say(str(error), "Start it in the section Engine.", "error")
         else:
             self.say(f"{type(error).__name__}: {error}", "The log has the rest.", "error")
+
+
+def _files(shares_disk: bool) -> EngineFiles:
+    return EngineFiles(shares_disk, Path(slicer.app.temporaryPath))

@@ -1,0 +1,167 @@
+"""Volumes between files and the scene, with exact geometry and no copy too many.
+
+loaded = read_volume(path)                  # in a thread: files, copies, statistics
+node = add_volume(loaded, "Patient 7")      # on the main thread: at once, for a volume of any size
+
+snapshot = snapshot_volume(node)            # on the main thread; refuses what is no scan
+write_snapshot(snapshot, path)              # in a thread
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+import numpy as np
+import slicer
+import vtk
+
+from MedSSLLib.engine_files import EngineFiles
+from MedSSLLib.grids import Grid, array_of_matrix, matrix_of_array
+from MedSSLLib.problems import Problem
+from MedSSLLib.voxel_files import LoadedVolume, read_volume, suffix_of, voxels_of, write_nrrd
+
+if TYPE_CHECKING:
+    from medssl.client import Case, Client
+
+CASE_ATTRIBUTE = "MedSSL.case"
+"""Attribute of a node that belongs to a case: the project's key and the case's id, joined by a colon."""
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeSnapshot:
+    """A volume of the scene as it was at one moment.
+
+    Attributes:
+        name: of the node.
+        image: its voxels, shared with the node.
+        grid: where they lie in the scene, under the transforms that the node is under.
+        file: the file that holds exactly this, None when there is none.
+    """
+
+    name: str
+    image: vtk.vtkImageData
+    grid: Grid
+    file: Optional[Path]
+
+
+def fetch_volume(
+    client: Client, files: EngineFiles, project: str, case: Case, channel: int = 0
+) -> LoadedVolume:
+    """Read an image of a case; for a thread beside the main one.
+
+    Raises:
+        Problem, EngineError: it cannot be had, or not be read.
+    """
+    with files.channel(client, project, case, channel) as path:
+        return read_volume(path)
+
+
+def add_volume(loaded: LoadedVolume, name: str) -> vtk.vtkObject:
+    """Put a volume that was read into the scene; returns its vtkMRMLScalarVolumeNode."""
+    node = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name)
+    )
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    # Before the voxels: Slicer's own choice goes through all of them, which takes a second for a large scan.
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(loaded.window, loaded.level)
+    node.SetIJKToRASMatrix(matrix_of_array(loaded.grid.ijk_to_ras))
+    node.SetAndObserveImageData(loaded.image)
+    return node
+
+
+def mark_as_case(node: vtk.vtkObject, project: str, case: int) -> None:
+    """Write down which case a node belongs to; it travels with a saved scene."""
+    node.SetAttribute(CASE_ATTRIBUTE, f"{project}:{case}")
+
+
+def nodes_of_case(project: str, case: int, class_name: str) -> list[vtk.vtkObject]:
+    """The nodes of a class in the scene that belong to a case."""
+    wanted = f"{project}:{case}"
+    nodes = slicer.util.getNodesByClass(class_name)
+    return [node for node in nodes if node.GetAttribute(CASE_ATTRIBUTE) == wanted]
+
+
+def own_grid(node: vtk.vtkObject) -> Grid:
+    """Where a volume's voxels lie by itself, without the transforms it is under."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    image = node.GetImageData()
+    size = tuple(image.GetDimensions()) if image else (0, 0, 0)
+    return Grid(size, array_of_matrix(matrix))
+
+
+def transform_to_world(node: vtk.vtkObject) -> np.ndarray:
+    """The transform (4, 4) that a node is under, all its parents taken together.
+
+    Raises:
+        Problem: it bends, so that no matrix says it.
+    """
+    parent = node.GetParentTransformNode()
+    if parent is None:
+        return np.eye(4)
+    if not parent.IsTransformToWorldLinear():
+        raise Problem(
+            f"'{node.GetName()}' is under the transform '{parent.GetName()}', which bends space.",
+            "Harden it on a copy in the module Transforms, and use the copy.",
+        )
+    matrix = vtk.vtkMatrix4x4()
+    parent.GetMatrixTransformToWorld(matrix)
+    return array_of_matrix(matrix)
+
+
+def snapshot_volume(node: vtk.vtkObject) -> VolumeSnapshot:
+    """Take what a node shows, with its transforms hardened in the snapshot and the node left as it is.
+
+    Raises:
+        Problem: it is empty, in color, sheared, or under a transform that bends.
+    """
+    name, image = node.GetName(), node.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None:
+        raise Problem(f"The volume '{name}' is empty.", "Choose another.")
+    if image.GetNumberOfScalarComponents() > 1:
+        raise Problem(
+            f"The volume '{name}' holds {image.GetNumberOfScalarComponents()} values a voxel, as color or "
+            "diffusion volumes do.",
+            "Use a volume with one value a voxel.",
+        )
+    transform = transform_to_world(node)
+    grid = own_grid(node).moved(transform)
+    if min(grid.size) < 2:
+        raise Problem(f"The volume '{name}' is a single slice.", "Use a scan with several slices.")
+    if grid.sheared:
+        raise Problem(
+            f"The axes of the volume '{name}' are not at right angles, which files of scans cannot hold.",
+            "Resample it in the module Resample Scalar/Vector/DWI Volume, and use the result.",
+        )
+    shared = vtk.vtkImageData()
+    shared.ShallowCopy(image)
+    untouched = np.array_equal(transform, np.eye(4))
+    return VolumeSnapshot(name, shared, grid, _unmodified_file(node) if untouched else None)
+
+
+def write_snapshot(snapshot: VolumeSnapshot, path: Path) -> None:
+    """Write a snapshot as .nrrd; for a thread beside the main one.
+
+    Raises:
+        Problem: it cannot be written, or someone changed the voxels meanwhile.
+    """
+    scalars = snapshot.image.GetPointData().GetScalars()
+    before = scalars.GetMTime()
+    write_nrrd(path, voxels_of(snapshot.image), snapshot.grid)
+    if scalars.GetMTime() != before:
+        path.unlink()
+        raise Problem(f"The volume '{snapshot.name}' changed while it was saved.", "Try again.")
+
+
+def _unmodified_file(node: vtk.vtkObject) -> Optional[Path]:
+    storage = node.GetStorageNode()
+    if storage is None or not storage.GetFileName() or storage.GetNumberOfFileNames() > 0:
+        return None
+    path = Path(storage.GetFullNameFromFileName())
+    if node.GetModifiedSinceRead() or not suffix_of(path) or not path.is_file():
+        return None
+    return path

@@ -1,0 +1,187 @@
+"""Reading volumes from files and writing them, in threads beside the main one.
+
+SimpleITK and numpy let go of Python's lock while they read, copy and write; VTK's own readers do not, and
+would stop Slicer's window for as long.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import vtk
+from vtk.util import numpy_support
+
+from MedSSLLib.grids import Grid, grid_of_image
+from MedSSLLib.problems import Problem
+
+READABLE = (".seg.nrrd", ".seg.nhdr", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+"""Endings of the files that hold one volume, as the engine knows them."""
+
+_TYPES = {"i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32",
+          "i8": "int64", "u8": "uint64", "f4": "float", "f8": "double"}  # fmt: skip
+_SAMPLE = 500_000  # voxels that the window is chosen from
+_AIR_HU = -900  # a volume that goes so low is a CT scan
+_CT_WINDOW, _CT_LEVEL = 400.0, 40.0
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedVolume:
+    """A volume in memory that no node shows yet.
+
+    Attributes:
+        image: its voxels, with spacing 1 and origin 0 as Slicer's volume nodes want them.
+        grid: where they lie.
+        window: width of the range of values to show.
+        level: its middle.
+        path: the file it came from.
+    """
+
+    image: vtk.vtkImageData
+    grid: Grid
+    window: float
+    level: float
+    path: Path
+
+
+def suffix_of(path: Path) -> str:
+    """The ending that says which format a file has, such as '.nii.gz'; '' for other files."""
+    name = path.name.lower()
+    return next((suffix for suffix in READABLE if name.endswith(suffix) and len(name) > len(suffix)), "")
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without the ending of its format."""
+    return path.name[: len(path.name) - len(suffix_of(path))]
+
+
+def read_volume(path: Path) -> LoadedVolume:
+    """Read a scan; for a thread beside the main one.
+
+    Raises:
+        Problem: it cannot be read, or is no volume with three dimensions and one value a voxel.
+    """
+    source = read_image(path)
+    voxels = sitk.GetArrayViewFromImage(source)
+    image, array = new_image(vtk.vtkImageData(), (0, 0, 0), voxels.shape, voxels.dtype)
+    np.copyto(array, voxels)
+    window, level = window_of(array)
+    return LoadedVolume(image, grid_of_image(source), window, level, path)
+
+
+def read_image(path: Path) -> sitk.Image:
+    """Read a file with one value a voxel.
+
+    Raises:
+        Problem: see `read_volume`.
+    """
+    try:
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        extra = [n for n in reader.GetSize()[3:] if n > 1]
+        if extra or reader.GetDimension() < 3:
+            raise Problem(
+                f"{path} has {reader.GetDimension()} dimensions, not 3.", "Save one volume of it alone."
+            )
+        if reader.GetNumberOfComponents() > 1:
+            raise Problem(
+                f"{path} holds {reader.GetNumberOfComponents()} values a voxel, as color pictures do.",
+                "Use a volume with one value a voxel.",
+            )
+        if reader.GetDimension() > 3:
+            reader.SetExtractSize([*reader.GetSize()[:3], *[0] * (reader.GetDimension() - 3)])
+        return reader.Execute()
+    except RuntimeError as error:  # the only one that ITK raises
+        reason = str(error).strip().splitlines()[-1].replace("ITK ERROR: ", "")
+        raise Problem(
+            f"{path} cannot be read: {reason}", "Check that it is a whole file, with axes at right angles."
+        ) from error
+
+
+def write_nrrd(path: Path, array: np.ndarray, grid: Grid) -> None:
+    """Write voxels as they lie in memory, with no copy of them; for a thread beside the main one.
+
+    Args:
+        path: ends in .nrrd.
+        array: (k, j, i).
+        grid: where they lie.
+
+    Raises:
+        Problem: the file cannot be written.
+    """
+    order = "little" if sys.byteorder == "little" else "big"
+    axes = grid.axes_lps().T.tolist()
+    header = [
+        "NRRD0004",
+        f"type: {_TYPES[array.dtype.str[1:]]}",
+        "dimension: 3",
+        "space: left-posterior-superior",
+        f"sizes: {' '.join(map(str, grid.size))}",
+        f"space directions: {' '.join(_vector(step) for step in axes)}",
+        "kinds: domain domain domain",
+        f"endian: {order}",
+        "encoding: raw",
+        f"space origin: {_vector(grid.origin_lps().tolist())}",
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(("\n".join(header) + "\n\n").encode("ascii"))
+            np.ascontiguousarray(array).tofile(file)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise Problem(
+            f"{path} cannot be written: {error.strerror or error}.", "Free some space on the disk."
+        ) from error
+
+
+def new_image(
+    image: Any, start: tuple[int, int, int], shape: tuple[int, ...], dtype: np.dtype
+) -> tuple[Any, np.ndarray]:
+    """Give a vtkImageData, or a kind of it, room for voxels.
+
+    Args:
+        image: the new, empty image.
+        start: its first i, j, k.
+        shape: (k, j, i).
+        dtype: of the voxels.
+
+    Returns:
+        The image, and its voxels (k, j, i) to be written to.
+    """
+    last = [first + n - 1 for first, n in zip(start, shape[::-1])]
+    image.SetExtent(start[0], last[0], start[1], last[1], start[2], last[2])
+    image.AllocateScalars(numpy_support.get_vtk_array_type(dtype), 1)
+    return image, voxels_of(image)
+
+
+def voxels_of(image: vtk.vtkImageData) -> np.ndarray:
+    """The voxels (k, j, i) of an image, in its own memory."""
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None:
+        return np.zeros((0, 0, 0), np.uint8)
+    return numpy_support.vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
+
+
+def window_of(array: np.ndarray) -> tuple[float, float]:
+    """Choose window and level from a sample: for CT that of the abdomen, otherwise nearly all values."""
+    step = max(1, round((array.size / _SAMPLE) ** (1 / 3)))
+    sample = array[::step, ::step, ::step]
+    sample = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
+    if not sample.size:
+        return 1.0, 0.5
+    if sample.min() <= _AIR_HU:
+        return _CT_WINDOW, _CT_LEVEL
+    low, high = (float(value) for value in np.percentile(sample, [0.5, 99.5]))
+    if low == high:
+        low, high = float(sample.min()), float(sample.max())
+    return max(high - low, 1e-6), (low + high) / 2
+
+
+def _vector(numbers: list[float]) -> str:
+    return "(" + ",".join(repr(float(number)) for number in numbers) + ")"
