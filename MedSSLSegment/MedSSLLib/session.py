@@ -12,6 +12,7 @@ import slicer
 from MedSSLLib import backend
 from MedSSLLib.background import Background, Task
 from MedSSLLib.engine_files import EngineFiles
+from MedSSLLib.jobs_logic import JobsLogic
 from MedSSLLib.problems import Problem
 from MedSSLLib.settings import Settings
 from MedSSLLib.signals import Signal
@@ -38,6 +39,7 @@ class Session:
         cases_changed: cases, annotations or decisions changed.
         jobs_changed: a job came, went or changed its state.
         models_changed: models came or went.
+        jobs: of the open project, watched for all sections.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
     """
 
@@ -55,6 +57,7 @@ class Session:
         self.jobs_changed = Signal()
         self.models_changed = Signal()
         self.message = Signal()
+        self.jobs = JobsLogic(self)
 
     @classmethod
     def current(cls) -> Session:
@@ -67,6 +70,7 @@ class Session:
     def end(cls) -> None:
         """Drop the session: its answers still on the way are not handed over."""
         if cls._current is not None:
+            cls._current.jobs.close()
             cls._current.background.close()
             cls._current = None
 

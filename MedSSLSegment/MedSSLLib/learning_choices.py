@@ -1,0 +1,124 @@
+"""What can be chosen about learning, in words: methods, pretext tasks, efforts, places to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slicer.i18n import tr as _
+
+from MedSSLLib.jobs_track import duration
+
+if TYPE_CHECKING:
+    from medssl.client import Device, Effort, Model
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of a list: what it stands for, its title, and a sentence about it."""
+
+    key: str
+    title: str
+    sentence: str = ""
+
+
+# The order is that of the lists; what the engine does not have is left out.
+_METHODS = (
+    Choice(
+        "automatic",
+        "Automatic",
+        "Mixes annotated and unannotated scans, and needs no decision; the best start for most projects.",
+    ),
+    Choice(
+        "dual_task",
+        "Dual-task consistency",
+        "Learns outlines and distances to them, and asks that both agree on scans that nobody annotated.",
+    ),
+    Choice(
+        "local_contrastive",
+        "Contrastive self-training",
+        "Learns that the same tissue looks alike in all scans, with the model's own proposals as a guide.",
+    ),
+    Choice("supervised", "Supervised", "Learns from the annotated cases alone."),
+)
+_PRETEXTS = (
+    Choice(
+        "pgl",
+        "Prior-guided local self-supervision",
+        "Two views of a scan must agree at every place that they share; the best start for outlines.",
+    ),
+    Choice(
+        "cpc",
+        "Contrastive predictive coding",
+        "From one half of a scan, tell what the other half holds among parts of other scans.",
+    ),
+    Choice(
+        "rotation",
+        "Rotation",
+        "Tell by how much a scan was turned; quick.",
+    ),
+    Choice("jigsaw", "Jigsaw puzzle", "Put the shuffled blocks of a scan back where they belong."),
+    Choice("relative_location", "Relative location", "Tell on which side of a block another one lay."),
+    Choice("exemplar", "Exemplar", "Recognize a scan's block again however it is turned, stretched or lit."),
+)
+_EFFORTS = {"quick": "Quick", "balanced": "Balanced", "thorough": "Thorough"}
+
+
+def methods(names: Iterable[str]) -> tuple[Choice, ...]:
+    """The training methods that the engine has, for people."""
+    return _known(_METHODS, names)
+
+
+def pretexts(names: Iterable[str]) -> tuple[Choice, ...]:
+    """The pretext tasks that the engine has, for people."""
+    return _known(_PRETEXTS, names)
+
+
+def method_title(name: str) -> str:
+    """What a method or a pretext task is called."""
+    found = (choice for choice in (*_METHODS, *_PRETEXTS) if choice.key == name)
+    title = next((choice.title for choice in found), name.replace("_", " ").capitalize())
+    return str(_(title))
+
+
+def efforts(offered: Iterable[Effort], refine: bool) -> tuple[Choice, ...]:
+    """How long to learn, with the time that each word stands for."""
+    choices = []
+    for effort in offered:
+        settings = effort.refine if refine else effort.train
+        title = str(_(_EFFORTS.get(effort.name, effort.name.capitalize())))
+        if settings.get("seconds"):
+            title = f"{title} ({duration(float(settings['seconds']))})"
+        choices.append(Choice(effort.name, title))
+    return tuple(choices)
+
+
+def devices(found: Device | None) -> tuple[Choice, ...]:
+    """Where the engine can compute."""
+    choices = [Choice("auto", str(_("Automatic")))]
+    if found is not None and found.gpus:
+        choices.append(Choice("cuda", found.gpus[0].name))
+    choices.append(Choice("cpu", str(_("Processor"))))
+    return tuple(choices)
+
+
+def starts(models: Sequence[Model]) -> tuple[Choice, ...]:
+    """What a training can begin with: nothing, the last model, or a pretrained encoder."""
+    choices = [Choice("", str(_("Nothing")))]
+    last = next((model for model in models if model.can_segment and not model.problem), None)
+    if last is not None:
+        choices.append(Choice(last.id, str(_("The last model: {name}")).format(name=last.name)))
+    choices += [
+        Choice(model.id, str(_("Pretrained: {name}")).format(name=model.name))
+        for model in models
+        if not model.can_segment and not model.problem
+    ]
+    return tuple(choices)
+
+
+def _known(choices: Sequence[Choice], names: Iterable[str]) -> tuple[Choice, ...]:
+    offered = set(names)
+    return tuple(
+        Choice(each.key, str(_(each.title)), str(_(each.sentence))) for each in choices if each.key in offered
+    )

@@ -1,0 +1,234 @@
+"""The section Train: choices, what the training does now, and its curves beside those of an earlier one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional, Protocol
+
+from slicer.i18n import tr as _
+
+from MedSSLLib import choice_box, table_rows
+from MedSSLLib.charts import PALETTE, Chart, Line, color_of
+from MedSSLLib.jobs_track import Track
+from MedSSLLib.jobs_view import Jobs, JobsView
+from MedSSLLib.learning_choices import Choice
+from MedSSLLib.sections import load_ui
+from MedSSLLib.signals import Signal
+
+if TYPE_CHECKING:
+    from medssl.client import Segment
+
+_DICE, _LOSS = "dice", "loss"
+_SEGMENT_ROWS = 8
+
+
+class Training(Protocol):
+    """What the section needs; `MedSSLLib.train_logic.TrainLogic` has it."""
+
+    changed: Signal
+    progressed: Signal
+
+    @property
+    def methods(self) -> tuple[Choice, ...]:
+        """The methods that can be chosen."""
+
+    @property
+    def usual_method(self) -> str:
+        """The method to take without a reason for another."""
+
+    @property
+    def starts(self) -> tuple[Choice, ...]:
+        """What a training can begin with."""
+
+    @property
+    def preferred_start(self) -> str:
+        """What another section proposed to begin with."""
+
+    @property
+    def devices(self) -> tuple[Choice, ...]:
+        """Where to compute."""
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The project's segments."""
+
+    @property
+    def validation_cases(self) -> Optional[int]:
+        """How many cases the Dice is measured on."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why no training can start now."""
+
+    @property
+    def track(self) -> Optional[Track]:
+        """The training to show."""
+
+    @property
+    def baseline(self) -> Optional[Track]:
+        """The training to compare it with."""
+
+    def efforts(self, start_from: str) -> tuple[Choice, ...]:
+        """How long to train."""
+
+    def start(self, method: str, start_from: str, effort: str, device: str) -> None:
+        """Start a training."""
+
+    def cancel(self) -> None:
+        """Ask the training to stop."""
+
+    def resume(self) -> None:
+        """Go on with the training."""
+
+
+class TrainView:
+    """Shows the logic of the section Train and passes clicks on."""
+
+    def __init__(self, logic: Training, jobs: Jobs) -> None:
+        self._logic = logic
+        self.widget, self.ui = load_ui("Train")
+        self.jobs = JobsView(jobs)
+        self.ui.jobsGroup.layout().addWidget(self.jobs.widget)
+        self._preferred = ""
+        self._dice = Chart("dice", _("Dice on the validation cases"), _("Step"), _("Dice"), (0.0, 1.0))
+        self._loss = Chart("loss", _("Losses"), _("Step"), _("Loss"))
+        choice_box.offer(
+            self.ui.curveBox,
+            [Choice(_DICE, _("Dice on validation cases")), Choice(_LOSS, _("Losses"))],
+        )
+        headings = [_("Segment"), _("Dice"), _("Compared with")]
+        table_rows.prepare(self.ui.diceTable, headings, stretched=0, right=(1, 2))
+        self.ui.diceTable.focusPolicy = 0  # Qt.NoFocus: there is nothing to select in it
+        self.ui.methodBox.currentTextChanged.connect(lambda *_: self._explain())
+        self.ui.startBox.currentTextChanged.connect(lambda *_: self._offer_efforts())
+        self.ui.startButton.clicked.connect(lambda *_: self._start())
+        self.ui.cancelButton.clicked.connect(lambda *_: logic.cancel())
+        self.ui.resumeButton.clicked.connect(lambda *_: logic.resume())
+        self.ui.showCurvesButton.clicked.connect(lambda *_: self.show_curves())
+        self.ui.curveBox.currentTextChanged.connect(lambda *_: self.show_curves())
+        logic.changed.connect(self._show_choices)
+        logic.progressed.connect(self._show_training)
+        self._show_choices()
+        self._show_training()
+
+    def show_curves(self) -> None:
+        """Show the chosen curves in a plot view."""
+        self._draw()
+        (self._dice if choice_box.chosen_key(self.ui.curveBox) == _DICE else self._loss).place()
+
+    def remove_charts(self) -> None:
+        """Take the charts out of the scene."""
+        self._dice.remove()
+        self._loss.remove()
+
+    def _show_choices(self) -> None:
+        logic, ui = self._logic, self.ui
+        choice_box.offer(ui.methodBox, logic.methods, logic.usual_method)
+        choice_box.offer(ui.startBox, logic.starts)
+        if logic.preferred_start != self._preferred:
+            self._preferred = logic.preferred_start
+            choice_box.choose(ui.startBox, self._preferred)
+        choice_box.offer(ui.deviceBox, logic.devices, "auto")
+        self._explain()
+        self._offer_efforts()
+        self._allow()
+
+    def _offer_efforts(self) -> None:
+        efforts = self._logic.efforts(choice_box.chosen_key(self.ui.startBox))
+        choice_box.offer(self.ui.effortBox, efforts, "balanced")
+
+    def _explain(self) -> None:
+        key = choice_box.chosen_key(self.ui.methodBox)
+        found = (choice.sentence for choice in self._logic.methods if choice.key == key)
+        self.ui.methodSentenceLabel.text = next(found, "")
+
+    def _allow(self) -> None:
+        track, obstacle = self._logic.track, self._logic.obstacle
+        busy = track is not None and not track.over
+        self.ui.trainObstacleLabel.text = obstacle
+        self.ui.trainObstacleLabel.visible = bool(obstacle)
+        self.ui.startButton.enabled = not obstacle and not busy
+        self.ui.cancelButton.enabled = track is not None and busy and track.state != "cancelling"
+        self.ui.resumeButton.enabled = track is not None and track.can_resume
+        self.ui.resumeButton.visible = self.ui.resumeButton.enabled
+
+    def _start(self) -> None:
+        self._logic.start(
+            choice_box.chosen_key(self.ui.methodBox),
+            choice_box.chosen_key(self.ui.startBox),
+            choice_box.chosen_key(self.ui.effortBox),
+            choice_box.chosen_key(self.ui.deviceBox),
+        )
+
+    def _show_training(self) -> None:
+        self._allow()
+        track = self._logic.track
+        self.ui.trainingFrame.visible = track is not None
+        if track is None:
+            return
+        self.ui.trainingTitleLabel.text = f"<b>{_('Training')}</b> · {track.doing}"
+        self.ui.trainingLeftLabel.text = _("{time} left").format(time=track.left) if track.left else ""
+        self.ui.trainingBar.value = round(1000 * track.fraction)
+        reason = track.problem or track.job.error
+        self.ui.trainingReasonLabel.text = f"{reason} {track.job.remedy}".strip()
+        self.ui.trainingReasonLabel.visible = bool(reason)
+        self.ui.lossLabel.text = loss_line(track)
+        self.ui.lossLabel.visible = bool(self.ui.lossLabel.text)
+        self._show_dice(track)
+        self._draw()
+
+    def _show_dice(self, track: Track) -> None:
+        now = track.dice
+        before = {} if self._logic.baseline is None else self._logic.baseline.dice
+        rows = [table_rows.Row(name, (name, _last(now.get(name)), _last(before.get(name)))) for name in now]
+        table_rows.show(self.ui.diceTable, rows)
+        table_rows.fit_height(self.ui.diceTable, _SEGMENT_ROWS)
+        self.ui.diceTable.visible = bool(now)
+        none = self._logic.validation_cases == 0
+        self.ui.noValidationLabel.visible = not now
+        self.ui.noValidationLabel.text = (
+            _("No validation case: give an annotated case the role 'validation' to see Dice here.")
+            if none
+            else _("The Dice on the validation cases comes with the first check.")
+        )
+
+    def _draw(self) -> None:
+        track, baseline = self._logic.track, self._logic.baseline
+        if track is None:
+            return
+        colors = {each.name: color_of(each.colour) for each in self._logic.segments}
+        lines: list[Line] = []
+        for number, (name, curve) in enumerate(track.dice.items()):
+            color = colors.get(name, PALETTE[number % len(PALETTE)])
+            lines.append(Line(name, curve, color))
+            if baseline is not None and name in baseline.dice:
+                lines.append(
+                    Line(_("{name}, before").format(name=name), baseline.dice[name], color, dashed=True)
+                )
+        self._dice.draw(lines)
+        self._loss.draw(loss_lines(track, baseline))
+
+
+def loss_line(track: Track) -> str:
+    """The newest losses in one line."""
+    told = [f"{_words(name)} {curve.values[-1]:.3g}" for name, curve in track.losses.items() if curve.values]
+    return " · ".join(told)
+
+
+def loss_lines(track: Track, baseline: Optional[Track]) -> list[Line]:
+    """The curves of the losses; of an earlier training only the whole loss is compared with."""
+    lines = [
+        Line(_words(name), curve, PALETTE[number % len(PALETTE)])
+        for number, (name, curve) in enumerate(track.losses.items())
+    ]
+    whole = None if baseline is None else baseline.losses.get("loss")
+    if whole is not None:
+        lines.append(Line(_("loss, before"), whole, PALETTE[0], dashed=True))
+    return lines
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _last(curve: Any) -> str:
+    return f"{curve.values[-1]:.3f}" if curve is not None and curve.values else "–"
