@@ -94,7 +94,7 @@ class EngineFiles:
         try:
             yield upload.path
         finally:
-            client.delete_upload(upload.id)
+            client.remove_upload(upload.id)
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:

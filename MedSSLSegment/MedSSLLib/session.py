@@ -11,7 +11,9 @@ import slicer
 
 from MedSSLLib import backend
 from MedSSLLib.background import Background, Task
+from MedSSLLib.editor import SegmentEditor
 from MedSSLLib.engine_files import EngineFiles
+from MedSSLLib.engine_logic import EngineLogic
 from MedSSLLib.jobs_logic import JobsLogic
 from MedSSLLib.problems import Problem
 from MedSSLLib.settings import Settings
@@ -33,12 +35,15 @@ class Session:
         settings: what is remembered.
         client: of the engine, None until there is one.
         files: the way of files to and from this engine.
+        engine: finds, starts and watches it.
+        editor: the one Segment Editor of the panel.
         project: the open project as the engine described it last, None without one.
         engine_changed: the engine came, went or changed its mind.
         project_changed: another project, or other words in it, such as its schema.
         cases_changed: cases, annotations or decisions changed.
         jobs_changed: a job came, went or changed its state.
         models_changed: models came or went.
+        case_asked: (id) the person wants to work on a case; the section that fits its state takes it.
         jobs: of the open project, watched for all sections.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
     """
@@ -56,7 +61,10 @@ class Session:
         self.cases_changed = Signal()
         self.jobs_changed = Signal()
         self.models_changed = Signal()
+        self.case_asked = Signal()
         self.message = Signal()
+        self.editor = SegmentEditor()
+        self.engine = EngineLogic(self)
         self.jobs = JobsLogic(self)
 
     @classmethod

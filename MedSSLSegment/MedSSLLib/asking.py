@@ -1,0 +1,43 @@
+"""Questions to the person. While Slicer tests itself nobody clicks, and each question has its own answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import qt
+import slicer
+
+
+def choose(title: str, text: str, answers: Sequence[str], while_testing: int) -> int:
+    """Ask with one button an answer.
+
+    Args:
+        title: of the window.
+        text: the question.
+        answers: on the buttons; the last one is what closing the window means.
+        while_testing: the answer that is taken under `slicer.app.testingEnabled()`.
+
+    Returns:
+        The place of the answer.
+    """
+    if slicer.app.testingEnabled():
+        return while_testing
+    box = qt.QMessageBox(slicer.util.mainWindow())
+    box.windowTitle = title
+    box.text = text
+    box.icon = qt.QMessageBox.Question
+    buttons: list[Any] = []
+    for index, answer in enumerate(answers):
+        role = qt.QMessageBox.RejectRole if index == len(answers) - 1 else qt.QMessageBox.AcceptRole
+        buttons.append(box.addButton(answer, role))
+    box.exec()
+    clicked = box.clickedButton()
+    return next((i for i, button in enumerate(buttons) if button == clicked), len(answers) - 1)
+
+
+def folder(title: str, start: str = "") -> str:
+    """Let the person choose a folder; '' when none was chosen, and always while testing."""
+    if slicer.app.testingEnabled():
+        return ""
+    return str(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, start))

@@ -1,0 +1,124 @@
+"""Which engine the person chose, and what is needed to start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import slicer
+
+from MedSSLLib import backend
+from MedSSLLib.settings import Settings
+
+PYTHON_VARIABLE = "MEDSSL_ENGINE_PYTHON"
+"""The Python of the engine, for tests and for administrators; it goes before every choice."""
+
+ENVIRONMENT, SLICER, PYTHON, REMOTE = "environment", "slicer", "python", "remote"
+_STAMP = "medssl-environment.json"  # the note of bootstrap.py in an environment
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """An engine that can be had.
+
+    Attributes:
+        kind: 'environment' of its own, 'slicer' for Slicer's own Python, 'python' for another one that has
+            MedSSL installed, or 'remote'.
+        python: to start it with; None for a remote one.
+        address: of a remote one, such as 'https://gpu-server:8443'.
+        certificate: PEM file that a remote one is to be trusted by; '' for what this computer trusts.
+    """
+
+    kind: str
+    python: Optional[Path] = None
+    address: str = ""
+    certificate: str = ""
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables to start it with: as before Slicer set its own."""
+        variables = dict(slicer.util.startupEnvironment())
+        if self.kind == SLICER:
+            # Slicer's Python has what the engine needs, but not the engine itself.
+            variables["PYTHONPATH"] = str(backend.backend_folder())
+        return variables
+
+
+def current_choice(settings: Settings) -> Optional[EngineChoice]:
+    """The engine to use; None when nothing is set up yet."""
+    variable = os.environ.get(PYTHON_VARIABLE)
+    if variable:
+        return EngineChoice(PYTHON, Path(variable))
+    kind = settings.value("engine.kind", ENVIRONMENT)
+    if kind == REMOTE:
+        address = settings.value("engine.address", "")
+        certificate = settings.value("engine.certificate", "")
+        agreed = has_agreed(settings, address)
+        return EngineChoice(REMOTE, address=address, certificate=certificate) if agreed else None
+    if kind == SLICER:
+        return EngineChoice(SLICER, Path(sys.executable))
+    if kind == PYTHON:
+        python = settings.value("engine.python", "")
+        return EngineChoice(PYTHON, Path(python)) if python else None
+    for folder in (environment_folder(settings), clone_environment()):
+        if is_ready(folder):
+            return EngineChoice(ENVIRONMENT, python_of(folder))
+    return None
+
+
+def has_agreed(settings: Settings, address: str) -> bool:
+    """Whether the person agreed that scans go to this address."""
+    return bool(address) and address in settings.value("engine.agreed", [])
+
+
+def agree(settings: Settings, address: str) -> None:
+    """Remember that the person agreed that scans go to this address."""
+    agreed = settings.value("engine.agreed", [])
+    settings.remember("engine.agreed", [*(each for each in agreed if each != address), address])
+
+
+def environment_folder(settings: Settings) -> Path:
+    """Where the engine's own environment is, or will be."""
+    chosen = settings.value("engine.environment", "")
+    return Path(chosen) if chosen else default_environment_folder()
+
+
+def default_environment_folder() -> Path:
+    """A folder of this user, with a short path, since Windows has a limit."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "medssl" / "env"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "medssl" / "env"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "medssl" / "env"
+
+
+def clone_environment() -> Path:
+    """Where bootstrap.py makes an environment when it is not told."""
+    return backend.backend_folder().parent / ".venv"
+
+
+def python_of(environment: Path) -> Path:
+    """The Python of an environment."""
+    if sys.platform == "win32":
+        return environment / "Scripts" / "python.exe"
+    return environment / "bin" / "python"
+
+
+def is_ready(environment: Path) -> bool:
+    """Whether bootstrap.py finished this environment, for the engine that is here."""
+    try:
+        stamp = json.loads((environment / _STAMP).read_text(encoding="utf-8"))
+        here = stamp["backend"] == str(backend.backend_folder())
+        return stamp["state"] == "ready" and here and python_of(environment).exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def is_ours(environment: Path) -> bool:
+    """Whether bootstrap.py made this folder, finished or not, so that it may be removed."""
+    return (environment / _STAMP).is_file()

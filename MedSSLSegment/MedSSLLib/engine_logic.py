@@ -1,0 +1,279 @@
+"""Finds the engine, starts it, and notices when it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import qt
+from slicer.i18n import tr as _
+
+from MedSSLLib import backend, engine_tokens
+from MedSSLLib.background import Task
+from MedSSLLib.engine_choice import REMOTE, EngineChoice, current_choice
+from MedSSLLib.problems import Problem
+from MedSSLLib.signals import Signal
+
+if TYPE_CHECKING:
+    from medssl.client import CheckPoint, Client, Device
+
+    from MedSSLLib.session import Session
+
+_LOOK_MS = 5000
+_LOOK_TIMEOUT_S = 5.0
+_GB = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """The engine in one line.
+
+    Attributes:
+        grade: 'ready', 'busy' while it starts, 'off' while it can be started, 'missing' while it cannot,
+            'failed' after it went wrong.
+        line: for the panel.
+        remedy: what to do; '' when there is nothing to do.
+    """
+
+    grade: str
+    line: str
+    remedy: str = ""
+
+
+class EngineLogic:
+    """One for all panels; see `Session.engine`.
+
+    Attributes:
+        status: in one line.
+        changed: the status is another.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.status = EngineStatus("off", "")
+        self.changed = Signal()
+        self._session = session
+        self._waiting: list[Callable[[], Any]] = []
+        self._task: Task[Any] | None = None
+        self._looking = False
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self._look)
+        self._entered = False
+
+    @property
+    def choice(self) -> Optional[EngineChoice]:
+        """The engine that is set up; None when none is."""
+        return current_choice(self._session.settings)
+
+    def enter(self) -> None:
+        """A panel is shown: find an engine that runs already, and keep the line true."""
+        self._entered = True
+        self._timer.start()
+        if self._session.client is not None:
+            self._look()
+        elif self._task is None:
+            self.attach()
+
+    def exit(self) -> None:
+        """No panel is shown: ask nothing any more."""
+        self._entered = False
+        self._timer.stop()
+
+    def attach(self, done: Callable[[], Any] | None = None) -> None:
+        """Take the engine that runs, if one does; starts none.
+
+        Args:
+            done: called after it, whether there was one or not.
+        """
+        choice = self.choice
+        if choice is None:
+            self._say("missing", _("Not set up yet."), _("Press 'Set up...' to choose where it computes."))
+        elif choice.kind == REMOTE:
+            self._connect(choice, done)
+            return
+        else:
+            medssl = backend.client_package()
+            self._run(lambda: medssl.attach(timeout_s=30.0), choice, done)
+            return
+        if done is not None:
+            done()
+
+    def when_ready(self, then: Callable[[], Any]) -> None:
+        """Call `then` once there is an engine, which is started if need be; never without one."""
+        if self._session.client is not None:
+            then()
+            return
+        self._waiting.append(then)
+        if self._task is None:
+            self.start()
+
+    def start(self, folders: tuple[Path, ...] = ()) -> None:
+        """Start the engine that is set up, or connect to it.
+
+        Args:
+            folders: which it must be allowed to touch, beside those of this user's home.
+        """
+        choice = self.choice
+        if choice is None:
+            self._waiting.clear()
+            self._say("missing", _("Not set up yet."), _("Press 'Set up...' to choose where it computes."))
+            self._session.say(
+                _("The engine is not set up yet."), _("Press 'Set up...' in the section Engine."), "warning"
+            )
+            return
+        if choice.kind == REMOTE:
+            self._connect(choice, None)
+            return
+        medssl = backend.client_package()
+        roots = [*self._session.settings.value("engine.folders", []), *(str(each) for each in folders)]
+        variables = choice.environment()
+
+        def start() -> Any:
+            present = [Path(root) for root in dict.fromkeys(roots) if Path(root).is_dir()]
+            return medssl.start_or_attach(choice.python, roots=present, environment=variables)
+
+        self._say("busy", _("Starting..."))
+        self._run(start, choice, None)
+
+    def allow(self, folder: Path, then: Callable[[], Any]) -> None:
+        """Let the engine of this computer touch another folder; it is started anew for that."""
+        known = self._session.settings.value("engine.folders", [])
+        self._session.settings.remember("engine.folders", [*known, str(folder)])
+        self._waiting.append(then)
+        self._session.set_client(None)
+        self.start()
+
+    def stop(self) -> None:
+        """End the engine of this computer; jobs that run go on without it. From another one only part."""
+        client, local = self._session.client, self._session.files.shares_disk
+        self._session.set_project(None)
+        self._session.set_client(None)
+        if client is not None and local:
+            self._session.background.run(lambda: client.shutdown(force=True), None, self._session.report)
+        self._say("off", _("Stopped. It starts again when it is needed."))
+
+    def check(
+        self, done: Callable[[tuple[CheckPoint, ...]], Any], failed: Callable[[Exception], Any]
+    ) -> None:
+        """Ask the engine whether its computer is fit for the work; takes some seconds."""
+        self._session.ask(lambda client: client.check_computer(), done, failed)
+
+    def close(self) -> None:
+        """The last panel goes."""
+        self.exit()
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _connect(self, choice: EngineChoice, done: Callable[[], Any] | None) -> None:
+        medssl = backend.client_package()
+        token = engine_tokens.token_of(choice.address)
+
+        def connect() -> Client:
+            client = medssl.Client(choice.address, token, verify=choice.certificate or True)
+            client.service()
+            return client
+
+        self._say("busy", _("Connecting to {address}...").format(address=choice.address))
+        self._run(connect, choice, done)
+
+    def _run(
+        self, find: Callable[[], Optional[Client]], choice: EngineChoice, done: Callable[[], Any] | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+        def find_and_look() -> tuple[Optional[Client], Optional[Device]]:
+            client = find()
+            return client, None if client is None else client.device()
+
+        def found(answer: tuple[Optional[Client], Optional[Device]]) -> None:
+            self._task = None
+            client, device = answer
+            if client is None or device is None:
+                self._say("off", _("Not running. It starts when it is needed."))
+            else:
+                self._say("ready", ready_line(device, choice))
+                self._session.set_client(client, shares_disk=choice.kind != REMOTE)
+            waiting, self._waiting = self._waiting, []
+            for then in waiting if client is not None else ():
+                then()
+            if done is not None:
+                done()
+
+        self._task = self._session.background.run(
+            find_and_look, found, lambda error: self._failed(error, done)
+        )
+
+    def _failed(self, error: Exception, done: Callable[[], Any] | None = None) -> None:
+        self._task = None
+        self._waiting.clear()
+        message, remedy = _sentences(error)
+        self._say("failed", message, remedy)
+        self._session.report(error)
+        if done is not None:
+            done()
+
+    def _look(self) -> None:
+        """See whether the engine is still there, and how much memory is free."""
+        client, choice = self._session.client, self.choice
+        if client is None or choice is None or self._looking:
+            return
+        self._looking = True
+
+        def seen(device: Device) -> None:
+            self._looking = False
+            if self._session.client is client:
+                self._say("ready", ready_line(device, choice))
+
+        def gone(error: Exception) -> None:
+            self._looking = False
+            if self._session.client is client:
+                self._lost(error, choice)
+
+        self._session.background.run(client.device, seen, gone)
+
+    def _lost(self, error: Exception, choice: EngineChoice) -> None:
+        """Say that the engine went; what is open stays open, and comes back with it."""
+        code = getattr(error, "code", "")
+        if code == "timeout":
+            return  # it works hard; the next look says more
+        if code == "unreachable" and choice.kind == REMOTE:
+            line = _("The engine at {address} does not answer any more.").format(address=choice.address)
+            remedy = _("Check the network, and press 'Start' to connect again.")
+        elif code == "unreachable":
+            line = _("The engine ended unexpectedly.")
+            remedy = _("Press 'Start' to start it again; a training goes on from its last checkpoint.")
+        else:
+            line, remedy = _sentences(error)
+        self._session.set_client(None)
+        self._say("failed", line, remedy)
+        self._session.say(line, remedy, "error")
+
+    def _say(self, grade: str, line: str, remedy: str = "") -> None:
+        status = EngineStatus(grade, line, remedy)
+        if status != self.status:
+            self.status = status
+            self.changed.emit()
+
+
+def ready_line(device: Device, choice: EngineChoice) -> str:
+    """Say what an engine that is ready computes on."""
+    if device.gpus:
+        gpu = max(device.gpus, key=lambda each: each.memory_total_bytes)
+        free, total = gpu.memory_free_bytes / _GB, gpu.memory_total_bytes / _GB
+        on = _("{gpu}, {free:.0f} of {total:.0f} GB free").format(gpu=gpu.name, free=free, total=total)
+    else:
+        free = device.memory_free_bytes / _GB
+        on = _("the CPU, {cores} cores, {free:.0f} GB of memory free").format(cores=device.cores, free=free)
+    if choice.kind == REMOTE:
+        return _("Ready at {address} on {on}").format(address=choice.address, on=on)
+    return _("Ready on {on}").format(on=on)
+
+
+def _sentences(error: Exception) -> tuple[str, str]:
+    if isinstance(error, (Problem, backend.client_package().EngineError)):
+        return error.message, error.remedy
+    return f"{type(error).__name__}: {error}", _("The log has the rest.")
