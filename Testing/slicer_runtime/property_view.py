@@ -1,0 +1,34 @@
+"""Reads and changes how a Qt class looks to modules that see properties.
+
+PySide6 keeps two dictionaries for a class and shows the one that belongs to the looking module. This one is
+switched to properties before it is imported, so that what it does to a class is seen by such modules only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def own_names(cls: type) -> dict[str, Any]:
+    """The class's own attributes."""
+    return dict(cls.__dict__)
+
+
+def offers(cls: type, name: str) -> bool:
+    """Whether an attribute is found on a class or its bases."""
+    return hasattr(cls, name)
+
+
+def all_names(cls: type) -> set[str]:
+    """Every name of a class and its bases."""
+    return set(dir(cls))
+
+
+def put(cls: type, name: str, value: Any) -> None:
+    """Give the class an attribute, in place of one that it may have."""
+    setattr(cls, name, value)
+
+
+def take(cls: type, name: str) -> None:
+    """Take an attribute of its own from the class."""
+    delattr(cls, name)

@@ -1,0 +1,119 @@
+"""Makes PySide6's classes look as PythonQt's do, to the modules that see properties.
+
+PythonQt shows a property as an attribute and its setter, where it is public, as a method too; PySide6 shows
+only the attribute. What the record of the application does not name is taken away, so that a module cannot
+pass its tests with something that 3D Slicer lacks.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from PySide6 import QtCore
+from shiboken6 import Shiboken
+
+from slicer_runtime.property_style import use_properties
+from slicer_runtime.record import RecordedClass, recorded_class, recorded_classes
+
+use_properties("slicer_runtime.property_view")
+
+from slicer_runtime import property_view  # noqa: E402 - only after it is switched
+
+# PythonQt finds these on every object, though `dir` does not list them; slicer.util uses `name` and `exec_`.
+_UNLISTED = frozenset({"name"})
+# PySide6 looks these up itself.
+_PYSIDE = frozenset({"connectNotify", "disconnectNotify", "receivers", "staticMetaObject"})
+_TRAILING = {"exec": "exec_", "raise": "raise_", "print": "print_"}
+
+
+class _Absent:
+    """Hides an attribute of a base class."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        raise AttributeError("3D Slicer does not have this attribute (see api_record.json)")
+
+
+class _MetaProperty:
+    """A Qt property that PySide6 does not show as one; the class itself may have a function of that name."""
+
+    def __init__(self, name: str, of_class: Any) -> None:
+        self._name = name
+        self._of_class = of_class
+
+    def __get__(self, instance: QtCore.QObject | None, owner: type | None = None) -> Any:
+        return self._of_class if instance is None else instance.property(self._name)
+
+    def __set__(self, instance: QtCore.QObject, value: Any) -> None:
+        instance.setProperty(self._name, value)
+
+
+def _allowed(record: RecordedClass) -> frozenset[str]:
+    names = record.names | _UNLISTED | _PYSIDE
+    return names | {_TRAILING[name] for name in names & set(_TRAILING)}
+
+
+def _bases(cls: type) -> list[type]:
+    return [base for base in cls.__mro__ if base not in (object, Shiboken.Object)]
+
+
+def narrow(namespace: ModuleType) -> None:
+    """Show the classes of a namespace as the record has them."""
+    recorded: dict[type, RecordedClass] = {}
+    for full in recorded_classes():
+        part, _, name = full.partition(".")
+        if part == namespace.__name__ and name in vars(namespace):
+            recorded[vars(namespace)[name]] = recorded_class(full)
+    normal = {base: dict(base.__dict__) for cls in recorded for base in _bases(cls)}
+    for base in normal:
+        below = [_allowed(record) for cls, record in recorded.items() if issubclass(cls, base)]
+        _take_unknown(base, _allowed(recorded[base]) if base in recorded else frozenset().union(*below))
+    for cls in sorted(recorded, key=lambda cls: len(cls.__mro__)):
+        _add_known(cls, recorded[cls], normal)
+        _hide_inherited(cls, _allowed(recorded[cls]))
+
+
+def _take_unknown(cls: type, allowed: frozenset[str]) -> None:
+    for name in property_view.own_names(cls):
+        if not name.startswith("_") and name not in allowed:
+            property_view.take(cls, name)
+
+
+def _add_known(cls: type, record: RecordedClass, normal: dict[type, dict[str, Any]]) -> None:
+    """Add setters and getters beside the properties, and properties that are methods in PySide6."""
+    is_object = issubclass(cls, QtCore.QObject)
+    for name in sorted(record.names):
+        found = next((normal[base][name] for base in _bases(cls) if name in normal[base]), None)
+        if name in record.properties:
+            if is_object and (not property_view.offers(cls, name) or _is_method(cls, name)):
+                meta = cls.staticMetaObject
+                if meta.indexOfProperty(name) >= 0:
+                    property_view.put(cls, name, _MetaProperty(name, getattr(cls, name, None)))
+        elif found is not None and (
+            not property_view.offers(cls, name) or (record.properties and _differs(cls, name, found))
+        ):
+            property_view.put(cls, name, found)
+    for name, other in _TRAILING.items():
+        if name in record.names and property_view.offers(cls, name) and not property_view.offers(cls, other):
+            property_view.put(cls, other, getattr(cls, name))
+    if is_object and not property_view.offers(cls, "name"):
+        property_view.put(cls, "name", property(lambda self: self.objectName()))
+
+
+def _is_method(cls: type, name: str) -> bool:
+    found = next(vars_[name] for base in cls.__mro__ if name in (vars_ := property_view.own_names(base)))
+    return not isinstance(found, property)
+
+
+def _differs(cls: type, name: str, normal: Any) -> bool:
+    owner = next((vars_ for base in cls.__mro__ if name in (vars_ := property_view.own_names(base))), None)
+    return owner is not None and owner[name] is not normal and isinstance(owner[name], property)
+
+
+def _hide_inherited(cls: type, allowed: frozenset[str]) -> None:
+    for name in property_view.all_names(cls):
+        if not name.startswith("_") and name not in allowed and property_view.offers(cls, name):
+            property_view.put(cls, name, _Absent())

@@ -1,0 +1,97 @@
+"""Puts the stand-in together, once a process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import slicer
+import vtk
+from PySide6 import QtWidgets
+
+from slicer_runtime import packaging, scripted_module, translation
+from slicer_runtime.application import Application
+from slicer_runtime.ctk_namespace import CTK_WIDGETS, make_ctk
+from slicer_runtime.io_manager import IOManager
+from slicer_runtime.layout_manager import LayoutManager
+from slicer_runtime.main_window import MainWindow
+from slicer_runtime.module_manager import ModuleManager, ScriptedModule, ScriptedModuleWidget
+from slicer_runtime.mrml_namespace import MRML_WIDGETS
+from slicer_runtime.property_style import use_properties, use_properties_on_import
+from slicer_runtime.pythonqt_view import narrow
+from slicer_runtime.qt_namespace import make_qt
+from slicer_runtime.ui_loader import register
+
+SCRIPTS = ("MedSSLSegment", "MedSSLPretrain", "MedSSLLib")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts of the stand-in, for tests that need more than `slicer` shows."""
+
+    application: Application
+    modules: ModuleManager
+    window: MainWindow
+    scene: Any
+
+    _started: ClassVar[Runtime | None] = None
+
+    def load_module(self, path: Path) -> ScriptedModule:
+        """Load a module from its script `<Name>.py`, if it is not loaded yet."""
+        return self.modules.module(path.stem) or self.modules.load(path)
+
+    def clear(self) -> None:
+        """Close the scene and leave the open module, as between two tests."""
+        self.window.moduleSelector().selectModule("")
+        self.scene.Clear(0)
+
+
+def start() -> Runtime:
+    """Make `import slicer, qt, ctk, vtk` work as in 3D Slicer; a second call returns the same runtime."""
+    if Runtime._started is None:
+        Runtime._started = _start()
+    return Runtime._started
+
+
+def _start() -> Runtime:
+    use_properties_on_import(*SCRIPTS)
+    use_properties("slicer.util")
+    application = Application()
+    sys.modules["qt"] = make_qt()
+    narrow(sys.modules["qt"])
+    sys.modules["ctk"] = make_ctk()
+    register({**CTK_WIDGETS, **MRML_WIDGETS})
+    scene = slicer.vtkMRMLScene()
+    logic = slicer.vtkSlicerApplicationLogic()
+    logic.SetMRMLScene(scene)
+    logic.SetHomeDirectory(application.slicerHome)
+    modules = ModuleManager()
+    modules.modules.applicationLogic = lambda: logic
+    slicer.app = application
+    slicer.mrmlScene = scene
+    slicer.modules = modules.modules
+    for name, widget in MRML_WIDGETS.items():
+        setattr(slicer, name, widget)
+    slicer.qSlicerScriptedLoadableModule = ScriptedModule
+    slicer.qSlicerScriptedLoadableModuleWidget = ScriptedModuleWidget
+    for name, part in (
+        ("ScriptedLoadableModule", scripted_module),
+        ("i18n", translation),
+        ("packaging", packaging),
+    ):
+        setattr(slicer, name, part)
+        sys.modules[f"slicer.{name}"] = part
+    warnings = vtk.vtkObject.GetGlobalWarningDisplay()
+    vtk.vtkObject.GlobalWarningDisplayOff()  # about files of the application's installation
+    modules.add_logics(scene, logic)
+    vtk.vtkObject.SetGlobalWarningDisplay(warnings)
+    layout = LayoutManager(scene)
+    files = IOManager(scene, modules.modules)
+    application.prepare(scene, logic, layout, files, modules)
+    window = MainWindow(modules, QtWidgets.QWidget())
+    return Runtime(application, modules, window, scene)
