@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_making import change, write_series
 from medssl.errors import ImageError
 from medssl.imaging.dicom import list_series, read_series
 from medssl.imaging.reading import read_grid, read_volume
 from pydicom.uid import generate_uid
 
-WriteSeries = Callable[..., list[Path]]
 ARRAY = np.random.default_rng(0).integers(-100, 1000, (5, 4, 3)).astype(np.int16)
 
 
-def test_slices_are_sorted_by_position_and_placed_exactly(tmp_path: Path, write_series: WriteSeries) -> None:
+def test_slices_are_sorted_by_position_and_placed_exactly(tmp_path: Path) -> None:
     folder = tmp_path / "sérié 1.2"
     files = write_series(folder, ARRAY, description="T1 — Größe", SpecificCharacterSet="ISO_IR 192")
     (series,) = list_series(folder)
     assert series.files == tuple(files)
-    assert (series.description, series.modality, series.problem) == ("T1 — Größe", "MR", None)
+    assert (series.header.description, series.header.modality, series.problem) == ("T1 — Größe", "MR", None)
     volume = read_series(series)
     assert np.array_equal(volume.array, ARRAY)
     grid = volume.grid
@@ -36,7 +35,7 @@ def test_slices_are_sorted_by_position_and_placed_exactly(tmp_path: Path, write_
     assert read_volume(folder).grid == read_grid(folder) == grid
 
 
-def test_the_grid_is_the_one_that_itk_finds(tmp_path: Path, write_series: WriteSeries) -> None:
+def test_the_grid_is_the_one_that_itk_finds(tmp_path: Path) -> None:
     files = write_series(tmp_path, ARRAY)
     image = sitk.ReadImage([str(file) for file in files])
     (series,) = list_series(tmp_path)
@@ -49,12 +48,12 @@ def test_the_grid_is_the_one_that_itk_finds(tmp_path: Path, write_series: WriteS
         assert np.allclose(ours, itks, atol=1e-6)
 
 
-def test_rescaling_gives_the_units_of_the_modality(tmp_path: Path, write_series: WriteSeries) -> None:
+def test_rescaling_gives_the_units_of_the_modality(tmp_path: Path) -> None:
     write_series(tmp_path, ARRAY, Modality="CT", RescaleSlope="2", RescaleIntercept="-1024")
     assert np.array_equal(read_volume(tmp_path).array, ARRAY.astype(int) * 2 - 1024)
 
 
-def test_several_series_in_one_folder_are_told_apart(tmp_path: Path, write_series: WriteSeries) -> None:
+def test_several_series_in_one_folder_are_told_apart(tmp_path: Path) -> None:
     write_series(tmp_path / "a", ARRAY, description="T1", SeriesNumber=2)
     write_series(tmp_path / "b", ARRAY + 1, description="T2", SeriesNumber=1)
     mixed = tmp_path / "mixed"
@@ -63,15 +62,13 @@ def test_several_series_in_one_folder_are_told_apart(tmp_path: Path, write_serie
         for file in (tmp_path / folder).iterdir():
             file.rename(mixed / f"{folder}-{file.name}.dcm")
     found = list_series(mixed)
-    assert [series.description for series in found] == ["T2", "T1"]
+    assert [series.header.description for series in found] == ["T2", "T1"]
     assert np.array_equal(read_series(found[0]).array, ARRAY + 1)
     with pytest.raises(ImageError, match=r"2 DICOM series: T2 \(MR, 5 images\); T1 \(MR, 5 images\)"):
         read_volume(mixed)
 
 
-def test_a_series_in_several_folders_is_one_and_a_copy_counts_once(
-    tmp_path: Path, write_series: WriteSeries
-) -> None:
+def test_a_series_in_several_folders_is_one_and_a_copy_counts_once(tmp_path: Path) -> None:
     files = write_series(tmp_path / "DISK1", ARRAY)
     (tmp_path / "DISK2").mkdir()
     files[0].rename(tmp_path / "DISK2" / files[0].name)
@@ -82,7 +79,7 @@ def test_a_series_in_several_folders_is_one_and_a_copy_counts_once(
     assert np.array_equal(read_series(series).array, ARRAY)
 
 
-def test_files_that_are_no_images_are_passed_over(tmp_path: Path, write_series: WriteSeries) -> None:
+def test_files_that_are_no_images_are_passed_over(tmp_path: Path) -> None:
     write_series(tmp_path, ARRAY)
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "empty.dcm").write_bytes(b"")
@@ -91,15 +88,6 @@ def test_files_that_are_no_images_are_passed_over(tmp_path: Path, write_series: 
     (tmp_path / ".hidden").write_bytes((tmp_path / "IM0000").read_bytes()[:-5])
     (series,) = list_series(tmp_path)
     assert len(series.files) == 5
-
-
-def change_one(file: Path, **changes: Any) -> None:
-    import pydicom
-
-    data = pydicom.dcmread(file)
-    for name, value in changes.items():
-        setattr(data, name, value)
-    data.save_as(file)
 
 
 def refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
@@ -123,9 +111,9 @@ def refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         ({"heights_mm": [0, 2.5, 5, 8, 12]}, "uneven steps between its slices, from 2.5 to 4 mm"),
         ({"heights_mm": [0, 2.5, 2.5, 5, 7.5]}, "5 slices at only 4 different places"),
         ({"heights_mm": [0.0] * 5}, "5 slices at only 1 different places"),
-        ({"shift_mm": 0.5}, "gantry tilted by 11.3 degrees"),
         ({"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB"}, "colour"),
-        ({"NumberOfFrames": "2"}, "2 frames in one file"),
+        ({"NumberOfFrames": "2"}, "does not say where its slices lie"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "is an overview for planning"),
         ({"Modality": "SEG"}, "is a segmentation"),
         ({"ImagePositionPatient": None}, "does not say where its slices lie"),
         ({"PixelSpacing": None}, "does not say where its slices lie"),
@@ -137,7 +125,6 @@ def test_what_is_no_volume_is_refused_with_the_numbers(
     settings: dict[str, Any],
     words: str,
     tmp_path: Path,
-    write_series: WriteSeries,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     write_series(tmp_path, ARRAY, **settings)
@@ -145,7 +132,7 @@ def test_what_is_no_volume_is_refused_with_the_numbers(
 
 
 def test_several_time_points_in_one_series_are_refused(
-    tmp_path: Path, write_series: WriteSeries, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     uid = generate_uid()
     write_series(tmp_path / "1", ARRAY, uid=uid)
@@ -154,35 +141,27 @@ def test_several_time_points_in_one_series_are_refused(
         read_volume(tmp_path)
 
 
-def test_one_slice_that_differs_is_refused(
-    tmp_path: Path, write_series: WriteSeries, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_one_slice_that_differs_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     files = write_series(tmp_path / "direction", ARRAY)
-    change_one(files[2], ImageOrientationPatient=[0, 1, 0, 0, 0, 1])
+    change(files[2], ImageOrientationPatient=[0, 1, 0, 0, 0, 1])
     assert "slices in different directions" in refusal(tmp_path / "direction", capfd)
     files = write_series(tmp_path / "size", ARRAY)
-    change_one(files[2], Rows=2, Columns=6)
+    change(files[2], Rows=2, Columns=6)
     assert "different sizes: 3 x 4, 6 x 2" in refusal(tmp_path / "size", capfd)
 
 
-def test_a_single_slice_is_no_volume(
-    tmp_path: Path, write_series: WriteSeries, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_single_slice_is_no_volume(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_series(tmp_path, ARRAY[:1])
     assert "single slice" in refusal(tmp_path, capfd)
 
 
-def test_a_truncated_slice_is_named(
-    tmp_path: Path, write_series: WriteSeries, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_truncated_slice_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     files = write_series(tmp_path, ARRAY)
     files[3].write_bytes(files[3].read_bytes()[:-1])
     assert refusal(tmp_path, capfd).startswith(f"{files[3]} is incomplete")
 
 
-def test_a_folder_without_images_and_one_without_a_volume_say_so(
-    tmp_path: Path, write_series: WriteSeries
-) -> None:
+def test_a_folder_without_images_and_one_without_a_volume_say_so(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="holds no DICOM images"):
         read_volume(tmp_path)
     with pytest.raises(ImageError, match="no folder"):
@@ -193,7 +172,7 @@ def test_a_folder_without_images_and_one_without_a_volume_say_so(
         read_volume(tmp_path)
 
 
-def test_an_overview_beside_a_scan_does_not_hide_it(tmp_path: Path, write_series: WriteSeries) -> None:
+def test_an_overview_beside_a_scan_does_not_hide_it(tmp_path: Path) -> None:
     write_series(tmp_path / "overview", ARRAY[:1])
     write_series(tmp_path / "scan", ARRAY)
     assert np.array_equal(read_volume(tmp_path).array, ARRAY)

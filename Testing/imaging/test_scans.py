@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_making import write_series
 from medssl.errors import ImageError
 from medssl.imaging.labels import write_labels
 from medssl.imaging.scans import find_scans
@@ -14,11 +14,10 @@ from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 
-WriteSeries = Callable[..., list[Path]]
 VOLUME = Volume(np.arange(60, dtype=np.int16).reshape(5, 4, 3), Grid((3, 4, 5), (1.0, 1.0, 1.0)))
 
 
-def test_files_and_series_are_found_and_read(tmp_path: Path, write_series: WriteSeries) -> None:
+def test_files_and_series_are_found_and_read(tmp_path: Path) -> None:
     write_volume(tmp_path / "a.nii.gz", VOLUME)
     write_volume(tmp_path / "deep" / "er" / "v1.2 final.nrrd", VOLUME)
     write_volume(tmp_path / "deep" / "Ångström.mha", VOLUME)
@@ -49,9 +48,7 @@ def test_scans_whose_names_would_be_the_same_are_told_apart(tmp_path: Path) -> N
     assert len({name.casefold() for name in names}) == 4
 
 
-def test_several_series_in_one_folder_get_their_descriptions_as_names(
-    tmp_path: Path, write_series: WriteSeries
-) -> None:
+def test_several_series_in_one_folder_get_their_descriptions_as_names(tmp_path: Path) -> None:
     write_series(tmp_path / "flat", VOLUME.array, description="T2 / FLAIR: *")
     for file in (tmp_path / "flat").iterdir():
         file.rename(file.with_name(f"other-{file.name}"))

@@ -9,7 +9,7 @@ import typer
 
 from medssl.cli.session import HERE, JsonOption, ProjectOption, run_request
 from medssl.cli.train import DeviceOption, ModelOption
-from medssl.jobs.requests import LabelFormat
+from medssl.imaging.formats import LabelFormat
 
 
 def predict(

@@ -5,19 +5,22 @@ Source: DICOM PS3.3, C.7.6.2 (Image Plane Module): the position and orientation 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import SimpleITK as sitk
+from typing import Literal, TypeAlias
 
 from medssl.errors import ImageError
-from medssl.imaging.dicom_files import Slice, read_slice
-from medssl.imaging.dicom_geometry import stack
+from medssl.imaging.dicom_files import SeriesHeader, Slice, read_slice
+from medssl.imaging.dicom_geometry import Placed, stack
+from medssl.imaging.dicom_tilt import Tilt, straighten
+from medssl.imaging.dicom_voxels import read_slices
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
-from medssl.imaging.itk import array_of
 from medssl.imaging.volume import Grid, Volume
+
+SeriesNames: TypeAlias = Literal["neutral", "folders", "patient-id"]
 
 
 @dataclass(frozen=True)
@@ -25,31 +28,42 @@ class Series:
     """One DICOM series, and whether it is a volume.
 
     Attributes:
-        uid: the Series Instance UID.
-        description: what the scanner calls it; may be empty.
-        modality: `MR`, `CT`, ...
-        files: its images, sorted along the normal of the slices.
+        header: what its images say of it.
+        title: names it in messages.
+        placed: its slices, sorted along their normal.
         grid: where its voxels lie; None when it is no volume.
+        tilt: how its slices are shifted against that grid, after a tilted gantry; mostly None.
         refusal: why it cannot be read as a volume, with a remedy; None when it can.
     """
 
-    uid: str
-    description: str
-    modality: str
-    files: tuple[Path, ...]
+    header: SeriesHeader
+    title: str
+    placed: tuple[Placed, ...]
     grid: Grid | None
+    tilt: Tilt | None
     refusal: ImageError | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its files, each once, in the order of its slices."""
+        return tuple(dict.fromkeys(one.file for one in self.placed))
 
     @property
     def folder(self) -> Path:
         """The folder that holds all of its files, at whatever depth."""
-        first = self.files[0].parent
-        return next(f for f in (first, *first.parents) if all(f in file.parents for file in self.files))
+        files = self.files
+        first = files[0].parent
+        return next(f for f in (first, *first.parents) if all(f in file.parents for file in files))
 
     @property
     def problem(self) -> str | None:
         """Why it cannot be read, as text."""
         return None if self.refusal is None else str(self.refusal)
+
+    @property
+    def neutral_name(self) -> str:
+        """A name that tells nothing of the patient: `study-1c0f2a/series-012-9c41d0e2`."""
+        return _neutral_name(self.header)
 
 
 def list_series(folder: Path, recursive: bool = True) -> list[Series]:
@@ -71,42 +85,50 @@ def list_series(folder: Path, recursive: bool = True) -> list[Series]:
     return series_of(files)
 
 
-def series_of(files: Iterable[Path]) -> list[Series]:
-    """Sort files into DICOM series; what is not DICOM, or no image, is passed over."""
+def series_of(files: Iterable[Path], names: SeriesNames = "folders") -> list[Series]:
+    """Sort files into DICOM series; what is not DICOM, or no image, is passed over.
+
+    With the names `neutral`, nothing that the series say of themselves holds a path or a text of a file.
+    """
     groups: dict[str, dict[str, Slice]] = {}
     for file in files:
         part = read_slice(file)
         if part is not None:
-            groups.setdefault(part.series_uid, {}).setdefault(part.image_uid, part)
+            groups.setdefault(part.series.uid, {}).setdefault(part.image_uid, part)
     slices = [list(group.values()) for group in groups.values()]
-    slices.sort(key=lambda s: (str(s[0].path.parent), s[0].number, s[0].description, s[0].series_uid))
-    return [_series(group) for group in slices]
+    slices.sort(
+        key=lambda s: (str(s[0].path.parent), s[0].series.number, s[0].series.description, s[0].series.uid)
+    )
+    return [_series(group, names) for group in slices]
 
 
 def read_series(series: Series) -> Volume:
     """Read a series' voxels, in the units of its modality (CT: Hounsfield).
 
+    A series of a tilted gantry comes on straight axes, and a note says so.
+
     Raises:
         ImageError: it is no volume, or one of its files is damaged.
+        MissingPackageError: it is compressed in a way for which a package is missing.
     """
     grid = series_grid(series)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames([str(file) for file in series.files])
-    try:
-        array = array_of(reader.Execute())
-    except RuntimeError as error:
-        raise _damaged(series.files, error) from error
-    if array.shape != grid.shape:
-        raise ImageError(
-            f"The series in {series.folder} has slices of different sizes or kinds.", EXPORT_AGAIN
+    array = read_slices(series.placed, series.title)
+    notes: tuple[str, ...] = ()
+    if array.ndim == 3 and series.tilt is not None and array.shape[1:] == series.tilt.size[::-1]:
+        array = straighten(array, series.tilt, grid)
+        notes = (
+            f"{series.title} was taken with a gantry tilted by {series.tilt.degrees:.1f} degrees and was "
+            "straightened.",
         )
-    return Volume(array, grid)
+    if array.shape != grid.shape:
+        raise ImageError(f"{series.title} has slices of different sizes or kinds.", EXPORT_AGAIN)
+    return Volume(array, grid, notes)
 
 
 def series_grid(series: Series) -> Grid:
     """Return where a series' voxels lie, or raise the `ImageError` that it is no volume."""
     if series.refusal is not None or series.grid is None:
-        raise series.refusal or ImageError(f"The series in {series.folder} is no volume.", "Choose another.")
+        raise series.refusal or ImageError(f"{series.title} is no volume.", "Choose another.")
     return series.grid
 
 
@@ -128,34 +150,36 @@ def only_series(folder: Path) -> Series:
         raise ImageError(
             f"{folder} holds {len(found)} DICOM series, none of which is a volume. {found[0].refusal}"
         )
-    names = "; ".join(f"{s.description or 'no name'} ({s.modality}, {len(s.files)} images)" for s in usable)
+    names = "; ".join(
+        f"{s.header.description or 'no name'} ({s.header.modality}, {len(s.placed)} images)" for s in usable
+    )
     raise ImageError(
         f"{folder} holds {len(usable)} DICOM series: {names}.",
         "Choose a folder with one series, or segment the folder as a batch.",
     )
 
 
-def _series(slices: Sequence[Slice]) -> Series:
+def _series(slices: Sequence[Slice], names: SeriesNames) -> Series:
     first = slices[0]
-    grid, refusal, ordered = None, None, list(slices)
+    title = f"The series '{first.series.description or first.series.uid}' in {first.path.parent}"
+    of_slice = "{file}"
+    if names == "neutral":
+        title = f"The series {_neutral_name(first.series)}"
+        of_slice = f"Image {{number}} of the series {_neutral_name(first.series)}"
     try:
-        grid, ordered = stack(slices)
+        found = stack(slices, title, of_slice)
     except ImageError as error:
-        refusal = error
-    return Series(
-        uid=first.series_uid,
-        description=first.description,
-        modality=first.modality,
-        files=tuple(part.path for part in ordered),
-        grid=grid,
-        refusal=refusal,
-    )
+        unsorted = (Placed(part.path, 0, part.planes[0]) for part in slices)
+        return Series(first.series, title, tuple(unsorted), None, None, error)
+    return Series(first.series, title, found.placed, found.grid, found.tilt, None)
 
 
-def _damaged(files: Sequence[Path], error: RuntimeError) -> ImageError:
-    """Find the file that ITK's message is about."""
-    guilty = next((file for file in files if str(file) in str(error)), files[0])
-    return ImageError(f"{guilty} is damaged, or packed in a way that cannot be read.", EXPORT_AGAIN)
+def _neutral_name(header: SeriesHeader) -> str:
+    return f"study-{_short(header.study_uid, 6)}/series-{header.number:03d}-{_short(header.uid, 8)}"
+
+
+def _short(uid: str, digits: int) -> str:
+    return hashlib.sha256(uid.encode()).hexdigest()[:digits]
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -1,8 +1,11 @@
-"""The header of one DICOM file: what is needed to put slices together."""
+"""The header of one DICOM file: what is needed to put slices together, and to tell series apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import math
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +15,64 @@ import pydicom.config
 from pydicom.errors import InvalidDicomError
 
 from medssl.errors import ImageError
-from medssl.imaging.headers import EXPORT_AGAIN
 
-# Scanners break DICOM's rules for text in thousands of harmless ways; a warning for each helps nobody.
+# Scanners break DICOM's rules for text in thousands of harmless ways; a warning for each helps nobody, and
+# its text would be the patient's.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+for _library in ("pydicom", "highdicom"):
+    warnings.filterwarnings("ignore", module=_library)
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 _TAGS = [
-    "BitsAllocated", "Columns", "ImageOrientationPatient", "ImagePositionPatient", "Modality",
-    "NumberOfFrames", "PixelSpacing", "Rows", "SOPInstanceUID", "SamplesPerPixel", "SeriesDescription",
-    "SeriesInstanceUID", "SeriesNumber", "SpecificCharacterSet",
+    "BitsAllocated", "Columns", "ContrastBolusAgent", "ImageOrientationPatient", "ImagePositionPatient",
+    "ImageType", "InstanceNumber", "Modality", "NumberOfFrames", "PatientID",
+    "PerFrameFunctionalGroupsSequence", "PixelSpacing", "ProtocolName", "RescaleIntercept", "RescaleSlope",
+    "Rows", "SOPInstanceUID", "SamplesPerPixel", "ScanningSequence", "SequenceName", "SequenceVariant",
+    "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SharedFunctionalGroupsSequence",
+    "SpecificCharacterSet", "StudyInstanceUID",
 ]  # fmt: skip
+_BROKEN = (
+    InvalidDicomError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError,
+    NotImplementedError, RecursionError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SeriesHeader:
+    """What every image of a series says of the series, as DICOM names it; texts may be empty.
+
+    `sequence` joins the kind, the variant and the name of the pulse sequence; `contrast` is whether an agent
+    is named; `patient_id` is never shown unless the person asks for it.
+    """
+
+    uid: str
+    study_uid: str
+    patient_id: str
+    number: int
+    modality: str
+    description: str
+    protocol: str
+    sequence: str
+    image_type: tuple[str, ...]
+    contrast: bool
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One picture of a file: where it lies and what its numbers mean.
+
+    Attributes:
+        spacing_mm: between rows and between columns; None when missing.
+        position_mm: the centre of the first pixel, LPS; None when missing.
+        orientation: the directions along a row and along a column, LPS; None when missing.
+        slope, intercept: what turns stored numbers into units; 1 and 0 when missing.
+    """
+
+    spacing_mm: tuple[float, ...] | None
+    position_mm: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    slope: float
+    intercept: float
 
 
 @dataclass(frozen=True)
@@ -30,28 +81,22 @@ class Slice:
 
     Attributes:
         path: the file.
-        series_uid, image_uid, number, description, modality: as DICOM names them.
+        series: what it says of its series.
+        image_uid: of this image.
+        image_number: the Instance Number.
         size: columns and rows.
-        frames: 1, or how many slices the one file holds.
         samples: numbers for each pixel; 3 in colour images.
-        spacing_mm: between columns and between rows; None when missing.
-        position_mm: the centre of the first pixel, LPS; None when missing.
-        orientation: the directions along a row and along a column, LPS; None when missing.
+        planes: one, or one for each frame of a file of several.
         complete: whether the file is long enough for its pixels.
     """
 
     path: Path
-    series_uid: str
+    series: SeriesHeader
     image_uid: str
-    number: int
-    description: str
-    modality: str
+    image_number: int
     size: tuple[int, int]
-    frames: int
     samples: int
-    spacing_mm: tuple[float, ...] | None
-    position_mm: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
+    planes: tuple[Plane, ...]
     complete: bool
 
 
@@ -70,35 +115,103 @@ def read_slice(path: Path) -> Slice | None:
             pixels_from = file.tell()
     except PermissionError as error:
         raise ImageError(f"{path} may not be read.", "Ask for permission to read it.") from error
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, AttributeError, NotImplementedError):
+    except _BROKEN:
         return None  # it only looked like DICOM
-    uid = str(header.get("SeriesInstanceUID", ""))
-    rows, columns = _whole(header.get("Rows")), _whole(header.get("Columns"))
-    if not uid or not rows or not columns:
+    uid = _text(header, "SeriesInstanceUID")
+    rows, columns = _whole(_value(header, "Rows")), _whole(_value(header, "Columns"))
+    if not uid or rows <= 0 or columns <= 0:
         return None  # a report, a presentation state, a directory of files
-    bits, samples = _whole(header.get("BitsAllocated"), 16), _whole(header.get("SamplesPerPixel"), 1)
-    frames = _whole(header.get("NumberOfFrames"), 1)
+    bits = _whole(_value(header, "BitsAllocated"), 16)
+    samples = _whole(_value(header, "SamplesPerPixel"), 1)
+    frames = max(1, _whole(_value(header, "NumberOfFrames"), 1))
     needed = rows * columns * samples * frames * bits // 8
     return Slice(
         path=path,
-        series_uid=uid,
-        image_uid=str(header.get("SOPInstanceUID", "")) or str(path),
-        number=_whole(header.get("SeriesNumber")),
-        description=str(header.get("SeriesDescription", "") or "").strip(),
-        modality=str(header.get("Modality", "") or "").strip(),
+        series=_series_header(header, uid),
+        image_uid=_text(header, "SOPInstanceUID") or str(path),
+        image_number=_whole(_value(header, "InstanceNumber")),
         size=(columns, rows),
-        frames=frames,
         samples=samples,
-        spacing_mm=_numbers(header.get("PixelSpacing"), 2),
-        position_mm=_numbers(header.get("ImagePositionPatient"), 3),
-        orientation=_numbers(header.get("ImageOrientationPatient"), 6),
+        planes=_planes(header, frames),
         complete=path.stat().st_size - pixels_from >= _stored_bytes(header, needed),
     )
 
 
-def damaged(part: Slice) -> ImageError:
-    """Say that a slice's file ends too early."""
-    return ImageError(f"{part.path} is incomplete: it ends before its last pixel.", EXPORT_AGAIN)
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM files do."""
+    with path.open("rb") as file:
+        return _looks_like_dicom(file.read(132), path)
+
+
+def _series_header(header: pydicom.Dataset, uid: str) -> SeriesHeader:
+    sequence = (_text(header, name) for name in ("ScanningSequence", "SequenceVariant", "SequenceName"))
+    return SeriesHeader(
+        uid=uid,
+        study_uid=_text(header, "StudyInstanceUID"),
+        patient_id=_text(header, "PatientID"),
+        number=_whole(_value(header, "SeriesNumber")),
+        modality=_text(header, "Modality"),
+        description=_text(header, "SeriesDescription"),
+        protocol=_text(header, "ProtocolName"),
+        sequence=" ".join(filter(None, sequence)),
+        image_type=tuple(part.strip() for part in _text(header, "ImageType").upper().split("\\")),
+        contrast=bool(_text(header, "ContrastBolusAgent")),
+    )
+
+
+def _planes(header: pydicom.Dataset, frames: int) -> tuple[Plane, ...]:
+    """Read where each frame lies: from the file itself, or from the groups of an enhanced one."""
+    own = _items(header, "PerFrameFunctionalGroupsSequence")
+    shared = _items(header, "SharedFunctionalGroupsSequence")[:1]
+    if len(own) != frames:
+        return (_plane([header]),) * frames if frames == 1 else (Plane(None, None, None, 1.0, 0.0),) * frames
+    return tuple(_plane([group, *shared, header]) for group in own)
+
+
+def _plane(places: Sequence[pydicom.Dataset]) -> Plane:
+    """Read one plane from the first of several places that says each thing."""
+    slope, intercept = (
+        _numbers([_first(places, "PixelValueTransformationSequence", name)], 1)
+        for name in ("RescaleSlope", "RescaleIntercept")
+    )
+    return Plane(
+        spacing_mm=_numbers(_first(places, "PixelMeasuresSequence", "PixelSpacing"), 2),
+        position_mm=_numbers(_first(places, "PlanePositionSequence", "ImagePositionPatient"), 3),
+        orientation=_numbers(_first(places, "PlaneOrientationSequence", "ImageOrientationPatient"), 6),
+        slope=slope[0] if slope else 1.0,
+        intercept=intercept[0] if intercept else 0.0,
+    )
+
+
+def _first(places: Iterable[pydicom.Dataset], group: str, name: str) -> Any:
+    """The first value of an element, in a functional group of a place or in the place itself."""
+    for place in places:
+        for item in (*_items(place, group)[:1], place):
+            value = _value(item, name)
+            if value is not None:
+                return value
+    return None
+
+
+def _items(header: pydicom.Dataset, name: str) -> list[pydicom.Dataset]:
+    value = _value(header, name)
+    return list(value) if isinstance(value, pydicom.Sequence) else []
+
+
+def _value(header: pydicom.Dataset, name: str) -> Any:
+    """An element's value; None when it is missing or its bytes mean nothing."""
+    try:
+        return header.get(name)
+    except _BROKEN:
+        return None
+
+
+def _text(header: pydicom.Dataset, name: str) -> str:
+    value = _value(header, name)
+    if value is None:
+        return ""
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return "\\".join(map(str, value)) if several else str(value).strip()
 
 
 def _looks_like_dicom(start: bytes, path: Path) -> bool:
@@ -123,7 +236,7 @@ def _stored_bytes(header: pydicom.Dataset, needed: int) -> int:
 def _whole(value: Any, otherwise: int = 0) -> int:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return otherwise
 
 
@@ -131,6 +244,7 @@ def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != count:
         return None
     try:
-        return tuple(float(number) for number in value)
+        numbers = tuple(float(number) for number in value)
     except (TypeError, ValueError):
         return None
+    return numbers if all(map(math.isfinite, numbers)) else None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medssl.errors import ImageError
-from medssl.imaging.dicom_files import Slice, damaged
+from medssl.imaging.dicom_files import Plane, Slice
+from medssl.imaging.dicom_tilt import Tilt, straightened
+from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.volume import Grid
 
 # Scanners round positions to a few hundredths of a millimetre.
@@ -17,83 +21,128 @@ _STEP_TOLERANCE_MM = 0.02
 _COSINE_TOLERANCE = 1e-3
 _SHEAR_LIMIT = 0.01  # sideways shift a step, in parts of the step: half a degree
 _EXPORT = "Export the series again with all its slices, or convert it with 3D Slicer and use that file."
+_NO_SCAN = {
+    "LOCALIZER": "is an overview for planning",
+    "PROJECTION IMAGE": "is a projection",
+    "MIP": "is a projection",
+    "MIN_IP": "is a projection",
+}
 
 
-def stack(slices: Sequence[Slice]) -> tuple[Grid, list[Slice]]:
+@dataclass(frozen=True)
+class Placed:
+    """One slice of a stack: its file, which of the file's frames it is (from 0), and where it lies."""
+
+    file: Path
+    frame: int
+    plane: Plane
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices in their order along the normal, and the grid that they are read on.
+
+    `tilt` says how they are shifted sideways against that grid, when the gantry was tilted.
+    """
+
+    placed: tuple[Placed, ...]
+    grid: Grid
+    tilt: Tilt | None
+
+
+def stack(slices: Sequence[Slice], title: str, of_slice: str) -> Stack:
     """Sort slices along their normal and find the grid that all of their voxels lie on.
 
+    Args:
+        slices: of one series.
+        title: names the series in messages.
+        of_slice: names one slice in messages, with `{file}` and `{number}` to be filled in.
+
     Raises:
-        ImageError: they are no volume: colours, several frames, no positions, a single slice, several sizes,
-            directions or volumes, missing slices, uneven steps, a tilted gantry, an incomplete file.
+        ImageError: they are no volume: colours, no positions, a single slice, several patients, sizes,
+            directions or volumes, missing slices, uneven steps, an incomplete file.
     """
-    where = f"The series '{slices[0].description or slices[0].series_uid}' in {slices[0].path.parent}"
-    _check_kinds(slices, where)
-    orientation = _numbers(slices[0].orientation)
+    _check_kinds(slices, title)
+    found = [Placed(part.path, number, plane) for part in slices for number, plane in enumerate(part.planes)]
+    _check_planes([one.plane for one in found], title)
+    for part in slices:
+        if not part.complete:
+            which = of_slice.format(file=part.path, number=part.image_number)
+            raise ImageError(f"{which} is incomplete: it ends before its last pixel.", EXPORT_AGAIN)
+    orientation = _numbers(found[0].plane.orientation)
     row, column = orientation[:3], orientation[3:]
     normal = np.cross(row, column)
-    positions = np.array([_numbers(part.position_mm) for part in slices])
+    positions = np.array([_numbers(one.plane.position_mm) for one in found])
     order = np.argsort(positions @ normal, kind="stable")
-    ordered = [slices[int(i)] for i in order]
+    placed = tuple(found[int(i)] for i in order)
     positions = positions[order]
-    heights = positions @ normal
-    step = _check_steps(heights, where)
-    _check_shear(positions, normal, step, where)
-    along_row, along_column = _spacing(ordered[0])
+    step = _check_steps(positions @ normal, title)
+    rows_apart, columns_apart = _numbers(placed[0].plane.spacing_mm).tolist()
     x, y, z = positions[0].tolist()
     grid = Grid(
-        size=(*ordered[0].size, len(ordered)),
-        spacing_mm=(along_row, along_column, step),
+        size=(*slices[0].size, len(placed)),
+        spacing_mm=(columns_apart, rows_apart, step),  # DICOM gives them the other way round
         origin_mm=(x, y, z),
         direction=tuple(np.stack([row, column, normal], axis=1).ravel().tolist()),
     )
-    return grid, ordered
+    sideways = positions[-1] - positions[0]
+    sideways = sideways - (sideways @ normal) * normal
+    tangent = float(np.linalg.norm(sideways)) / (step * (len(placed) - 1))
+    if tangent <= _SHEAR_LIMIT:
+        return Stack(placed, grid, None)
+    return Stack(placed, *straightened(grid, positions, float(np.degrees(np.arctan(tangent)))))
 
 
-def _check_kinds(slices: Sequence[Slice], where: str) -> None:
+def _check_kinds(slices: Sequence[Slice], title: str) -> None:
     first = slices[0]
-    if first.modality == "SEG":
-        raise ImageError(f"{where} is a segmentation, not a scan.", "Choose the series that it belongs to.")
-    if any(part.frames > 1 for part in slices):
+    if first.series.modality == "SEG":
+        raise ImageError(f"{title} is a segmentation, not a scan.", "Choose the series that it belongs to.")
+    patients = {(part.series.patient_id, part.series.study_uid) for part in slices}
+    if len(patients) > 1:
+        what = "patients" if len({patient for patient, _ in patients}) > 1 else "studies"
         raise ImageError(
-            f"{where} keeps {first.frames} frames in one file.",
-            "Convert it to NIfTI or NRRD, for instance with 3D Slicer.",
+            f"{title} holds images of {len(patients)} {what} under one series number.",
+            "Export each of them on its own; what put them together should be found out.",
         )
     if any(part.samples != 1 for part in slices):
-        raise ImageError(f"{where} holds colour pictures, not a scan.", "Choose another series.")
-    if any(None in (part.position_mm, part.orientation, part.spacing_mm) for part in slices):
-        raise ImageError(
-            f"{where} does not say where its slices lie, as screenshots and scanned pages do not.",
-            "Choose another series.",
-        )
-    if len(slices) < 2:
-        raise ImageError(f"{where} has a single slice.", "Use a series of at least two slices.")
+        raise ImageError(f"{title} holds colour pictures, not a scan.", "Choose another series.")
+    for kind in first.series.image_type:
+        if kind in _NO_SCAN:
+            raise ImageError(f"{title} {_NO_SCAN[kind]}, not a scan.", "Choose another series.")
     sizes = sorted({part.size for part in slices})
     if len(sizes) > 1:
         shown = ", ".join(f"{x} x {y}" for x, y in sizes)
-        raise ImageError(f"{where} has slices of different sizes: {shown}.", _EXPORT)
-    spacings = np.array([_numbers(part.spacing_mm) for part in slices])
+        raise ImageError(f"{title} has slices of different sizes: {shown}.", _EXPORT)
+
+
+def _check_planes(planes: Sequence[Plane], title: str) -> None:
+    if any(None in (plane.position_mm, plane.orientation, plane.spacing_mm) for plane in planes):
+        raise ImageError(
+            f"{title} does not say where its slices lie, as screenshots and scanned pages do not.",
+            "Choose another series.",
+        )
+    if len(planes) < 2:
+        raise ImageError(f"{title} has a single slice.", "Use a series of at least two slices.")
+    spacings = np.array([_numbers(plane.spacing_mm) for plane in planes])
     if spacings.min() <= 0 or np.ptp(spacings, axis=0).max() > 1e-4 * spacings.max():
         raise ImageError(
-            f"{where} has pixels of different sizes: {spacings.min():g} to {spacings.max():g} mm.", _EXPORT
+            f"{title} has pixels of different sizes: {spacings.min():g} to {spacings.max():g} mm.", _EXPORT
         )
-    orientations = np.array([_numbers(part.orientation) for part in slices])
+    orientations = np.array([_numbers(plane.orientation) for plane in planes])
     if np.ptp(orientations, axis=0).max() > _COSINE_TOLERANCE:
         raise ImageError(
-            f"{where} has slices in different directions, as an overview for planning has.",
+            f"{title} has slices in different directions, as an overview for planning has.",
             "Choose another series.",
         )
     row, column = orientations[0, :3], orientations[0, 3:]
     lengths = np.linalg.norm([row, column], axis=1)
     if abs(row @ column) > _COSINE_TOLERANCE or np.abs(lengths - 1).max() > _COSINE_TOLERANCE:
         raise ImageError(
-            f"{where} has a singular direction: its rows and columns are not at right angles.", _EXPORT
+            f"{title} has a singular direction: its rows and columns are not at right angles.", _EXPORT
         )
-    for part in slices:
-        if not part.complete:
-            raise damaged(part)
 
 
-def _check_steps(heights: NDArray[np.float64], where: str) -> float:
+def _check_steps(heights: NDArray[np.float64], title: str) -> float:
     """Return the even step between slices in mm, or refuse with the numbers."""
     steps = np.diff(heights)
     apart = steps[steps > _STEP_TOLERANCE_MM]
@@ -101,10 +150,10 @@ def _check_steps(heights: NDArray[np.float64], where: str) -> float:
     if places < len(heights):
         if places > 1 and len(heights) % places == 0:
             raise ImageError(
-                f"{where} holds {len(heights) // places} volumes at the same place, each of {places} slices.",
+                f"{title} holds {len(heights) // places} volumes at the same place, each of {places} slices.",
                 "Export each time point or contrast as a series of its own.",
             )
-        raise ImageError(f"{where} has {len(heights)} slices at only {places} different places.", _EXPORT)
+        raise ImageError(f"{title} has {len(heights)} slices at only {places} different places.", _EXPORT)
     usual = float(np.median(steps))
     tolerance = max(_STEP_TOLERANCE * usual, _STEP_TOLERANCE_MM)
     if np.abs(steps - usual).max() <= tolerance:
@@ -113,34 +162,14 @@ def _check_steps(heights: NDArray[np.float64], where: str) -> float:
     if (times >= 1).all() and np.abs(steps - times * usual).max() <= tolerance * times.max():
         gap = int(steps.argmax())
         raise ImageError(
-            f"{where} misses {int((times - 1).sum())} slices: they are {usual:.4g} mm apart, but "
+            f"{title} misses {int((times - 1).sum())} slices: they are {usual:.4g} mm apart, but "
             f"{steps[gap]:.4g} mm after slice {gap + 1} of {len(heights)}.",
             _EXPORT,
         )
     raise ImageError(
-        f"{where} has uneven steps between its slices, from {steps.min():.4g} to {steps.max():.4g} mm.",
+        f"{title} has uneven steps between its slices, from {steps.min():.4g} to {steps.max():.4g} mm.",
         "Resample it to even steps, for instance with 3D Slicer, and use that file.",
     )
-
-
-def _check_shear(
-    positions: NDArray[np.float64], normal: NDArray[np.float64], step: float, where: str
-) -> None:
-    """Refuse slices that shift sideways from one to the next."""
-    sideways = positions[-1] - positions[0]
-    sideways = sideways - (sideways @ normal) * normal
-    tangent = float(np.linalg.norm(sideways)) / (step * (len(positions) - 1))
-    if tangent > _SHEAR_LIMIT:
-        raise ImageError(
-            f"{where} was taken with a gantry tilted by {np.degrees(np.arctan(tangent)):.1f} degrees.",
-            "Load it in 3D Slicer, which straightens it, and save the volume as NRRD.",
-        )
-
-
-def _spacing(part: Slice) -> tuple[float, float]:
-    """Return the distances along a row and along a column; DICOM gives them the other way round."""
-    rows_apart, columns_apart = _numbers(part.spacing_mm).tolist()
-    return columns_apart, rows_apart
 
 
 def _numbers(values: tuple[float, ...] | None) -> NDArray[np.float64]:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from medssl.errors import UsageError
+
+LabelFormat: TypeAlias = Literal["seg.nrrd", "nii.gz", "dicom-seg"]
 
 SEGMENTATION_SUFFIX = ".seg.nrrd"
 # Two-part suffixes first, so that the longest one that fits is found.
 READABLE = (SEGMENTATION_SUFFIX, ".seg.nhdr", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+DICOM_SEGMENTATION_SUFFIX = ".seg.dcm"
 # Formats of two files (.mhd, .nhdr) are read but not written: two files cannot be replaced at once.
 WRITABLE = (SEGMENTATION_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")
+
+
+def label_suffix(label_format: LabelFormat) -> str:
+    """Return the suffix of a segmentation's file in a format."""
+    return DICOM_SEGMENTATION_SUFFIX if label_format == "dicom-seg" else f".{label_format}"
 
 
 def suffix_of(path: Path) -> str | None:

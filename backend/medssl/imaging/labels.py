@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medssl.errors import ImageError, LabelError
+from medssl.imaging.dicom_files import is_dicom
+from medssl.imaging.dicom_seg_reading import read_dicom_segmentation
 from medssl.imaging.fitting import fit_to_grid
-from medssl.imaging.formats import SEGMENTATION_SUFFIX, writable_suffix
+from medssl.imaging.formats import SEGMENTATION_SUFFIX, suffix_of, writable_suffix
 from medssl.imaging.headers import header_grid, open_header
 from medssl.imaging.itk import image_of
 from medssl.imaging.reading import check_three_dimensions, read_voxels
@@ -38,7 +40,7 @@ class LabelVolume:
 
 
 def read_labels(path: Path) -> LabelVolume:
-    """Read a label map: `.seg.nrrd` with its segments, or any volume of whole numbers 0..255.
+    """Read a label map: `.seg.nrrd` or DICOM SEG with its segments, or any volume of whole numbers 0..255.
 
     Segments that overlap are put into one map, where later segments win, and a note says so. Segments whose
     value another one has, or that has another meaning here, get a free value.
@@ -47,6 +49,8 @@ def read_labels(path: Path) -> LabelVolume:
         ImageError: see `read_volume`; fractions, NaN.
         LabelError: label values below 0 or above 255.
     """
+    if suffix_of(path) is None and path.is_file() and is_dicom(path):
+        return _from_dicom(path)
     reader = open_header(path)
     segments = parse_segments({key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()})
     layers = reader.GetNumberOfComponents() if segments else 1
@@ -160,15 +164,27 @@ def _merge(layers: NDArray[np.uint8], found: tuple[FileSegment, ...], grid: Grid
                 overlapping += int(np.count_nonzero(merged[inside]))
                 merged[inside] = value
         if overlapping:
-            notes.append(
-                f"{path}: {overlapping} voxels belong to several segments; the later segment has them."
-            )
+            notes.append(_overlap_note(path, overlapping))
     named = tuple(
         Segment(name=s.name, value=v, colour=s.colour, terminology=s.terminology)
         for s, v in zip(found, values, strict=True)
         if v != UNANNOTATED
     )
     return LabelVolume(Volume(merged, grid, tuple(notes)), named)
+
+
+def _from_dicom(path: Path) -> LabelVolume:
+    found = read_dicom_segmentation(path)
+    notes = (_overlap_note(path, found.overlapping),) if found.overlapping else ()
+    named = tuple(
+        Segment(name=s.name, value=s.value, colour=s.colour, terminology=s.terminology)
+        for s in found.segments
+    )
+    return LabelVolume(Volume(found.values, found.grid, notes), named)
+
+
+def _overlap_note(path: Path, voxels: int) -> str:
+    return f"{path}: {voxels} voxels belong to several segments; the later segment has them."
 
 
 def _own_values(found: Iterable[FileSegment]) -> list[int]:

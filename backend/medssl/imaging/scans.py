@@ -74,9 +74,9 @@ def find_scans(folder: Path, recursive: bool = True) -> list[Scan]:
     alone = [sum(other.folder == series.folder for other in found) == 1 for series in found]
     for series, is_alone in zip(found, alone, strict=True):
         relative = series.folder.relative_to(folder)
-        own = _as_name(series.description) or series.modality or "series"
+        own = _as_name(series.header.description) or series.header.modality or "series"
         wanted = relative if is_alone and relative.parts else relative / own
-        free = _free(wanted, relative / f"{own}-{series.uid[-12:]}", taken)
+        free = _free(wanted, relative / f"{own}-{series.header.uid[-12:]}", taken)
         scans.append(Scan(_shown(free), free, series.folder, series, series.problem))
     return sorted(scans, key=lambda scan: scan.name.casefold())
 

@@ -8,15 +8,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
 from medssl.errors import Cancelled, MedSSLError, StorageError, UsageError
 from medssl.events import Monitor
-from medssl.imaging.labels import write_labels
+from medssl.imaging.formats import LabelFormat, label_suffix
 from medssl.inference.ledger import FOLDER, Ledger, Measurements, SegmentationRow, locked, not_ours
+from medssl.inference.outputs import Output
 from medssl.inference.overlapped import Outcome, Stages, overlapped
 from medssl.inference.predictor import Opinion, Predictor
 from medssl.inference.rows import FolderResult, FolderRow, write_table
@@ -26,8 +26,6 @@ from medssl.learning.preprocessing import Prepared
 from medssl.learning.settings import DeviceName
 from medssl.machine import Machine
 from medssl.storage import staging_folder
-
-LabelFormat: TypeAlias = Literal["seg.nrrd", "nii.gz"]
 
 _LOG = logging.getLogger(__name__)
 _MEMORY_SHARE = 0.5  # of the free memory, for the scans that are on their way at one time
@@ -68,15 +66,16 @@ def segment_folder(
         StorageError: the output folder may not be written, another run writes to it, or the disk is full.
         UsageError: the outputs would count as scans.
     """
-    if settings.format != "seg.nrrd" and output.resolve() in {path.resolve() for path in inputs}:
+    if settings.format == "nii.gz" and output.resolve() in {path.resolve() for path in inputs}:
         raise UsageError(
             f"{output} is the folder of the scans themselves, where {settings.format} files count as scans.",
             "Choose another output folder, or the format seg.nrrd.",
         )
+    writer = Output(settings.format, model.plan.label_schema, model.card)
     predictor = Predictor(model, settings.device)
     sources = find_sources(inputs, output, model.plan.channel_names, settings.recursive)
     with locked(output), staging_folder(output / FOLDER) as staging:
-        run = _Run(predictor, output, settings, Ledger(output), staging)
+        run = _Run(predictor, writer, output, settings, Ledger(output), staging)
         rows, waiting = run.look(sources)
         for known in rows:
             monitor.emit(known.as_event(output))
@@ -127,6 +126,7 @@ class _Run:
     """The steps of one run over its scans."""
 
     predictor: Predictor
+    writer: Output
     output: Path
     settings: FolderSettings
     ledger: Ledger
@@ -156,12 +156,17 @@ class _Run:
         )
 
     def _target(self, source: Source) -> Path:
-        return self.output / source.relative.parent / f"{source.relative.name}.{self.settings.format}"
+        return (
+            self.output
+            / source.relative.parent
+            / f"{source.relative.name}{label_suffix(self.settings.format)}"
+        )
 
     def _without_work(self, source: Source) -> FolderRow | None:
         where = _where(source)
-        if source.problem is not None:
-            return FolderRow(source.name, where, "failed", note=source.problem)
+        problem = source.problem or self.writer.refusal(source)
+        if problem is not None:
+            return FolderRow(source.name, where, "failed", note=problem)
         target = self._target(source)
         done = self.ledger.segmentation(source.name)
         if self.settings.skip_done and done is not None and self._still_holds(source, target, done):
@@ -192,8 +197,8 @@ class _Run:
     def _write(self, source: Source, computed: _Computed) -> FolderRow:
         origin, target = computed.origin, self._target(source)
         prediction = self.predictor.finish(computed.opinion, with_map=False)
-        staged = self.staging / f"segmentation.{self.settings.format}"
-        write_labels(staged, prediction.values, computed.opinion.way.grid, self.predictor.schema)
+        staged = self.staging / f"segmentation{label_suffix(self.settings.format)}"
+        self.writer.write(staged, prediction.values, computed.opinion.way.grid, source)
         path, size, sha256 = self.ledger.describe(staged, target)
         measured = Measurements(
             volumes_ml=prediction.volumes_ml,

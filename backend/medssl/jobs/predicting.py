@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medssl.errors import DataError, MedSSLError
 from medssl.events import Monitor
-from medssl.imaging.labels import read_labels
+from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
 from medssl.inference.folder import FolderSettings, segment_folder
 from medssl.inference.rows import FolderResult, FolderRow
 from medssl.inference.sources import Source, find_sources
@@ -94,9 +94,9 @@ def _previews(model: Model, output: Path, source: Source, worst_slice: int) -> t
     """Draw a segmentation; none where a file was moved or changed since it was segmented."""
     segments = model.plan.label_schema.segments
     try:
-        image, labels = source.read()[0], read_labels(output).volume
-        if not labels.grid.agrees_with(image.grid):
-            return ()
-        return make_previews(image, labels.array, segments, worst_slice=worst_slice)
+        image = source.read()[0]
+        labels = match_schema(read_labels(output), model.plan.label_schema, str(output))
+        values = fit_to_grid(labels, image.grid, str(output))
+        return make_previews(image, values, segments, worst_slice=worst_slice)
     except MedSSLError:
         return ()

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from medssl.imaging.formats import LabelFormat
 from medssl.learning.settings import DeviceName, PretrainingSettings, TrainingSettings
 
-LabelFormat: TypeAlias = Literal["seg.nrrd", "nii.gz"]
 LATEST = "latest"
 
 
