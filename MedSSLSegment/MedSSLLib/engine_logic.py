@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LOOK_MS = 5000
 _LOOK_TIMEOUT_S = 5.0
 _GB = 1_000_000_000
+_LOG_BYTES = 200_000  # of its end
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,19 @@ class EngineLogic:
     ) -> None:
         """Ask the engine whether its computer is fit for the work; takes some seconds."""
         self._session.ask(lambda client: client.check_computer(), done, failed)
+
+    def read_log(self, done: Callable[[str], Any]) -> None:
+        """Get the end of the log of this computer's engine."""
+
+        def read() -> str:
+            path = backend.client_package().engine_state().log
+            if not path.is_file():
+                return ""
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _LOG_BYTES))
+                return file.read().decode("utf-8", "replace")
+
+        self._session.background.run(read, done, self._session.report)
 
     def close(self) -> None:
         """The last panel goes."""

@@ -44,6 +44,8 @@ class Session:
         jobs_changed: a job came, went or changed its state.
         models_changed: models came or went.
         case_asked: (id) the person wants to work on a case; the section that fits its state takes it.
+        scene_closing: everything in the scene is about to go.
+        scene_closed: the scene is empty now.
         jobs: of the open project, watched for all sections.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
     """
@@ -62,6 +64,8 @@ class Session:
         self.jobs_changed = Signal()
         self.models_changed = Signal()
         self.case_asked = Signal()
+        self.scene_closing = Signal()
+        self.scene_closed = Signal()
         self.message = Signal()
         self.editor = SegmentEditor()
         self.engine = EngineLogic(self)

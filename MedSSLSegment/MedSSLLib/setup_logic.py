@@ -120,6 +120,11 @@ class SetupLogic:
         )
         self._then = lambda: self._use(ENVIRONMENT, _("The engine is installed."))
 
+    def use_environment(self, folder: Path) -> None:
+        """Use an environment that is there."""
+        self._session.settings.remember("engine.environment", str(folder))
+        self._use(ENVIRONMENT, _("The environment in {folder} is used from now on.").format(folder=folder))
+
     def remove(self, python: Path, folder: Path) -> None:
         """Delete the environment. Projects and models are not in it."""
         self._session.engine.stop()

@@ -159,7 +159,7 @@ def write_snapshot(snapshot: VolumeSnapshot, path: Path) -> None:
 
 def _unmodified_file(node: vtk.vtkObject) -> Optional[Path]:
     storage = node.GetStorageNode()
-    if storage is None or not storage.GetFileName() or storage.GetNumberOfFileNames() > 0:
+    if storage is None or not storage.GetFileName() or storage.GetNumberOfFileNames() > 1:
         return None
     path = Path(storage.GetFullNameFromFileName())
     if node.GetModifiedSinceRead() or not suffix_of(path) or not path.is_file():
