@@ -32,12 +32,12 @@ class MedSSLSegment(ScriptedLoadableModule):
         parent.contributors = ["MedSSL developers"]
         parent.helpText = _(
             "Segments your scans after you annotated one or two of them: trains a model on these and on the "
-            "scans without annotation, lets you review its proposals, the most uncertain first, and applies it "
-            'to folders of new scans. See the <a href="{address}">documentation</a>.'
+            "scans without annotation, lets you review its proposals, the most uncertain first, and applies "
+            'it to folders of new scans. See the <a href="{address}">documentation</a>.'
         ).format(address=_DOCUMENTATION)
         parent.acknowledgementText = _(
-            "Built on 3D Slicer, PyTorch and MONAI. The methods are those of the papers that the documentation "
-            "names."
+            "Built on 3D Slicer, PyTorch and MONAI. The methods are those of the papers that the "
+            "documentation names."
         )
         slicer.app.startupCompleted.connect(_register_sample_data)
 

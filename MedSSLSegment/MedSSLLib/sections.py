@@ -153,8 +153,10 @@ def load_ui(name: str, folder: Path = _UI) -> tuple[Any, SimpleNamespace]:
     """Build `Resources/UI/<name>.ui`.
 
     Returns:
-        The widget, and its named children as attributes.
+        The widget, with Slicer's scene set where it asks for one, and its named children as attributes.
     """
     widget = slicer.util.loadUI(str(folder / f"{name}.ui"))
+    if hasattr(widget, "setMRMLScene"):
+        widget.setMRMLScene(slicer.mrmlScene)
     children = slicer.util.childWidgetVariables(widget)
     return widget, children

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from medssl.client import Client, start_or_attach
 
 ROOT = Path(__file__).parents[2]
 for folder in (ROOT / "Testing", ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"):
@@ -16,11 +19,15 @@ for folder in (ROOT / "Testing", ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"
 import slicer_runtime  # noqa: E402 - found through the line above
 from slicer_runtime.property_style import use_properties  # noqa: E402 - found through the line above
 
+if TYPE_CHECKING:
+    from panels import OpenPanel
+
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:
     """Tests see Qt objects as the modules do: properties are attributes."""
     if module_path.parent == Path(__file__).parent:
         slicer_runtime.start()
+        use_properties("panels")
         use_properties(module_path.stem)
 
 
@@ -51,3 +58,34 @@ def wait_until(application: slicer_runtime.Runtime) -> Callable[..., None]:
             time.sleep(0.002)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A real engine in a process of its own, which a panel finds as its user's; it may touch tests' folders."""
+    base = tmp_path_factory.getbasetemp()
+    before = dict(os.environ)
+    os.environ["XDG_STATE_HOME"] = str(base / "state of the user")
+    os.environ["MEDSSL_ENGINE_PYTHON"] = sys.executable
+    os.environ["PYTHONPATH"] = str(ROOT / "backend")
+    client = start_or_attach(
+        arguments=["--root", str(base), "--idle-minutes", "3"], environment=dict(os.environ), start_s=100.0
+    )
+    yield client
+    client.shutdown(force=True)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def panel(
+    runtime: slicer_runtime.Runtime, engine: Client, wait_until: Callable[..., None]
+) -> Iterator[OpenPanel]:
+    """The module MedSSL Segment, just opened, with nothing remembered and an engine that runs already."""
+    import qt
+    from panels import OpenPanel
+
+    qt.QSettings().clear()
+    opened = OpenPanel(runtime, "MedSSLSegment", wait_until)
+    yield opened
+    opened.close()

@@ -1,0 +1,5 @@
+"""Scans to try things out with."""
+
+
+def register() -> None:
+    """Register."""

@@ -1,0 +1,108 @@
+"""Panels for tests: the real module in the stand-in, with a session and settings of its own each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+import slicer_runtime
+
+ROOT = Path(__file__).parents[2]
+
+
+class OpenPanel:
+    """A module that was opened as a person does, found by its widgets' names."""
+
+    def __init__(self, runtime: slicer_runtime.Runtime, name: str, wait_until: Callable[..., None]) -> None:
+        from MedSSLLib.session import Session
+
+        self._runtime, self._name, self.wait_until = runtime, name, wait_until
+        Session.end()
+        runtime.load_module(ROOT / name / f"{name}.py")
+        slicer.util.selectModule(name)
+        self.widget = getattr(slicer.modules, f"{name}Widget")
+        self.session = Session.current()
+
+    def close(self) -> None:
+        """Leave the module and take it out of Slicer, as at its end."""
+        from MedSSLLib.session import Session
+
+        slicer.util.selectModule("")
+        self._runtime.modules.unload(self._name)
+        Session.end()
+
+    def find(self, name: str) -> Any:
+        """A widget by its name, wherever it is in the panel."""
+        found = slicer.util.findChildren(self.widget.parent, name=name)
+        assert found, f"The panel has no widget '{name}'."
+        return found[0]
+
+    def click(self, name: str) -> None:
+        """Click a button, which must be there and enabled."""
+        button = self.find(name)
+        assert button.enabled, f"'{name}' cannot be clicked."
+        button.click()
+
+    @property
+    def message(self) -> str:
+        """What the line at the top says."""
+        return self.widget.panel.message.text
+
+    def ready(self) -> None:
+        """Wait until there is an engine."""
+        self.wait_until(lambda: self.session.client is not None, 60)
+
+    def picture(self, path: Path, dark: bool, name: str = "") -> None:
+        """Save how the panel, or one widget of it, looks in a palette."""
+        widget = self.find(name) if name else self.widget.parent
+        save_picture(widget, path, dark)
+
+
+def save_picture(widget: Any, path: Path, dark: bool, width: int = 480) -> None:
+    """Save how a widget looks at the usual width of Slicer's panel."""
+    application = qt.QApplication.instance()
+    before = application.palette
+    application.palette = dark_palette() if dark else light_palette()
+    widget.resize(width, widget.sizeHint.height())
+    widget.show()
+    for _ in range(5):
+        application.processEvents()
+    widget.resize(width, widget.sizeHint.height())
+    application.processEvents()
+    widget.grab().save(str(path))
+    application.palette = before
+
+
+def dark_palette() -> Any:
+    """Slicer's dark style."""
+    return _palette("#2b2b2b", "#1f1f1f", "#e6e6e6", "#3a3a3a", "#4a90d9")
+
+
+def light_palette() -> Any:
+    """Slicer's light style."""
+    return _palette("#f0f0f0", "#ffffff", "#1a1a1a", "#e4e4e4", "#308cc6")
+
+
+def _palette(window: str, base: str, text: str, button: str, highlight: str) -> Any:
+    palette = qt.QPalette()
+    roles = {
+        qt.QPalette.Window: window,
+        qt.QPalette.Base: base,
+        qt.QPalette.AlternateBase: window,
+        qt.QPalette.WindowText: text,
+        qt.QPalette.Text: text,
+        qt.QPalette.Button: button,
+        qt.QPalette.ButtonText: text,
+        qt.QPalette.ToolTipBase: base,
+        qt.QPalette.ToolTipText: text,
+        qt.QPalette.Highlight: highlight,
+        qt.QPalette.HighlightedText: "#ffffff",
+    }
+    for role, color in roles.items():
+        palette.setColor(role, qt.QColor(color))
+    for role in (qt.QPalette.WindowText, qt.QPalette.Text, qt.QPalette.ButtonText):
+        palette.setColor(qt.QPalette.Disabled, role, qt.QColor("#8a8a8a"))
+    return palette
