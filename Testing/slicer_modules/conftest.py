@@ -62,7 +62,7 @@ def wait_until(application: slicer_runtime.Runtime) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A real engine in a process of its own, which a panel finds as its user's; it may touch tests' folders."""
+    """A real engine in its own process, which panels find as the engine of their user."""
     base = tmp_path_factory.getbasetemp()
     before = dict(os.environ)
     os.environ["XDG_STATE_HOME"] = str(base / "state of the user")
