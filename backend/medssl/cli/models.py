@@ -65,6 +65,7 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
             dice = ", ".join(f"{name} {value:.3f}" for name, value in card.validation_dice.items())
         lines += [
             f"Trained on      {card.annotated_cases} annotated and {card.unannotated_cases} other cases",
+            *([f"Their scans     {card.scans.describe()}"] if card.scans else []),
             f"Training        {took}",
             f"Started from    {card.started_from or 'nothing'}",
             f"Validation Dice {dice}",

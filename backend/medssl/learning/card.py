@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +13,30 @@ from medssl.errors import ModelError
 from medssl.learning.plan import HeadName
 
 CARD = "card.json"
+
+Millimetres: TypeAlias = tuple[float, float, float]
+
+
+class TrainingScans(BaseModel):
+    """What the scans were like that a model learned from.
+
+    Lengths are in mm along the body: up-down, front-back and left-right.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    modalities: tuple[str, ...] = Field(description="DICOM's names, as MR; empty when nothing tells.")
+    finest_mm: Millimetres = Field(description="The smallest distance of voxels.")
+    coarsest_mm: Millimetres = Field(description="The largest distance of voxels.")
+    smallest_mm: Millimetres = Field(description="The smallest size of a scan.")
+    largest_mm: Millimetres = Field(description="The largest size of a scan.")
+    planes: tuple[str, ...] = Field(description="Of the slices: axial, coronal, sagittal.")
+
+    def describe(self) -> str:
+        """Say it in a line."""
+        voxels, sizes = _range(self.finest_mm, self.coarsest_mm), _range(self.smallest_mm, self.largest_mm)
+        kinds = ", ".join((*self.modalities, *self.planes))
+        return f"{kinds}; voxels of {voxels} mm, sizes of {sizes} mm (up-down x front-back x left-right)"
 
 
 class ModelCard(BaseModel):
@@ -34,6 +59,9 @@ class ModelCard(BaseModel):
     validation_dice: dict[str, float] | None = Field(
         default=None,
         description="Mean Dice of each segment over the validation cases; None without such cases.",
+    )
+    scans: TrainingScans | None = Field(
+        default=None, description="What the scans it learned from were like; None when it is not known."
     )
 
 
@@ -92,3 +120,8 @@ def read_card(folder: Path) -> ModelCard:
         raise ModelError(
             f"The model card {path} cannot be read.", "Restore it, or train the model again."
         ) from error
+
+
+def _range(low: Millimetres, high: Millimetres) -> str:
+    first, last = (" x ".join(f"{length:.3g}" for length in lengths) for lengths in (low, high))
+    return first if first == last else f"{first} to {last}"

@@ -14,6 +14,7 @@ import torch
 import medssl
 from medssl.errors import DataError
 from medssl.events import Monitor
+from medssl.learning.card import TrainingScans
 from medssl.learning.cases import TrainingCase, load_cases
 from medssl.learning.device import choose_device
 from medssl.learning.facts import gather_facts
@@ -25,6 +26,7 @@ from medssl.learning.planner import make_plan, read_plan, write_plan
 from medssl.learning.settings import TrainingSettings
 from medssl.learning.shrinking import within_memory
 from medssl.learning.trainer import FineTuning, Trained, train
+from medssl.learning.training_scans import look_at_scans
 from medssl.learning.transfer import Transfer, plan_after, transfer
 from medssl.learning.validation import Validation
 from medssl.machine import Machine
@@ -109,7 +111,9 @@ def train_project(
     dice = validation.dice if validation is not None else None
     counts = (len(labelled), len(unlabelled))
     origin = None if started is None else started.card.id
-    model_id = _keep(project, trained, plan, settings, name or method.title, origin, counts, dice)
+    learned_from = [*roles.annotated, *(roles.unannotated if unlabelled else ())]
+    scans = look_at_scans((c.channels for c in learned_from), plan.channel_names, plan.normalisation)
+    model_id = _keep(project, trained, plan, settings, name or method.title, origin, counts, dice, scans)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return model_id
 
@@ -220,6 +224,7 @@ def _keep(
     start_from: str | None,
     counts: tuple[int, int],
     validation_dice: dict[str, float] | None,
+    scans: TrainingScans | None,
 ) -> str:
     """Write the model's folder, then register it."""
     model_id, folder = project.new_model_folder()
@@ -237,6 +242,7 @@ def _keep(
         seed=settings.seed,
         started_from=start_from,
         validation_dice=validation_dice,
+        scans=scans,
     )
     save_model(folder, trained.network, plan, card)
     project.register_model(model_id, name=name, method=settings.method)
