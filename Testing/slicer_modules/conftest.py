@@ -54,7 +54,7 @@ def wait_until(application: slicer_runtime.Runtime) -> Callable[..., None]:
         while not holds():
             if time.monotonic() > end:
                 pytest.fail(f"What was waited for did not come within {at_most_s} s.")
-            application.application.processEvents()
+            application.work()
             time.sleep(0.002)
 
     return wait

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from slicer_runtime.mrml_widgets.mrml_widget import MRMLWidget, SlicerWidget
 from slicer_runtime.mrml_widgets.node_combo_box import NodeComboBox
+from slicer_runtime.mrml_widgets.plot_view import PlotView, PlotWidget
+from slicer_runtime.mrml_widgets.slice_widget import SliceWidget
 
 MRML_WIDGETS = {
     "qMRMLNodeComboBox": NodeComboBox,
+    "qMRMLPlotView": PlotView,
+    "qMRMLPlotWidget": PlotWidget,
+    "qMRMLSliceWidget": SliceWidget,
     "qMRMLWidget": MRMLWidget,
     "qSlicerWidget": SlicerWidget,
 }

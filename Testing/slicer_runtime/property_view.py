@@ -14,16 +14,6 @@ def own_names(cls: type) -> dict[str, Any]:
     return dict(cls.__dict__)
 
 
-def offers(cls: type, name: str) -> bool:
-    """Whether an attribute is found on a class or its bases."""
-    return hasattr(cls, name)
-
-
-def all_names(cls: type) -> set[str]:
-    """Every name of a class and its bases."""
-    return set(dir(cls))
-
-
 def put(cls: type, name: str, value: Any) -> None:
     """Give the class an attribute, in place of one that it may have."""
     setattr(cls, name, value)

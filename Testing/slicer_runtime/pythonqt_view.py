@@ -60,6 +60,31 @@ def _bases(cls: type) -> list[type]:
     return [base for base in cls.__mro__ if base not in (object, Shiboken.Object)]
 
 
+class _View:
+    """The classes as modules see them; knows their dictionaries without asking PySide6 each time."""
+
+    def __init__(self, classes: set[type]) -> None:
+        self._own = {cls: property_view.own_names(cls) for cls in classes}
+
+    def names(self, cls: type) -> set[str]:
+        """The names of a class and its bases."""
+        return set().union(*(self._own[base] for base in _bases(cls)))
+
+    def own(self, cls: type) -> list[str]:
+        return list(self._own[cls])
+
+    def find(self, cls: type, name: str) -> Any:
+        return next((self._own[base][name] for base in _bases(cls) if name in self._own[base]), None)
+
+    def put(self, cls: type, name: str, value: Any) -> None:
+        self._own[cls][name] = value
+        property_view.put(cls, name, value)
+
+    def take(self, cls: type, name: str) -> None:
+        del self._own[cls][name]
+        property_view.take(cls, name)
+
+
 def narrow(namespace: ModuleType) -> None:
     """Show the classes of a namespace as the record has them."""
     recorded: dict[type, RecordedClass] = {}
@@ -68,52 +93,34 @@ def narrow(namespace: ModuleType) -> None:
         if part == namespace.__name__ and name in vars(namespace):
             recorded[vars(namespace)[name]] = recorded_class(full)
     normal = {base: dict(base.__dict__) for cls in recorded for base in _bases(cls)}
+    view = _View(set(normal))
     for base in normal:
         below = [_allowed(record) for cls, record in recorded.items() if issubclass(cls, base)]
-        _take_unknown(base, _allowed(recorded[base]) if base in recorded else frozenset().union(*below))
+        allowed = _allowed(recorded[base]) if base in recorded else frozenset().union(*below)
+        for name in view.own(base):
+            if not name.startswith("_") and name not in allowed:
+                view.take(base, name)
     for cls in sorted(recorded, key=lambda cls: len(cls.__mro__)):
-        _add_known(cls, recorded[cls], normal)
-        _hide_inherited(cls, _allowed(recorded[cls]))
+        _add_known(view, cls, recorded[cls], normal)
+        for name in view.names(cls) - _allowed(recorded[cls]):
+            if not name.startswith("_") and not isinstance(view.find(cls, name), _Absent):
+                view.put(cls, name, _Absent())
 
 
-def _take_unknown(cls: type, allowed: frozenset[str]) -> None:
-    for name in property_view.own_names(cls):
-        if not name.startswith("_") and name not in allowed:
-            property_view.take(cls, name)
-
-
-def _add_known(cls: type, record: RecordedClass, normal: dict[type, dict[str, Any]]) -> None:
+def _add_known(view: _View, cls: type, record: RecordedClass, normal: dict[type, dict[str, Any]]) -> None:
     """Add setters and getters beside the properties, and properties that are methods in PySide6."""
     is_object = issubclass(cls, QtCore.QObject)
-    for name in sorted(record.names):
-        found = next((normal[base][name] for base in _bases(cls) if name in normal[base]), None)
+    for name in record.names:
+        shown = view.find(cls, name)
+        plain = next((normal[base][name] for base in _bases(cls) if name in normal[base]), None)
         if name in record.properties:
-            if is_object and (not property_view.offers(cls, name) or _is_method(cls, name)):
-                meta = cls.staticMetaObject
-                if meta.indexOfProperty(name) >= 0:
-                    property_view.put(cls, name, _MetaProperty(name, getattr(cls, name, None)))
-        elif found is not None and (
-            not property_view.offers(cls, name) or (record.properties and _differs(cls, name, found))
-        ):
-            property_view.put(cls, name, found)
+            known = isinstance(shown, (property, _MetaProperty))
+            if is_object and not known and cls.staticMetaObject.indexOfProperty(name) >= 0:
+                view.put(cls, name, _MetaProperty(name, getattr(cls, name, None)))
+        elif plain is not None and (shown is None or (record.properties and isinstance(shown, property))):
+            view.put(cls, name, plain)
     for name, other in _TRAILING.items():
-        if name in record.names and property_view.offers(cls, name) and not property_view.offers(cls, other):
-            property_view.put(cls, other, getattr(cls, name))
-    if is_object and not property_view.offers(cls, "name"):
-        property_view.put(cls, "name", property(lambda self: self.objectName()))
-
-
-def _is_method(cls: type, name: str) -> bool:
-    found = next(vars_[name] for base in cls.__mro__ if name in (vars_ := property_view.own_names(base)))
-    return not isinstance(found, property)
-
-
-def _differs(cls: type, name: str, normal: Any) -> bool:
-    owner = next((vars_ for base in cls.__mro__ if name in (vars_ := property_view.own_names(base))), None)
-    return owner is not None and owner[name] is not normal and isinstance(owner[name], property)
-
-
-def _hide_inherited(cls: type, allowed: frozenset[str]) -> None:
-    for name in property_view.all_names(cls):
-        if not name.startswith("_") and name not in allowed and property_view.offers(cls, name):
-            property_view.put(cls, name, _Absent())
+        if name in record.names and view.find(cls, name) is not None and view.find(cls, other) is None:
+            view.put(cls, other, view.find(cls, name))
+    if is_object and view.find(cls, "name") is None:
+        view.put(cls, "name", property(lambda self: self.objectName()))

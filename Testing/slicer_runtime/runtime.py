@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")  # needs no screen either
 
 import slicer
 import vtk
-from PySide6 import QtWidgets
+from PySide6 import QtCore
 
 from slicer_runtime import packaging, scripted_module, translation
 from slicer_runtime.application import Application
@@ -45,10 +46,16 @@ class Runtime:
         """Load a module from its script `<Name>.py`, if it is not loaded yet."""
         return self.modules.module(path.stem) or self.modules.load(path)
 
+    def work(self) -> None:
+        """What one turn of the application's event loop does, deletions that were put off included."""
+        self.application.processEvents()
+        self.application.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+
     def clear(self) -> None:
         """Close the scene and leave the open module, as between two tests."""
         self.window.moduleSelector().selectModule("")
         self.scene.Clear(0)
+        self.work()
 
 
 def start() -> Runtime:
@@ -56,6 +63,18 @@ def start() -> Runtime:
     if Runtime._started is None:
         Runtime._started = _start()
     return Runtime._started
+
+
+def _add_generic_colors(scene: Any) -> None:
+    """The color table of label maps, which the application reads from a file of its installation."""
+    node = slicer.vtkMRMLColorTableNode()
+    node.SetSingletonTag("FileGenericColors.txt")
+    node.SetName("GenericColors")
+    node.SetTypeToUser()
+    node.SetNumberOfColors(8)
+    for value in range(8):
+        node.SetColor(value, str(value), *(float(value >> bit & 1) for bit in range(3)), float(value > 0))
+    scene.AddNode(node)
 
 
 def _start() -> Runtime:
@@ -89,9 +108,10 @@ def _start() -> Runtime:
     warnings = vtk.vtkObject.GetGlobalWarningDisplay()
     vtk.vtkObject.GlobalWarningDisplayOff()  # about files of the application's installation
     modules.add_logics(scene, logic)
+    _add_generic_colors(scene)
     vtk.vtkObject.SetGlobalWarningDisplay(warnings)
-    layout = LayoutManager(scene)
+    layout = LayoutManager(scene, logic)
     files = IOManager(scene, modules.modules)
     application.prepare(scene, logic, layout, files, modules)
-    window = MainWindow(modules, QtWidgets.QWidget())
+    window = MainWindow(modules, layout.viewport())
     return Runtime(application, modules, window, scene)
