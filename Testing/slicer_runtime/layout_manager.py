@@ -65,6 +65,7 @@ class LayoutManager(QtCore.QObject):
             self._arranged.deleteLater()
         self._arranged = self._build(ElementTree.fromstring(node.GetCurrentLayoutDescription()))
         self._viewport.layout().addWidget(self._arranged)
+        self._arranged.show()
         self.layoutChanged.emit(self._shown)
 
     def _build(self, element: ElementTree.Element) -> QtWidgets.QWidget:
@@ -78,7 +79,9 @@ class LayoutManager(QtCore.QObject):
         )
         for item in element.findall("item"):
             for child in item:
-                splitter.addWidget(self._build(child))
+                built = self._build(child)
+                splitter.addWidget(built)
+                built.show()  # only now, or it would open a window of its own
         splitter.setSizes([1000] * splitter.count())
         return splitter
 
@@ -97,7 +100,6 @@ class LayoutManager(QtCore.QObject):
         else:  # what the modules do not use is an empty place in the color of a 3D view
             found = QtWidgets.QWidget()
             found.setStyleSheet("background: #8b8fb8;")
-        found.show()
         return found
 
     # views

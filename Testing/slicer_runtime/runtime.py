@@ -114,4 +114,5 @@ def _start() -> Runtime:
     files = IOManager(scene, modules.modules)
     application.prepare(scene, logic, layout, files, modules)
     window = MainWindow(modules, layout.viewport())
+    application.processEvents()
     return Runtime(application, modules, window, scene)
