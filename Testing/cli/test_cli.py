@@ -214,3 +214,44 @@ def test_plain_lines_tell_beginning_end_and_losses(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(("seconds", "text"), [(3.6, "4 s"), (125, "2 min 05 s"), (3779, "1 h 02 min")])
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_methods_are_compared_by_a_command_that_leaves_tables_and_a_job(
+    medssl: Medssl, small_dataset: Path, tmp_path: Path
+) -> None:
+    command = ("benchmark", "annotations", small_dataset, "-o", tmp_path / "out", "--held-out", 2)
+    quick = ("--annotated", "1", "--methods", "supervised", "--seeds", "0,1", "--steps", 2, "--threads", 1)
+
+    code, out, err = medssl(*command, *quick, "--device", "cpu")
+
+    assert code == 0, err
+    assert "supervised  2" in out
+    assert "2 of 2, supervised, 1 case, seed 1: Dice" in err
+    assert (tmp_path / "out" / "cases.csv").read_text().count("\n") == 1 + 2 * 2 * 2
+    assert medssl("job", "list", "-p", tmp_path / "out" / "project", "--json")[1].count('"finished"') == 1
+    _, out, _ = medssl(*command, *quick, "--device", "cpu", "--json")
+    assert json.loads(out.splitlines()[-1])["result"]["runs"] == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--methods", "supervised,witchcraft"),
+        ("--annotated", "1,two"),
+        ("--starts", "scratch,rotation:much"),
+        ("--starts", "rotation:1.5"),
+        ("--seconds", 3),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused_before_anything_is_written(
+    medssl: Medssl, small_dataset: Path, tmp_path: Path, wrong: tuple[str, ...]
+) -> None:
+    output = tmp_path / "out"
+
+    code, _, err = medssl(
+        "benchmark", "annotations", small_dataset, "-o", output, "--held-out", 2, "--steps", 2, *wrong
+    )
+
+    assert code == 2
+    assert err.strip()
+    assert not output.exists()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from medssl.evaluation.benchmark.settings import BenchmarkSettings, Measure
 from medssl.jobs import (
+    BenchmarkRequest,
     EvaluateRequest,
     ImportRequest,
     PredictRequest,
@@ -29,6 +31,7 @@ from medssl.jobs.placement import (
 
 _MUCH = FreeMemory(BESIDE_TRAINING_BYTES, BESIDE_TRAINING_BYTES)
 _HERE = Path("anywhere")
+_MEASURE = BenchmarkSettings(dataset=_HERE, measure=Measure(held_out=1, steps=2))
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,7 @@ _HERE = Path("anywhere")
         (TrainRequest(settings=settings_for("quick", device="cpu")), "cpu", "cpu"),
         (TrainRequest(settings=settings_for("quick", device="cuda")), "gpu", "gpu"),
         (PretrainRequest(settings=pretraining_settings_for("quick")), "gpu", "cpu"),
+        (BenchmarkRequest(settings=_MEASURE, output=_HERE), "gpu", "cpu"),
         (ProposeRequest(), "gpu", "cpu"),
         (PredictRequest(inputs=(_HERE,), output=_HERE, device="cpu"), "cpu", "cpu"),
         (EvaluateRequest(output=_HERE), "gpu", "cpu"),
@@ -48,7 +52,9 @@ _HERE = Path("anywhere")
 def test_a_request_keeps_busy_what_it_computes_on(request_: Request, with_gpu: Place, without: Place) -> None:
     assert task_of(request_, gpu=True).place == with_gpu
     assert task_of(request_, gpu=False).place == without
-    assert task_of(request_, gpu=True).trains == isinstance(request_, TrainRequest | PretrainRequest)
+    assert task_of(request_, gpu=True).trains == isinstance(
+        request_, TrainRequest | PretrainRequest | BenchmarkRequest
+    )
 
 
 @pytest.mark.parametrize("place", ["gpu", "cpu", "disk"])

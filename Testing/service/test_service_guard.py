@@ -195,6 +195,11 @@ def test_paths_that_lead_out_are_refused(tmp_path: Path, roots: Roots) -> None:
             roots.inside(Path(path))
 
 
+def _benchmark(dataset: str, output: str) -> dict[str, object]:
+    settings = {"dataset": dataset, "measure": {"held_out": 1, "steps": 2}}
+    return {"kind": "benchmark", "settings": settings, "output": output}
+
+
 def test_every_request_with_a_path_is_kept_inside(engine: Engine, tmp_path: Path) -> None:
     outside = write_scan(tmp_path / "outside.nii.gz")
     (engine.root / "trap.nii.gz").unlink(missing_ok=True)
@@ -211,6 +216,8 @@ def test_every_request_with_a_path_is_kept_inside(engine: Engine, tmp_path: Path
             lambda path=path: client.submit(
                 key, {"kind": "pretrain", "settings": {"steps": 1}, "scans": path}
             ),
+            lambda path=path: client.submit(key, _benchmark(path, str(engine.root))),
+            lambda path=path: client.submit(key, _benchmark(str(engine.root), path)),
             lambda path=path: client.submit(key, {"kind": "evaluate", "output": path}),
             lambda path=path: client.download(path, tmp_path / "x"),
             lambda path=path: client.folder(path),

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 import medssl
 from medssl.cli import (
+    benchmark,
     cases,
     demo,
     doctor,
@@ -46,6 +47,7 @@ app.command("train")(train.train)
 app.add_typer(review.app, name="review")
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(models.app, name="model")
 app.add_typer(jobs.app, name="job")
 app.command("serve")(serve.serve)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from medssl.cli.display import duration, write_json
 from medssl.cli.session import say, table
 from medssl.jobs import (
+    BenchmarkResult,
+    BenchmarkRow,
     EvaluateResult,
     ImportResult,
     JobResult,
@@ -46,6 +48,8 @@ def describe(result: Result) -> str:
             return _predict(result)
         case EvaluateResult():
             return _evaluate(result)
+        case BenchmarkResult():
+            return _benchmark(result)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -107,6 +111,31 @@ def _evaluate(result: EvaluateResult) -> str:
     lines = [f"{result.cases} cases scored:", table(head, rows)]
     lines += [f"Table:  {result.table}", f"Report: {result.report}"]
     return "\n".join(lines)
+
+
+def _benchmark(result: BenchmarkResult) -> str:
+    rows = [
+        (
+            str(row.annotated),
+            row.method,
+            str(row.seeds),
+            f"{row.steps:.0f}",
+            number(row.dice),
+            number(row.dice_spread),
+            _difference(row),
+        )
+        for row in result.rows
+    ]
+    head = ("annotated", "method", "seeds", "steps", "Dice", "±", "above the baseline")
+    lines = [table(head, rows), f"Table: {result.table}"]
+    return "\n".join(lines if result.plot is None else [*lines, f"Plot:  {result.plot}"])
+
+
+def _difference(row: BenchmarkRow) -> str:
+    if row.difference is None:
+        return "-"
+    interval = "" if row.low is None else f" ({number(row.low)} to {number(row.high)})"
+    return f"{row.difference:+.3f}{interval}"
 
 
 def _failures(failed: dict[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ from medssl.jobs.effort import Effort, pretraining_settings_for, settings_for
 from medssl.jobs.files import read_events
 from medssl.jobs.requests import (
     REQUEST,
+    BenchmarkRequest,
     EvaluateRequest,
     ImportRequest,
     PredictRequest,
@@ -13,6 +14,8 @@ from medssl.jobs.requests import (
     TrainRequest,
 )
 from medssl.jobs.results import (
+    BenchmarkResult,
+    BenchmarkRow,
     EvaluateResult,
     ImportResult,
     JobResult,
@@ -29,6 +32,9 @@ from medssl.jobs.states import SeenState, cancel_job, job_state
 
 __all__ = [
     "REQUEST",
+    "BenchmarkRequest",
+    "BenchmarkResult",
+    "BenchmarkRow",
     "Effort",
     "EvaluateRequest",
     "EvaluateResult",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medssl.errors import ModelError
 from medssl.events import Monitor
 from medssl.jobs.requests import (
+    BenchmarkRequest,
     EvaluateRequest,
     ImportRequest,
     PredictRequest,
@@ -56,6 +57,10 @@ def perform(project: Project, request: Request, folder: Path, monitor: Monitor) 
             from medssl.jobs.evaluating import evaluate
 
             return evaluate(project, request, monitor)
+        case BenchmarkRequest():
+            from medssl.jobs.benchmarking import benchmark
+
+            return benchmark(request, monitor)
 
 
 def pin_model(project: Project, request: Request) -> Request:
@@ -69,7 +74,7 @@ def pin_model(project: Project, request: Request) -> Request:
         if request.start_from is None:
             return request
         return request.model_copy(update={"start_from": project.model(request.start_from).id})
-    if isinstance(request, ImportRequest | PretrainRequest):
+    if isinstance(request, ImportRequest | PretrainRequest | BenchmarkRequest):
         return request
     if isinstance(request, EvaluateRequest) and request.predictions is not None:
         return request

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from medssl.host import find_nvidia_gpus
-from medssl.jobs.requests import EvaluateRequest, ImportRequest, PretrainRequest, Request, TrainRequest
+from medssl.jobs.requests import (
+    BenchmarkRequest,
+    EvaluateRequest,
+    ImportRequest,
+    PretrainRequest,
+    Request,
+    TrainRequest,
+)
 from medssl.learning.settings import DeviceName
 from medssl.machine import free_memory_bytes
 
@@ -54,6 +61,8 @@ def task_of(request: Request, gpu: bool) -> Task:
         return Task("disk", trains=False)
     if isinstance(request, TrainRequest | PretrainRequest):
         return Task(_place(request.settings.device, gpu), trains=True)
+    if isinstance(request, BenchmarkRequest):
+        return Task(_place(request.settings.measure.device, gpu), trains=True)
     return Task(_place(request.device, gpu), trains=False)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from medssl.evaluation.benchmark.settings import BenchmarkSettings
 from medssl.imaging.formats import LabelFormat
 from medssl.learning.settings import DeviceName, PretrainingSettings, TrainingSettings
 
@@ -120,8 +121,25 @@ class EvaluateRequest(_Request):
         return self
 
 
+class BenchmarkRequest(_Request):
+    """Measure what methods make of few annotated cases of a dataset, and write tables and a plot.
+
+    The project only holds the job; its own cases and models are not touched.
+    """
+
+    kind: Literal["benchmark"] = "benchmark"
+    settings: BenchmarkSettings
+    output: Path = Field(description="A folder that is new, empty, or an earlier benchmark's to go on with.")
+
+
 Request: TypeAlias = Annotated[
-    ImportRequest | TrainRequest | PretrainRequest | ProposeRequest | PredictRequest | EvaluateRequest,
+    ImportRequest
+    | TrainRequest
+    | PretrainRequest
+    | ProposeRequest
+    | PredictRequest
+    | EvaluateRequest
+    | BenchmarkRequest,
     Field(discriminator="kind"),
 ]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -104,8 +104,43 @@ class EvaluateResult(_Result):
         return sum(found) / len(found) if found else None
 
 
+class BenchmarkRow(_Result):
+    """A method with one number of annotated cases: means over seeds, with their standard deviation.
+
+    `difference` is how far it is above the baseline, case by case; `low` to `high` is its 95 % interval.
+    """
+
+    annotated: int
+    method: str
+    seeds: int
+    steps: float
+    dice: float | None
+    dice_spread: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+class BenchmarkResult(_Result):
+    """The table, and where it, all cases and the plot are; no plot without matplotlib."""
+
+    kind: Literal["benchmark"] = "benchmark"
+    runs: int
+    rows: tuple[BenchmarkRow, ...]
+    output: Path
+    table: Path
+    summary: Path
+    plot: Path | None
+
+
 Result: TypeAlias = Annotated[
-    ImportResult | TrainResult | PretrainResult | ProposeResult | PredictResult | EvaluateResult,
+    ImportResult
+    | TrainResult
+    | PretrainResult
+    | ProposeResult
+    | PredictResult
+    | EvaluateResult
+    | BenchmarkResult,
     Field(discriminator="kind"),
 ]
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)

@@ -69,6 +69,18 @@ JOB: dict[str, Example] = {
         summary="Import a Decathlon-style data set",
         value={"kind": "import", "folder": "/data/Task04_Hippocampus", "annotated": 2},
     ),
+    "benchmark": Example(
+        summary="Compare two methods with 1 and 2 annotated cases",
+        value={
+            "kind": "benchmark",
+            "settings": {
+                "dataset": "/data/Task04_Hippocampus",
+                "measure": {"held_out": 40, "core_seconds": 240},
+                "annotated": [1, 2],
+            },
+            "output": "/data/benchmark",
+        },
+    ),
     "evaluate": Example(
         summary="Score the newest model on the validation cases",
         value={"kind": "evaluate", "output": "/data/scores"},

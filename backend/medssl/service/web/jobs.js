@@ -6,7 +6,7 @@ import { duration, h, problem, when } from "./elements.js";
 
 const WORKING = ["queued", "running", "cancelling"];
 const RESUMABLE = ["failed", "cancelled", "interrupted"];
-const TITLES = { train: "Training", propose: "Proposals", predict: "Segmentation", import: "Import", evaluate: "Evaluation", pretrain: "Pretraining" };
+const TITLES = { train: "Training", propose: "Proposals", predict: "Segmentation", import: "Import", evaluate: "Evaluation", pretrain: "Pretraining", benchmark: "Benchmark" };
 const LOOK_MS = 2000;
 const MOST_LINES = 200;
 

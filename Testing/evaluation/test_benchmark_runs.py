@@ -1,0 +1,131 @@
+"""A benchmark trains, scores unseen cases, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from medssl.errors import Cancelled, DataError, UsageError
+from medssl.evaluation.benchmark.benchmark import RUNS, run_benchmark
+from medssl.evaluation.benchmark.runs import planned, read_results
+from medssl.evaluation.benchmark.settings import BenchmarkSettings, Measure, Start
+from medssl.events import Event, Log, Monitor, Progress
+
+
+class Watcher(Monitor):
+    """Collects events and asks to stop when a training took so many steps."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        super().__init__(self._take)
+        self.events: list[Event] = []
+        self._stop_at = stop_at
+
+    def _take(self, event: Event) -> None:
+        self.events.append(event)
+        trains = isinstance(event, Progress) and event.stage.endswith(": Training")
+        if self._stop_at is not None and trains and event.done >= self._stop_at:
+            self.cancel()
+
+    @property
+    def told(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Log)]
+
+
+@pytest.fixture
+def settings(small_dataset: Path) -> BenchmarkSettings:
+    """One run; the made-up dataset has six labelled cases and two for testing, which have labels as well."""
+    return BenchmarkSettings(
+        dataset=small_dataset,
+        measure=Measure(held_out=2, steps=4, proposals=3, threads=1, device="cpu"),
+        annotated=(1,),
+        methods=("supervised",),
+        seeds=(0,),
+    )
+
+
+def test_every_run_is_done_once_and_new_ones_are_added(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    first = run_benchmark(settings, tmp_path, Monitor())
+    (path,) = (tmp_path / RUNS).glob("*.json")
+    written = path.stat().st_mtime_ns
+    more = settings.model_copy(update={"starts": (Start(), Start(task="relative_location", share=0.5))})
+    watcher = Watcher()
+
+    second = run_benchmark(more, tmp_path, watcher)
+
+    assert (first.runs, second.runs) == (1, 2)
+    assert path.stat().st_mtime_ns == written
+    assert [text.split(":")[0] for text in watcher.told] == [
+        "2 of 2, supervised from relative_location 50 %, 1 case, seed 0"
+    ]
+    scratch, pretrained = second.cells
+    assert (scratch.steps, scratch.pretraining_steps) == (4, 0)
+    assert (pretrained.steps, pretrained.pretraining_steps) == (2, 2)  # the same budget for both
+    assert pretrained.difference is not None
+    assert pretrained.difference.cases == 2
+    result = next(iter(read_results(tmp_path / RUNS).values()))
+    assert [len(result.cases), len(result.proposals)] == [2, 3]
+    assert not {case.name for case in result.cases} & {case.name for case in result.proposals}
+    assert {path.name for path in tmp_path.iterdir()} >= {"cases.csv", "summary.json", "summary.md"}
+    assert not (tmp_path / "working").exists()
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"starts": (Start(task="relative_location", share=0.25),)})
+    with pytest.raises(Cancelled):
+        run_benchmark(settings, tmp_path / "a", Watcher(stop_at=1))
+    assert list((tmp_path / "a" / "working").rglob("checkpoint*"))
+    watcher = Watcher()
+
+    run_benchmark(settings, tmp_path / "a", watcher)
+    run_benchmark(settings, tmp_path / "b", Monitor())
+
+    stages = {event.stage.split(": ")[1] for event in watcher.events if isinstance(event, Progress)}
+    assert stages == {"Training", "Scoring"}  # the pretraining was finished
+    (resumed,), (whole,) = (read_results(tmp_path / name / RUNS).values() for name in "ab")
+    assert resumed.steps == whole.steps == 3
+    for mine, other in zip(resumed.cases, whole.cases, strict=True):
+        assert mine.dice == pytest.approx(other.dice, abs=1e-3)
+        assert mine.doubt == pytest.approx(other.doubt, abs=1e-3)
+
+
+def test_a_run_that_another_process_does_is_waited_for(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"seeds": (0, 1)})
+    first, second = planned(settings, "small")
+    run_benchmark(settings, tmp_path / "other", Monitor())
+    results = {path.stem: path.read_bytes() for path in (tmp_path / "other" / RUNS).glob("*.json")}
+    folder = tmp_path / "shared"
+    (folder / RUNS).mkdir(parents=True)
+    (folder / "working").mkdir()
+    watcher, found = Watcher(), []
+    worker = threading.Thread(target=lambda: found.append(run_benchmark(settings, folder, watcher)))
+    with FileLock(folder / "working" / f"{first.key}.lock"):
+        worker.start()
+        while second not in read_results(folder / RUNS):
+            assert worker.is_alive()
+            worker.join(0.05)
+        (folder / RUNS / f"{first.key}.json").write_bytes(results[first.key])
+    worker.join(60)
+
+    assert found[0].runs == 2
+    assert [text.split(":")[0] for text in watcher.told] == [f"2 of 2, {second.title}"]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="something else"):
+        run_benchmark(settings, tmp_path, Monitor())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_results_that_cannot_be_understood_are_named(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    (tmp_path / RUNS).mkdir()
+    (tmp_path / RUNS / "strange.json").write_text("{}")
+    with pytest.raises(DataError, match=r"strange\.json"):
+        run_benchmark(settings, tmp_path, Monitor())
+
+
+def test_more_cases_than_there_are_cannot_be_compared(settings: BenchmarkSettings, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="8 labelled cases; 7 to annotate and 2 held out"):
+        run_benchmark(settings.model_copy(update={"annotated": (7,)}), tmp_path, Monitor())

@@ -1,0 +1,120 @@
+"""`medssl benchmark`: measure methods on a dataset whose labels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import TypeAdapter
+
+from medssl.cli.session import JsonOption, run_request
+from medssl.cli.train import DeviceOption
+from medssl.errors import UsageError
+from medssl.evaluation.benchmark.settings import PRETRAINING_SHARE, BenchmarkSettings, Measure, Start
+from medssl.learning.settings import MethodName, PretextName
+
+app = typer.Typer(help="Measure methods on a dataset whose labels are known.", no_args_is_help=True)
+
+T = TypeVar("T")
+_METHOD: TypeAdapter[MethodName] = TypeAdapter(MethodName)
+_TASK: TypeAdapter[PretextName] = TypeAdapter(PretextName)
+
+
+@app.command("annotations")
+def compare_by_annotations(
+    dataset: Annotated[Path, typer.Argument(help="A Decathlon- or nnU-Net-style folder.")],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for results; go on with it if it is there.")
+    ],
+    held_out: Annotated[int, typer.Option(min=1, help="Score so many last labelled cases.")],
+    annotated: Annotated[str, typer.Option(help="Numbers of first cases to annotate.")] = "1,2,4,8",
+    methods: Annotated[
+        str, typer.Option(help="Ways to learn; the first is what the others are compared to.")
+    ] = "supervised,dual_task",
+    starts: Annotated[
+        str,
+        typer.Option(
+            help="'scratch', or pretext tasks with their share of the time: 'scratch,rotation:0.3'."
+        ),
+    ] = "scratch",
+    seeds: Annotated[str, typer.Option(help="Starts of the random numbers.")] = "0,1,2",
+    steps: Annotated[int | None, typer.Option(min=2, help="Give each run so many steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Give each run so many seconds.")] = None,
+    core_seconds: Annotated[
+        float | None,
+        typer.Option(help="Give each run so many seconds of processor time, which others cannot take away."),
+    ] = None,
+    largest_component: Annotated[
+        bool, typer.Option("--largest-component", help="Keep the largest piece of each segment.")
+    ] = False,
+    proposals: Annotated[
+        int, typer.Option(min=0, help="Also judge the ranking of so many cases that were not annotated.")
+    ] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to compute with.")] = None,
+    device: DeviceOption = "auto",
+    project: Annotated[
+        Path | None,
+        typer.Option("--project", "-p", help="The project that holds the job; one in --out if left out."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train with few annotated cases, for the same time with every method, and score the same unseen cases.
+
+    Writes cases.csv, summary.json, summary.md and dice.svg. Runs that are in the folder are not done again;
+    the command may be started several times at once to share the runs.
+    """
+    from medssl.jobs import BenchmarkRequest
+
+    measure = Measure(
+        held_out=held_out,
+        steps=steps,
+        seconds=seconds,
+        core_seconds=core_seconds,
+        largest_component=largest_component,
+        proposals=proposals,
+        threads=threads,
+        device=device,
+    )
+    settings = BenchmarkSettings(
+        dataset=dataset.absolute(),
+        measure=measure,
+        annotated=_parts(annotated, int, "a number"),
+        methods=_parts(methods, _METHOD.validate_python, "a method"),
+        starts=_parts(starts, _start, "a start"),
+        seeds=_parts(seeds, int, "a number"),
+    )
+    request = BenchmarkRequest(settings=settings, output=output.absolute())
+    run_request(project or _own_project(dataset, output), request, as_json)
+
+
+def _own_project(dataset: Path, output: Path) -> Path:
+    """The project in the output folder, made when it is not there."""
+    from medssl.exchange.datasets import read_dataset
+    from medssl.project import DATABASE_NAME, Project
+
+    folder = output / "project"
+    if not (folder / DATABASE_NAME).is_file():
+        described = read_dataset(dataset)
+        Project.create(folder, described.schema, described.channel_names, "Benchmark").close()
+    return folder
+
+
+def _start(text: str) -> Start:
+    if text == "scratch":
+        return Start()
+    task, _, share = text.partition(":")
+    return Start(task=_TASK.validate_python(task), share=float(share) if share else PRETRAINING_SHARE)
+
+
+def _parts(text: str, read: Callable[[str], T], what: str) -> tuple[T, ...]:
+    """Read a list that is separated by commas."""
+    return tuple(_read(part.strip(), read, what) for part in text.split(","))
+
+
+def _read(part: str, read: Callable[[str], T], what: str) -> T:
+    try:
+        return read(part)
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise UsageError(f"'{part}' is not {what}.", "See 'medssl benchmark annotations --help'.") from error
