@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "os^Dv<P"
 _INK, _FINE, _RULE = "#1f2328", "#59636e", "#d8dee4"
-# Letters stay letters, and the same results make the same file.
-_STYLE = {"font.family": "sans-serif", "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "medssl"}
 _APART = 0.06  # part of the distance between two numbers of cases by which arms stand side by side
 
 
@@ -45,7 +43,8 @@ def write_plot(path: Path, cells: Sequence[Cell]) -> None:
         ) from error
     panels = _panels(cells)
     arms = list(dict.fromkeys(cell.arm for cell in cells))
-    with rc_context(_STYLE):
+    # Letters stay letters, and the same results make the same file.
+    with rc_context({"font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "medssl"}):
         figure = Figure(figsize=(1.2 + 5.2 * len(panels), 4.4), layout="constrained", facecolor="white")
         for index, panel in enumerate(panels):
             _draw(figure.add_subplot(1, len(panels), index + 1), panel, arms)
@@ -78,8 +77,8 @@ def _draw(axes: Axes, cells: Sequence[Cell], arms: Sequence[Arm]) -> None:
             linewidth=1.8, capsize=3,
         )  # fmt: skip
         for place, cell in zip(places, found, strict=True):
-            seeds = cell.dice_of_seeds
-            axes.plot([place] * len(seeds), seeds, "o", color=colour, mfc="white", markersize=4, zorder=3)
+            values = cell.dice_of_seeds
+            axes.plot([place] * len(values), values, "o", color=colour, mfc="white", markersize=4, zorder=3)
     first = cells[0]
     seeds = max(len(cell.seeds) for cell in cells)
     axes.set_title(first.dataset, loc="left", color=_INK, fontweight="bold")
@@ -92,14 +91,10 @@ def _draw(axes: Axes, cells: Sequence[Cell], arms: Sequence[Arm]) -> None:
     axes.set_xticks(range(len(counts)), [str(count) for count in counts])
     axes.set_xlim(-0.4, len(counts) - 0.6)
     axes.set_xlabel("annotated cases", color=_INK)
-    axes.set_ylabel(f"Dice of {_held_out(first)} unseen cases", color=_INK)
+    axes.set_ylabel(f"Dice of {first.measure.held_out} unseen cases", color=_INK)
     axes.grid(axis="y", color=_RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=_FINE, length=0)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(_RULE)
-
-
-def _held_out(cell: Cell) -> int:
-    return cell.measure.held_out
