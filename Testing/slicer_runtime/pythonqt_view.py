@@ -85,13 +85,18 @@ class _View:
         property_view.take(cls, name)
 
 
-def narrow(namespace: ModuleType) -> None:
-    """Show the classes of a namespace as the record has them."""
-    recorded: dict[type, RecordedClass] = {}
+def classes_of(namespace: ModuleType) -> dict[type, RecordedClass]:
+    """The classes of a module `qt` or `ctk` with what is recorded of them."""
+    found = {}
     for full in recorded_classes():
         part, _, name = full.partition(".")
         if part == namespace.__name__ and name in vars(namespace):
-            recorded[vars(namespace)[name]] = recorded_class(full)
+            found[vars(namespace)[name]] = recorded_class(full)
+    return found
+
+
+def narrow(recorded: dict[type, RecordedClass]) -> None:
+    """Show these classes as the record has them."""
     normal = {base: dict(base.__dict__) for cls in recorded for base in _bases(cls)}
     view = _View(set(normal))
     for base in normal:

@@ -48,6 +48,12 @@ def recorded_class(name: str) -> RecordedClass:
 
 
 @cache
+def recorded_object(part: str) -> RecordedClass:
+    """An object of which only the names are recorded, such as 'slicer.app'."""
+    return RecordedClass(recorded_names(part), frozenset(), (), {})
+
+
+@cache
 def recorded_names(part: str) -> frozenset[str]:
     """The attributes of 'slicer.app', 'slicer.app.layoutManager()', 'slicer.modules', 'util', ..."""
     facts = _facts()

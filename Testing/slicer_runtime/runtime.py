@@ -24,8 +24,9 @@ from slicer_runtime.main_window import MainWindow
 from slicer_runtime.module_manager import ModuleManager, ScriptedModule, ScriptedModuleWidget
 from slicer_runtime.mrml_namespace import MRML_WIDGETS
 from slicer_runtime.property_style import use_properties, use_properties_on_import
-from slicer_runtime.pythonqt_view import narrow
+from slicer_runtime.pythonqt_view import classes_of, narrow
 from slicer_runtime.qt_namespace import make_qt
+from slicer_runtime.record import recorded_object
 from slicer_runtime.ui_loader import register
 
 SCRIPTS = ("MedSSLSegment", "MedSSLPretrain", "MedSSLLib")
@@ -45,6 +46,10 @@ class Runtime:
     def load_module(self, path: Path) -> ScriptedModule:
         """Load a module from its script `<Name>.py`, if it is not loaded yet."""
         return self.modules.module(path.stem) or self.modules.load(path)
+
+    def set_testing(self, testing: bool) -> None:
+        """Whether `slicer.app.testingEnabled()` says that nothing may wait for a click; at first it does."""
+        self.application.setTesting(testing)
 
     def work(self) -> None:
         """What one turn of the application's event loop does, deletions that were put off included."""
@@ -82,7 +87,7 @@ def _start() -> Runtime:
     use_properties("slicer.util")
     application = Application()
     sys.modules["qt"] = make_qt()
-    narrow(sys.modules["qt"])
+    narrow({**classes_of(sys.modules["qt"]), Application: recorded_object("slicer.app")})
     sys.modules["ctk"] = make_ctk()
     register({**CTK_WIDGETS, **MRML_WIDGETS})
     scene = slicer.vtkMRMLScene()
