@@ -40,6 +40,7 @@ class Track:
         progress: the last one; None before the first.
         curves: by the engine's names, such as 'loss' or 'dice/Kidney'.
         notes: sentences with their level, the oldest first.
+        rows: of a job that goes through scans or cases: what became of each, by its name.
         last: number of the last event that was taken in.
         problem: why its events cannot be read; empty while they can.
     """
@@ -50,6 +51,7 @@ class Track:
         self.progress: Optional[Event] = job.progress
         self.curves: dict[str, Curve] = {}
         self.notes: list[tuple[str, str]] = []
+        self.rows: dict[str, Event] = {}
         self.last = 0
         self.problem = ""
 
@@ -82,6 +84,8 @@ class Track:
         elif event.kind == "log":
             self.notes.append((event.text, event.level))
             del self.notes[:-_NOTES]
+        elif event.kind == "row":
+            self.rows[event.name] = event
         elif event.kind == "state":
             self.state = event.state
 
@@ -136,6 +140,10 @@ _KINDS = {
     "predict": "Segmentation of scans",
     "import": "Import",
     "evaluate": "Evaluation",
+    "export_model": "Export of a model",
+    "import_model": "Import of a model",
+    "export_project": "Export of the project",
+    "benchmark": "Benchmark",
 }
 _STATES = {
     "queued": "waiting",

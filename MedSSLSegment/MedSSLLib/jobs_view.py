@@ -31,6 +31,12 @@ class Jobs(Protocol):
     def track(self, job: str) -> Optional[Track]:
         """Return what is known of a job."""
 
+    def attend(self) -> None:
+        """Look for the jobs of others too."""
+
+    def leave(self) -> None:
+        """Look for them no more."""
+
     def cancel(self, job: str) -> None:
         """Ask a job to stop."""
 

@@ -15,9 +15,11 @@ from MedSSLLib.editor import SegmentEditor
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.engine_logic import EngineLogic
 from MedSSLLib.jobs_logic import JobsLogic
+from MedSSLLib.models_logic import ModelsLogic
 from MedSSLLib.problems import Problem
 from MedSSLLib.settings import Settings
 from MedSSLLib.signals import Signal
+from MedSSLLib.train_logic import TrainLogic
 
 if TYPE_CHECKING:
     from medssl.client import Client, Project
@@ -47,6 +49,8 @@ class Session:
         scene_closing: everything in the scene is about to go.
         scene_closed: the scene is empty now.
         jobs: of the open project, watched for all sections.
+        models: of the open project.
+        training: what the sections that train share.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
     """
 
@@ -70,6 +74,8 @@ class Session:
         self.editor = SegmentEditor()
         self.engine = EngineLogic(self)
         self.jobs = JobsLogic(self)
+        self.models = ModelsLogic(self)
+        self.training = TrainLogic(self)
 
     @classmethod
     def current(cls) -> Session:

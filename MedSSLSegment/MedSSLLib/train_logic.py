@@ -13,7 +13,7 @@ from MedSSLLib.signals import Signal
 from MedSSLLib.train_followup import FollowUp
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Device, Model, Options, Segment
+    from medssl.client import Client, Device, Options, Segment
 
     from MedSSLLib.session import Session
 
@@ -33,7 +33,6 @@ class TrainLogic:
         self._options: Optional[Options] = None
         self._device: Optional[Device] = None
         self._asked_of: Optional[Client] = None
-        self._models: tuple[Model, ...] = ()
         self._validated: Optional[int] = None
         self._annotated: Optional[int] = None
         self._baseline: Optional[Track] = None
@@ -42,7 +41,7 @@ class TrainLogic:
         session.engine_changed.connect(self._ask_engine)
         session.project_changed.connect(self._ask_project)
         session.cases_changed.connect(self._ask_project)
-        session.models_changed.connect(self._ask_project)
+        session.models.changed.connect(self.changed.emit)
         session.jobs.listed.connect(self._follow)
         session.jobs.told.connect(self._hear)
         self._ask_engine()
@@ -61,7 +60,7 @@ class TrainLogic:
     @property
     def starts(self) -> tuple[Choice, ...]:
         """What a training can begin with."""
-        return learning_choices.starts(self._models)
+        return learning_choices.starts(self._session.models.models)
 
     def efforts(self, start_from: str) -> tuple[Choice, ...]:
         """How long to train; to refine a model takes less time."""
@@ -123,7 +122,7 @@ class TrainLogic:
 
     def refine(self, effort: str = "balanced", device: str = "auto") -> None:
         """Go on from the last model with the cases as they are now, by the method that made it."""
-        last = next((model for model in self._models if model.can_segment and not model.problem), None)
+        last = self._session.models.last
         if last is not None and self._options is not None:
             method = last.method if last.method in self._options.methods else self._options.method
             self.start(method, last.id, effort, device)
@@ -150,7 +149,8 @@ class TrainLogic:
         return self._start_from
 
     def _refines(self, start_from: str) -> bool:
-        return any(model.id == start_from and model.can_segment for model in self._models)
+        model = self._session.models.model(start_from)
+        return model is not None and model.can_segment
 
     def _ask_engine(self) -> None:
         client = self._session.client
@@ -170,24 +170,21 @@ class TrainLogic:
     def _ask_project(self) -> None:
         project = self._session.project
         if project is None or self._session.client is None:
-            self._models, self._validated, self._annotated = (), None, None
+            self._validated = self._annotated = None
             self.changed.emit()
             return
         key = project.key
 
-        def look(client: Client) -> tuple[tuple[Model, ...], int, int]:
-            counts = (
-                client.cases(key, role=role, state="annotated", limit=1).total
-                for role in ("training", "validation")
-            )
-            return (client.models(key), *counts)  # type: ignore[return-value]  # two counts
+        def count(client: Client) -> tuple[int, int]:
+            annotated = client.cases(key, role="training", state="annotated", limit=1).total
+            return annotated, client.cases(key, role="validation", state="annotated", limit=1).total
 
-        def take(found: tuple[tuple[Model, ...], int, int]) -> None:
+        def take(found: tuple[int, int]) -> None:
             if self._session.project is not None and self._session.project.key == key:
-                self._models, self._annotated, self._validated = found
+                self._annotated, self._validated = found
                 self.changed.emit()
 
-        self._session.ask(look, take)
+        self._session.ask(count, take)
 
     def _follow(self) -> None:
         """Find what the newest training is compared with, and read what it told."""

@@ -17,6 +17,8 @@ from MedSSLLib.signals import Signal
 if TYPE_CHECKING:
     from medssl.client import Segment
 
+    from MedSSLLib.session import Session
+
 _DICE, _LOSS = "dice", "loss"
 _SEGMENT_ROWS = 8
 
@@ -80,12 +82,18 @@ class Training(Protocol):
         """Go on with the training."""
 
 
+def build(session: Session) -> TrainView:
+    """Make the section."""
+    return TrainView(session.training, session.jobs)
+
+
 class TrainView:
     """Shows the logic of the section Train and passes clicks on."""
 
     def __init__(self, logic: Training, jobs: Jobs) -> None:
         self._logic = logic
         self.widget, self.ui = load_ui("Train")
+        self._attendance = jobs
         self.jobs = JobsView(jobs)
         self.ui.jobsGroup.layout().addWidget(self.jobs.widget)
         self._preferred = ""
@@ -97,7 +105,6 @@ class TrainView:
         )
         headings = [_("Segment"), _("Dice"), _("Compared with")]
         table_rows.prepare(self.ui.diceTable, headings, stretched=0, right=(1, 2))
-        self.ui.diceTable.focusPolicy = 0  # Qt.NoFocus: there is nothing to select in it
         self.ui.methodBox.currentTextChanged.connect(lambda *_: self._explain())
         self.ui.startBox.currentTextChanged.connect(lambda *_: self._offer_efforts())
         self.ui.startButton.clicked.connect(lambda *_: self._start())
@@ -115,8 +122,16 @@ class TrainView:
         self._draw()
         (self._dice if choice_box.chosen_key(self.ui.curveBox) == _DICE else self._loss).place()
 
-    def remove_charts(self) -> None:
-        """Take the charts out of the scene."""
+    def enter(self) -> None:
+        """The person comes to the module."""
+        self._attendance.attend()
+
+    def exit(self) -> None:
+        """The person goes to another module."""
+        self._attendance.leave()
+
+    def close(self) -> None:
+        """The module goes, and its charts with it."""
         self._dice.remove()
         self._loss.remove()
 

@@ -225,6 +225,7 @@ class Event:
         volumes_ml: of a row, by segment.
         uncertainty: of a row, 0 for certain, 1 for uncertain.
         worst_slice: of a row, an index along z.
+        source: of a row: the file or folder of the scan.
         output: of a row: the segmentation, below the job's output folder.
         note: of a row: why it failed, or what a person should know.
     """
@@ -247,6 +248,7 @@ class Event:
     volumes_ml: Mapping[str, float] = field(default_factory=dict)
     uncertainty: float | None = None
     worst_slice: int | None = None
+    source: str = ""
     output: str = ""
     note: str = ""
 

@@ -41,6 +41,7 @@ class FolderRow:
             volumes_ml={} if measured is None else measured.volumes_ml,
             uncertainty=None if measured is None else measured.score,
             worst_slice=None if measured is None else measured.worst_slice,
+            source=str(self.source),
             output=_where(self, output),
             note=self.note,
         )

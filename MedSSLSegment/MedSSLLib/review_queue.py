@@ -1,0 +1,57 @@
+"""Which proposals wait for a decision, and whether enough was decided to learn from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from medssl.client import CaseSummary, Client, Model
+
+ENOUGH = 3
+"""New annotations after which a refinement is worth its time."""
+
+
+@dataclass(frozen=True)
+class ReviewQueue:
+    """The state of the review of a project.
+
+    Attributes:
+        waiting: cases with an undecided proposal, the most uncertain first.
+        model: the newest model that segments; None when there is none.
+        learned: new annotations since that model, which a refinement would learn from.
+        unproposed: cases that nobody annotated and that this model proposed nothing for.
+    """
+
+    waiting: tuple[CaseSummary, ...] = ()
+    model: Optional[Model] = None
+    learned: int = 0
+    unproposed: int = 0
+
+    def place(self, case: int) -> int:
+        """Where a case is in the queue, -1 when it is not."""
+        return next((place for place, each in enumerate(self.waiting) if each.id == case), -1)
+
+    def after(self, case: Optional[int]) -> Optional[int]:
+        """The case to look at after one; the first when that is not in the queue or none was looked at."""
+        others = [each.id for each in self.waiting if each.id != case]
+        if not others:
+            return None
+        place = -1 if case is None else self.place(case)
+        # Those before it were passed over and come again at the end.
+        return others[place] if 0 <= place < len(others) else others[0]
+
+
+def fetch_queue(client: Client, project: str) -> ReviewQueue:
+    """Ask the engine; for a thread beside the main one."""
+    waiting = client.review_queue(project)
+    model = next((each for each in client.models(project) if each.can_segment and not each.problem), None)
+    if model is None:
+        return ReviewQueue(waiting)
+    annotated = client.cases(project, role="training", state="annotated", limit=1).total
+    trained_on = int(model.card["annotated_cases"]) if model.card is not None else annotated
+    new = [
+        client.cases(project, role="training", state=state, limit=1).total for state in ("new", "rejected")
+    ]
+    stale = sum(each.model_id != model.id for each in waiting)
+    return ReviewQueue(waiting, model, max(0, annotated - trained_on), new[0] + stale)
