@@ -17,6 +17,24 @@ from medssl.learning.settings import MethodName, PretextName
 
 app = typer.Typer(help="Measure methods on a dataset whose labels are known.", no_args_is_help=True)
 
+StartsOption = Annotated[
+    str,
+    typer.Option(
+        "--starts", help="'scratch', or pretext tasks with their share of the time: 'scratch,rotation:0.3'."
+    ),
+]
+CoreSecondsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--core-seconds",
+        help="Give each run so many seconds of processor time, which others cannot take away.",
+    ),
+]
+HolderOption = Annotated[
+    Path | None,
+    typer.Option("--project", "-p", help="The project that holds the job; one in --out if left out."),
+]
+
 T = TypeVar("T")
 _METHOD: TypeAdapter[MethodName] = TypeAdapter(MethodName)
 _TASK: TypeAdapter[PretextName] = TypeAdapter(PretextName)
@@ -33,19 +51,11 @@ def compare_by_annotations(
     methods: Annotated[
         str, typer.Option(help="Ways to learn; the first is what the others are compared to.")
     ] = "supervised,dual_task",
-    starts: Annotated[
-        str,
-        typer.Option(
-            help="'scratch', or pretext tasks with their share of the time: 'scratch,rotation:0.3'."
-        ),
-    ] = "scratch",
+    starts: StartsOption = "scratch",
     seeds: Annotated[str, typer.Option(help="Starts of the random numbers.")] = "0,1,2",
     steps: Annotated[int | None, typer.Option(min=2, help="Give each run so many steps.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Give each run so many seconds.")] = None,
-    core_seconds: Annotated[
-        float | None,
-        typer.Option(help="Give each run so many seconds of processor time, which others cannot take away."),
-    ] = None,
+    core_seconds: CoreSecondsOption = None,
     largest_component: Annotated[
         bool, typer.Option("--largest-component", help="Keep the largest piece of each segment.")
     ] = False,
@@ -54,10 +64,7 @@ def compare_by_annotations(
     ] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to compute with.")] = None,
     device: DeviceOption = "auto",
-    project: Annotated[
-        Path | None,
-        typer.Option("--project", "-p", help="The project that holds the job; one in --out if left out."),
-    ] = None,
+    project: HolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train with few annotated cases, for the same time with every method, and score the same unseen cases.

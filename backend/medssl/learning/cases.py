@@ -75,9 +75,7 @@ def load_cases(
     loader = _Loader(
         project, plan, with_level_set, TensorCache(project.folder / "cache" / "prepared", monitor)
     )
-    order = list(range(len(cases)))
-    random.Random(0).shuffle(order)
-    order.sort(key=lambda index: cases[index].annotation is None)
+    order = _order(cases)
     loaded: dict[int, TrainingCase] = {}
     used = 0
     for done, index in enumerate(order):
@@ -102,6 +100,14 @@ def load_cases(
     monitor.progress("Preparing scans", len(cases), len(cases))
     precise = 2 * used <= limit
     return [_in_full(loaded[index]) if precise else loaded[index] for index in sorted(loaded)]
+
+
+def _order(cases: Sequence[Case]) -> list[int]:
+    """Annotated cases first, and the others shuffled, so that memory holds some of all kinds of them."""
+    order = list(range(len(cases)))
+    random.Random(0).shuffle(order)
+    order.sort(key=lambda index: cases[index].annotation is None)
+    return order
 
 
 @dataclass(frozen=True)

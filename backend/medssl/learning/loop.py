@@ -119,6 +119,24 @@ class Loop(Generic[ModuleT]):
         self._reporter.report({name: value.detach() for name, value in watched.items()})
 
 
+class Milestones:
+    """Says, of a training, when another of so many equal parts of it is done.
+
+    Args:
+        count: how many parts.
+        fraction: how much is done already, 0..1, where a checkpoint was.
+    """
+
+    def __init__(self, count: int, fraction: float) -> None:
+        self._count = count
+        self._passed = math.floor(fraction * count)
+
+    def passed(self, fraction: float) -> bool:
+        """Whether a part came to its end since this was last asked."""
+        before, self._passed = self._passed, math.floor(fraction * self._count)
+        return self._passed > before
+
+
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Compute in bfloat16 where that is exact enough, on GPUs; processors gain nothing from it."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from medssl.learning.cases import TrainingCase, load_cases
 from medssl.learning.checkpoint import random_generator
 from medssl.learning.device import choose_device
 from medssl.learning.folder_cases import load_scans, plan_for_scans
-from medssl.learning.loop import Learners, Loop, fresh_state, mixed_precision
+from medssl.learning.loop import Learners, Loop, Milestones, fresh_state, mixed_precision
 from medssl.learning.model import ModelCard, save_model
 from medssl.learning.network import Encoder
 from medssl.learning.plan import Plan
@@ -81,7 +80,7 @@ def pretrain(
     state = fresh_state(task, learners, settings, generator)
     loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
     scans = Scans(cases)
-    checked = math.floor(loop.budget.fraction * CHECKS)
+    checks = Milestones(CHECKS, loop.budget.fraction)
 
     for _ in loop:
         batch = task.draw(scans, generator, device)
@@ -89,8 +88,7 @@ def pretrain(
             outcome = task.learn(batch)
         loop.step(outcome.losses, outcome.figures)
         task.after_step(loop.budget.fraction)
-        if math.floor(loop.budget.fraction * CHECKS) > checked:
-            checked = math.floor(loop.budget.fraction * CHECKS)
+        if checks.passed(loop.budget.fraction):
             trouble = task.trouble(outcome)
             if trouble is not None:
                 monitor.log(trouble, "warning")

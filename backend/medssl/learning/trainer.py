@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.learning.cases import TrainingCase
 from medssl.learning.checkpoint import TrainingState, random_generator
-from medssl.learning.loop import Learners, Loop, fresh_state, mixed_precision
+from medssl.learning.loop import Learners, Loop, Milestones, fresh_state, mixed_precision
 from medssl.learning.methods import METHODS, Method, Step
 from medssl.learning.network import Network
 from medssl.learning.patches import Batch
@@ -93,27 +92,46 @@ def train(
         )
     method = METHODS[settings.method]()
     state = _fresh_state(plan, method, settings, device, start, fine_tuning)
-    with_level_set = "level_set" in method.heads
-    draw_labelled = PatchSampler(labelled, plan, augmentation or Augmentation(), with_level_set)
-    draw_unlabelled = PatchSampler(unlabelled, plan, augmentation or Augmentation(), with_level_set=False)
+    batches = _Batches(labelled, unlabelled, plan, method, augmentation or Augmentation())
     loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
-    validated = math.floor(loop.budget.fraction * VALIDATIONS)
+    validations = Milestones(VALIDATIONS, loop.budget.fraction)
 
     for fraction in loop:
         if fine_tuning is not None:
             state.network.encoder.requires_grad_(fraction >= fine_tuning.rest)
-        count = method.unlabelled_patches(plan.batch_size, fraction) if unlabelled else 0
-        batch = Batch(
-            labelled=draw_labelled.draw(plan.batch_size, state.generator, device),
-            unlabelled=draw_unlabelled.draw(count, state.generator, device) if count else None,
-        )
+        batch = batches.draw(fraction, state.generator, device)
         with mixed_precision(device):
             losses = method.losses(Step(state.network, state.average, batch, plan, fraction))
         loop.step(losses)
-        if validate is not None and math.floor(loop.budget.fraction * VALIDATIONS) > validated:
-            validated = math.floor(loop.budget.fraction * VALIDATIONS)
+        if validate is not None and validations.passed(loop.budget.fraction):
             validate(state.average, state.step)
     return Trained(state.average, state.step, state.elapsed_s)
+
+
+class _Batches:
+    """Draws each step's patches: labelled ones, and as many others as the method asks for at that time."""
+
+    def __init__(
+        self,
+        labelled: Sequence[TrainingCase],
+        unlabelled: Sequence[TrainingCase],
+        plan: Plan,
+        method: Method,
+        augmentation: Augmentation,
+    ) -> None:
+        self._labelled = PatchSampler(labelled, plan, augmentation, "level_set" in method.heads)
+        self._unlabelled = PatchSampler(unlabelled, plan, augmentation, with_level_set=False)
+        self._has_unlabelled = bool(unlabelled)
+        self._size = plan.batch_size
+        self._method = method
+
+    def draw(self, fraction: float, generator: torch.Generator, device: torch.device) -> Batch:
+        """Draw a step's patches onto a device, when `fraction` of the training, 0..1, is done."""
+        count = self._method.unlabelled_patches(self._size, fraction) if self._has_unlabelled else 0
+        return Batch(
+            labelled=self._labelled.draw(self._size, generator, device),
+            unlabelled=self._unlabelled.draw(count, generator, device) if count else None,
+        )
 
 
 def _fresh_state(

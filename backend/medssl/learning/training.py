@@ -71,51 +71,101 @@ def train_project(
         Cancelled: the person asked to stop; a checkpoint is kept.
     """
     started = read_weights(_model_folder(project, start_from)) if start_from is not None else None
+    material = _gather(project, settings, folder, started, monitor)
+    start, taken = _begin_with(started, material.plan, settings, adapt_channels)
+    if taken is not None:
+        taken.report(monitor)
+    attempt = _Attempt(
+        material=material,
+        settings=settings,
+        start=start,
+        fine_tuning=None if taken is None or taken.segments else FineTuning(),
+        checkpoint=folder / CHECKPOINT,
+        monitor=monitor,
+        clock=clock,
+    )
+    done, plan = within_memory(
+        material.plan, attempt, lambda smaller: write_plan(folder / PLAN, smaller), monitor
+    )
+    model_id, model_folder = project.new_model_folder()
+    card = _card(model_id, name, settings, material, done, None if started is None else started.card.id)
+    save_model(model_folder, done.trained.network, plan, card)
+    project.register_model(model_id, name=card.name, method=card.method)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return model_id
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What a training learns from and is judged on, prepared, and the plan it was prepared by."""
+
+    plan: Plan
+    labelled: Sequence[TrainingCase]
+    unlabelled: Sequence[TrainingCase]
+    validated: Sequence[TrainingCase]
+    scans: TrainingScans | None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A training that fitted in memory."""
+
+    trained: Trained
+    validation_dice: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A training that may turn out to need too much memory, and is tried again with a smaller plan."""
+
+    material: _Material
+    settings: TrainingSettings
+    start: Network | None
+    fine_tuning: FineTuning | None
+    checkpoint: Path
+    monitor: Monitor
+    clock: Callable[[], float]
+
+    def __call__(self, plan: Plan) -> _Done:
+        """Train, from the checkpoint when there is one."""
+        material, device = self.material, choose_device(self.settings.device)
+        validation = None
+        if material.validated:
+            validation = Validation(material.validated, plan, device, self.monitor)
+        trained = train(
+            material.labelled,
+            material.unlabelled,
+            plan,
+            self.settings,
+            device,
+            self.monitor,
+            start=copy.deepcopy(self.start),
+            fine_tuning=self.fine_tuning,
+            checkpoint=self.checkpoint,
+            validate=validation,
+            clock=self.clock,
+        )
+        return _Done(trained, None if validation is None else validation.dice)
+
+
+def _gather(
+    project: Project, settings: TrainingSettings, folder: Path, started: Weights | None, monitor: Monitor
+) -> _Material:
+    """Plan, and prepare the cases that the method looks at."""
+    method = METHODS[settings.method]
     roles = _roles(project)
     plan = _plan(project, roles, folder, started, monitor)
-    method = METHODS[settings.method]
     labelled = load_cases(project, roles.annotated, plan, monitor, with_level_set="level_set" in method.heads)
     _check_segments(labelled, plan)
     unlabelled: Sequence[TrainingCase] = ()
     if any(method().unlabelled_patches(plan.batch_size, fraction) for fraction in (0.0, 1.0)):
         unlabelled = load_cases(project, roles.unannotated, plan, monitor, with_level_set=False)
     validated = load_cases(project, roles.validation, plan, monitor, with_level_set=False)
-    device = choose_device(settings.device)
-    start, taken = _begin_with(started, plan, settings, adapt_channels)
-    if taken is not None:
-        taken.report(monitor)
-    fine_tuning = None if taken is None or taken.segments else FineTuning()
     if not validated:
         monitor.log("No annotated case has the role 'validation', so there is no validation Dice to show.")
-
-    def attempt(affordable: Plan) -> tuple[Trained, Validation | None]:
-        validation = Validation(validated, affordable, device, monitor) if validated else None
-        trained = train(
-            labelled,
-            unlabelled,
-            affordable,
-            settings,
-            device,
-            monitor,
-            start=copy.deepcopy(start),
-            fine_tuning=fine_tuning,
-            checkpoint=folder / CHECKPOINT,
-            validate=validation,
-            clock=clock,
-        )
-        return trained, validation
-
-    (trained, validation), plan = within_memory(
-        plan, attempt, lambda smaller: write_plan(folder / PLAN, smaller), monitor
-    )
-    dice = validation.dice if validation is not None else None
-    counts = (len(labelled), len(unlabelled))
-    origin = None if started is None else started.card.id
     learned_from = [*roles.annotated, *(roles.unannotated if unlabelled else ())]
     scans = look_at_scans((c.channels for c in learned_from), plan.channel_names, plan.normalisation)
-    model_id = _keep(project, trained, plan, settings, name or method.title, origin, counts, dice, scans)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return model_id
+    return _Material(plan, labelled, unlabelled, validated, scans)
 
 
 @dataclass(frozen=True)
@@ -215,35 +265,27 @@ def _begin_with(
     return network, transfer(started, network, plan, adapt_channels=adapt_channels)
 
 
-def _keep(
-    project: Project,
-    trained: Trained,
-    plan: Plan,
-    settings: TrainingSettings,
+def _card(
+    model_id: str,
     name: str,
-    start_from: str | None,
-    counts: tuple[int, int],
-    validation_dice: dict[str, float] | None,
-    scans: TrainingScans | None,
-) -> str:
-    """Write the model's folder, then register it."""
-    model_id, folder = project.new_model_folder()
-    card = ModelCard(
+    settings: TrainingSettings,
+    material: _Material,
+    done: _Done,
+    started_from: str | None,
+) -> ModelCard:
+    return ModelCard(
         id=model_id,
-        name=name,
+        name=name or METHODS[settings.method].title,
         method=settings.method,
-        heads=trained.network.head_names,
+        heads=done.trained.network.head_names,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         medssl_version=medssl.__version__,
-        annotated_cases=counts[0],
-        unannotated_cases=counts[1],
-        steps=trained.steps,
-        seconds=round(trained.elapsed_s, 1),
+        annotated_cases=len(material.labelled),
+        unannotated_cases=len(material.unlabelled),
+        steps=done.trained.steps,
+        seconds=round(done.trained.elapsed_s, 1),
         seed=settings.seed,
-        started_from=start_from,
-        validation_dice=validation_dice,
-        scans=scans,
+        started_from=started_from,
+        validation_dice=done.validation_dice,
+        scans=material.scans,
     )
-    save_model(folder, trained.network, plan, card)
-    project.register_model(model_id, name=name, method=settings.method)
-    return model_id
