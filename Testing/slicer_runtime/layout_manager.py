@@ -32,10 +32,13 @@ class LayoutManager(QtCore.QObject):
         self._viewport.setObjectName("CentralWidgetLayoutFrame")
         QtWidgets.QVBoxLayout(self._viewport).setContentsMargins(0, 0, 0, 0)
         self._arranged: QtWidgets.QWidget | None = None
-        self._logic.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         self._logic.GetLayoutNode().AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._arrange())
         self._shown = -1
-        self._arrange()
+        self.reset()
+
+    def reset(self) -> None:
+        """The arrangement that the application starts with."""
+        self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
 
     # layouts
 
@@ -55,7 +58,8 @@ class LayoutManager(QtCore.QObject):
 
     def _arrange(self) -> None:
         node = self._logic.GetLayoutNode()
-        if node.GetViewArrangement() == self._shown:
+        description = node.GetCurrentLayoutDescription()
+        if node.GetViewArrangement() == self._shown or not description:  # none while a scene is closed
             return
         self._shown = node.GetViewArrangement()
         for widget in (*self._slices.values(), *self._plots.values()):
@@ -63,7 +67,7 @@ class LayoutManager(QtCore.QObject):
         if self._arranged is not None:
             self._arranged.setParent(None)
             self._arranged.deleteLater()
-        self._arranged = self._build(ElementTree.fromstring(node.GetCurrentLayoutDescription()))
+        self._arranged = self._build(ElementTree.fromstring(description))
         self._viewport.layout().addWidget(self._arranged)
         self._arranged.show()
         self.layoutChanged.emit(self._shown)

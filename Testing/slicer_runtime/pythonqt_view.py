@@ -7,7 +7,7 @@ pass its tests with something that 3D Slicer lacks.
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from PySide6 import QtCore
@@ -15,6 +15,7 @@ from shiboken6 import Shiboken
 
 from slicer_runtime.property_style import use_properties
 from slicer_runtime.record import RecordedClass, recorded_class, recorded_classes
+from slicer_runtime.ui_loader import original_class
 
 use_properties("slicer_runtime.property_view")
 
@@ -119,7 +120,7 @@ def _add_known(view: _View, cls: type, record: RecordedClass, normal: dict[type,
         shown = view.find(cls, name)
         plain = next((normal[base][name] for base in _bases(cls) if name in normal[base]), None)
         if name in record.properties:
-            known = isinstance(shown, (property, _MetaProperty))
+            known = isinstance(shown, (property, QtCore.Property, _MetaProperty, FunctionType))
             if is_object and not known and cls.staticMetaObject.indexOfProperty(name) >= 0:
                 view.put(cls, name, _MetaProperty(name, getattr(cls, name, None)))
         elif plain is not None and (shown is None or (record.properties and isinstance(shown, property))):
@@ -127,5 +128,7 @@ def _add_known(view: _View, cls: type, record: RecordedClass, normal: dict[type,
     for name, other in _TRAILING.items():
         if name in record.names and view.find(cls, name) is not None and view.find(cls, other) is None:
             view.put(cls, other, view.find(cls, name))
+    if is_object and "className" in record.names and view.find(cls, "className") is None:
+        view.put(cls, "className", original_class)
     if is_object and view.find(cls, "name") is None:
         view.put(cls, "name", property(lambda self: self.objectName()))

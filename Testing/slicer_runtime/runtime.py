@@ -29,6 +29,11 @@ from slicer_runtime.qt_namespace import make_qt
 from slicer_runtime.record import recorded_object
 from slicer_runtime.ui_loader import register
 
+_OBJECTS = {
+    Application: recorded_object("slicer.app"),
+    IOManager: recorded_object("slicer.app.ioManager()"),
+    LayoutManager: recorded_object("slicer.app.layoutManager()"),
+}
 SCRIPTS = ("MedSSLSegment", "MedSSLPretrain", "MedSSLLib")
 
 
@@ -60,6 +65,7 @@ class Runtime:
         """Close the scene and leave the open module, as between two tests."""
         self.window.moduleSelector().selectModule("")
         self.scene.Clear(0)
+        self.application.layoutManager().reset()
         self.work()
 
 
@@ -87,7 +93,6 @@ def _start() -> Runtime:
     use_properties("slicer.util")
     application = Application()
     sys.modules["qt"] = make_qt()
-    narrow({**classes_of(sys.modules["qt"]), Application: recorded_object("slicer.app")})
     sys.modules["ctk"] = make_ctk()
     register({**CTK_WIDGETS, **MRML_WIDGETS})
     scene = slicer.vtkMRMLScene()
@@ -112,6 +117,9 @@ def _start() -> Runtime:
         sys.modules[f"slicer.{name}"] = part
     warnings = vtk.vtkObject.GetGlobalWarningDisplay()
     vtk.vtkObject.GlobalWarningDisplayOff()  # about files of the application's installation
+    namespaces = (sys.modules["qt"], sys.modules["ctk"], slicer)
+    recorded = {cls: facts for part in namespaces for cls, facts in classes_of(part).items()}
+    narrow({**recorded, **_OBJECTS})
     modules.add_logics(scene, logic)
     _add_generic_colors(scene)
     vtk.vtkObject.SetGlobalWarningDisplay(warnings)

@@ -14,6 +14,12 @@ def register(widgets: dict[str, type[QtWidgets.QWidget]]) -> None:
     CUSTOM_WIDGETS.update(widgets)
 
 
+def original_class(widget: QtCore.QObject) -> str:
+    """The name of the class that an object has, or stands in for."""
+    names = {cls: name for name, cls in CUSTOM_WIDGETS.items()}
+    return next((names[cls] for cls in type(widget).__mro__ if cls in names), widget.metaObject().className())
+
+
 class QUiLoader(QtUiTools.QUiLoader):
     """Makes the registered widget classes; one that neither they nor Qt have is an error.
 
