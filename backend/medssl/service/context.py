@@ -17,6 +17,7 @@ from medssl.service.activity import Activity
 from medssl.service.paths import Roots
 from medssl.service.projects import Projects
 from medssl.service.settings import ServiceSettings
+from medssl.service.snapshots import Snapshots
 from medssl.service.token import TokenFile
 from medssl.service.uploads import Uploads
 from medssl.service.voxels import VoxelWorker
@@ -29,6 +30,7 @@ class Service:
     Attributes:
         instance: new at every start.
         voxels: for what a person waits for.
+        snapshots: what was just answered about jobs.
         sketches: for pictures of cases, of which many may be asked for at once.
         stopping: set when the service is about to end; streams end then.
     """
@@ -43,6 +45,7 @@ class Service:
     voxels: VoxelWorker
     sketches: VoxelWorker
     uploads: Uploads
+    snapshots: Snapshots = field(default_factory=Snapshots)
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     stopping: bool = False
 

@@ -10,7 +10,6 @@ from typing import Annotated, TypeAlias
 from fastapi import APIRouter, Body, Header, Query
 from fastapi import Path as InAddress
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
-from pydantic import BaseModel
 
 from medssl.events import EVENT, State
 from medssl.jobs import Request, SeenState, job_state
@@ -20,6 +19,7 @@ from medssl.service.context import ProjectOf, Service, ServiceOf
 from medssl.service.downloads import Responses
 from medssl.service.examples import JOB
 from medssl.service.job_views import job_view, tail
+from medssl.service.snapshots import Snapshot
 from medssl.service.views import LARGEST_ID, EventPage, JobPage, JobView, NumberedEvent
 
 router = APIRouter(prefix="/v1/projects/{project}/jobs", tags=["jobs"])
@@ -59,31 +59,36 @@ def list_jobs(
 
 
 @router.get("/{job}", response_model=JobView)
-def one_job(project: ProjectOf, job: JobId) -> Response:
+async def one_job(service: ServiceOf, project: ProjectOf, job: JobId) -> Response:
     """Return a job: its state, how far it is, and its result."""
-    return _as_json(job_view(project.folder, project.job(job)))
+    snapshot = service.snapshots.recent((project.folder, job))
+    if snapshot is None:
+        snapshot = await asyncio.to_thread(_look, service, project, job)
+    return _as_json(snapshot.content)
 
 
-@router.post("/{job}/cancel")
-def cancel(service: ServiceOf, project: ProjectOf, job: JobId) -> JobView:
+@router.post("/{job}/cancel", response_model=JobView)
+def cancel(service: ServiceOf, project: ProjectOf, job: JobId) -> Response:
     """Ask a job to stop; its processes are ended when it does not. Returns at once."""
-    return job_view(project.folder, service.engine.cancel(project.folder, job))
+    service.engine.cancel(project.folder, job)
+    return _as_json(_look(service, project, job).content)
 
 
-@router.post("/{job}/resume")
-def resume(service: ServiceOf, project: ProjectOf, job: JobId) -> JobView:
+@router.post("/{job}/resume", response_model=JobView)
+def resume(service: ServiceOf, project: ProjectOf, job: JobId) -> Response:
     """Go on with a job that was cancelled, failed or interrupted."""
-    return job_view(project.folder, service.engine.resume(project.folder, job))
+    service.engine.resume(project.folder, job)
+    return _as_json(_look(service, project, job).content)
 
 
 @router.get("/{job}/events", response_model=EventPage)
 def events(service: ServiceOf, project: ProjectOf, job: JobId, after: After = 0) -> Response:
     """Return what a job reported after an event; ask again with the last number for more."""
     # The state first: events that follow a last state would otherwise be missed.
-    state = job_state(project.job(job))
+    seen = service.snapshots.recent((project.folder, job)) or _look(service, project, job)
     found = service.engine.events(project.folder, job, after)[:_MOST_EVENTS]
-    page = EventPage(state=state, events=tuple(NumberedEvent(number=n, event=e) for n, e in found))
-    return _as_json(page)
+    page = EventPage(state=seen.state, events=tuple(NumberedEvent(number=n, event=e) for n, e in found))
+    return _as_json(page.model_dump_json())
 
 
 @router.get("/{job}/events/stream", response_class=StreamingResponse, responses=_STREAM)
@@ -106,9 +111,14 @@ def log(project: ProjectOf, job: JobId) -> PlainTextResponse:
     return PlainTextResponse(tail(project.job(job).folder / LOG_FILE, _LOG_BYTES))
 
 
-def _as_json(view: BaseModel) -> Response:
+def _look(service: Service, project: Project, job: str) -> Snapshot:
+    key = (project.folder, job)
+    return service.snapshots.look(key, lambda: job_view(project.folder, project.job(job)))
+
+
+def _as_json(content: str) -> Response:
     """Answer what is asked all the time without FastAPI's second look at it, which costs as much again."""
-    return Response(view.model_dump_json(), media_type="application/json")
+    return Response(content, media_type="application/json")
 
 
 async def _stream(service: Service, project: Project, job: str, after: int) -> AsyncIterator[str]:
