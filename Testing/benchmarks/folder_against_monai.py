@@ -34,7 +34,8 @@ from folder_inference import fixed_answer
 from medssl.events import Monitor
 from medssl.imaging.labels import read_labels
 from medssl.imaging.writing import write_volume
-from medssl.inference.folder import FolderSettings, segment_folder
+from medssl.inference.folder import segment_folder
+from medssl.inference.settings import FolderSettings
 from medssl.learning.device import choose_device
 from medssl.learning.model import Model, load_model
 from medssl.phantom import make_phantom

@@ -34,8 +34,9 @@ from medssl.imaging.scans import find_scans
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.inference.convolutions import fast_convolutions
-from medssl.inference.folder import FolderSettings, segment_folder
+from medssl.inference.folder import segment_folder
 from medssl.inference.predictor import Predictor
+from medssl.inference.settings import FolderSettings
 from medssl.inference.sliding import window_starts
 from medssl.learning.facts import gather_facts
 from medssl.learning.model import Model, ModelCard

@@ -24,7 +24,8 @@ from folder_inference import fixed_answer, peak_memory_mib
 from medssl.events import Monitor
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
-from medssl.inference.folder import FolderSettings, segment_folder
+from medssl.inference.folder import segment_folder
+from medssl.inference.settings import FolderSettings
 from medssl.learning.model import load_model, save_model
 
 

@@ -13,9 +13,10 @@ from medssl.errors import Cancelled, DataError, StorageError, UsageError
 from medssl.events import Event, Monitor, Progress
 from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_grid, read_volume
-from medssl.inference.folder import FolderSettings, segment_folder
+from medssl.inference.folder import segment_folder
 from medssl.inference.ledger import FOLDER
 from medssl.inference.rows import FolderResult
+from medssl.inference.settings import FolderSettings
 from medssl.learning.model import Model
 
 Writer = Callable[..., Path]

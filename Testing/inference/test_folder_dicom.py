@@ -15,8 +15,9 @@ from medssl.events import Monitor
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
-from medssl.inference.folder import FolderSettings, segment_folder
+from medssl.inference.folder import segment_folder
 from medssl.inference.rows import FolderResult
+from medssl.inference.settings import FolderSettings
 from medssl.learning.model import Model
 
 DICOM = FolderSettings(format="dicom-seg", device="cpu")

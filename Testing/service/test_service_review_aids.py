@@ -163,7 +163,7 @@ def test_models_are_compared_fact_by_fact(client: Client, project: Project) -> N
 def test_a_line_of_a_live_table_reaches_the_client_as_a_row(
     engine: Engine, client: Client, project: Project
 ) -> None:
-    row = FolderRow("sub/scan", Path("/in/scan.nii"), "done", Path("/out/sub/scan.nii.gz"))
+    row = FolderRow("sub/scan", Path("/in/scan.nii"), "/in/scan.nii", "done", Path("/out/sub/scan.nii.gz"))
     told = row.as_event(Path("/out"))
     assert (told.name, told.state, told.output) == ("sub/scan", "done", "sub/scan.nii.gz")
     empty = engine.root / f"{project.key} empty"

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, TypeAdapter
 from medssl.errors import Cancelled
 
 JobState: TypeAlias = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
-RowState: TypeAlias = Literal["done", "skipped", "failed"]
+RowState: TypeAlias = Literal["done", "skipped", "failed", "unfit"]
 LogLevel: TypeAlias = Literal["info", "warning", "error"]
 
 

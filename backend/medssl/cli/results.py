@@ -87,6 +87,7 @@ def _propose(result: ProposeResult) -> str:
 def _predict(result: PredictResult) -> str:
     lines = [f"{result.done} scans segmented, {result.skipped} were done before."]
     lines += _failures(result.failed)
+    lines += _listed(f"{len(result.unfit)} were skipped, being no scans for this model:", result.unfit)
     lines += [
         f"Segmentations: {result.output}",
         f"Table:         {result.table}",
@@ -139,5 +140,12 @@ def _difference(row: BenchmarkRow) -> str:
 
 
 def _failures(failed: dict[str, str]) -> list[str]:
-    lines = [f"  {name}: {reason}" for name, reason in list(failed.items())[:_MOST_SHOWN]]
-    return [f"{len(failed)} could not be segmented:", *lines] if failed else []
+    return _listed(f"{len(failed)} could not be segmented:", failed)
+
+
+def _listed(head: str, reasons: dict[str, str]) -> list[str]:
+    if not reasons:
+        return []
+    lines = [f"  {name}: {reason}" for name, reason in list(reasons.items())[:_MOST_SHOWN]]
+    left = len(reasons) - _MOST_SHOWN
+    return [head, *lines, *([f"  ... and {left} more, in the table"] if left > 0 else [])]

@@ -9,18 +9,15 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom_files import SeriesHeader, Slice, read_slice
 from medssl.imaging.dicom_geometry import Placed, stack
 from medssl.imaging.dicom_tilt import Tilt, straighten
 from medssl.imaging.dicom_voxels import read_slices
-from medssl.imaging.formats import suffix_of
+from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.volume import Grid, Volume
-
-SeriesNames: TypeAlias = Literal["neutral", "folders", "patient-id"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,7 @@ class Series:
         grid: where its voxels lie; None when it is no volume.
         tilt: how its slices are shifted against that grid, after a tilted gantry; mostly None.
         refusal: why it cannot be read as a volume, with a remedy; None when it can.
+        names: how it is called in messages and after it.
     """
 
     header: SeriesHeader
@@ -42,6 +40,7 @@ class Series:
     grid: Grid | None
     tilt: Tilt | None
     refusal: ImageError | None
+    names: SeriesNames = "folders"
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -170,8 +169,8 @@ def _series(slices: Sequence[Slice], names: SeriesNames) -> Series:
         found = stack(slices, title, of_slice)
     except ImageError as error:
         unsorted = (Placed(part.path, 0, part.planes[0]) for part in slices)
-        return Series(first.series, title, tuple(unsorted), None, None, error)
-    return Series(first.series, title, found.placed, found.grid, found.tilt, None)
+        return Series(first.series, title, tuple(unsorted), None, None, error, names)
+    return Series(first.series, title, found.placed, found.grid, found.tilt, None, names)
 
 
 def _neutral_name(header: SeriesHeader) -> str:

@@ -29,6 +29,10 @@ _NO_SCAN = {
 }
 
 
+class NotAScanError(ImageError):
+    """A series that never was a scan of three dimensions: an overview, a picture, a segmentation."""
+
+
 @dataclass(frozen=True)
 class Placed:
     """One slice of a stack: its file, which of the file's frames it is (from 0), and where it lies."""
@@ -59,8 +63,8 @@ def stack(slices: Sequence[Slice], title: str, of_slice: str) -> Stack:
         of_slice: names one slice in messages, with `{file}` and `{number}` to be filled in.
 
     Raises:
-        ImageError: they are no volume: colours, no positions, a single slice, several patients, sizes,
-            directions or volumes, missing slices, uneven steps, an incomplete file.
+        NotAScanError: colours, no positions, a single slice, several directions, an overview, a projection.
+        ImageError: several patients, sizes or volumes, missing slices, uneven steps, an incomplete file.
     """
     _check_kinds(slices, title)
     found = [Placed(part.path, number, plane) for part in slices for number, plane in enumerate(part.planes)]
@@ -96,7 +100,9 @@ def stack(slices: Sequence[Slice], title: str, of_slice: str) -> Stack:
 def _check_kinds(slices: Sequence[Slice], title: str) -> None:
     first = slices[0]
     if first.series.modality == "SEG":
-        raise ImageError(f"{title} is a segmentation, not a scan.", "Choose the series that it belongs to.")
+        raise NotAScanError(
+            f"{title} is a segmentation, not a scan.", "Choose the series that it belongs to."
+        )
     patients = {(part.series.patient_id, part.series.study_uid) for part in slices}
     if len(patients) > 1:
         what = "patients" if len({patient for patient, _ in patients}) > 1 else "studies"
@@ -105,10 +111,10 @@ def _check_kinds(slices: Sequence[Slice], title: str) -> None:
             "Export each of them on its own; what put them together should be found out.",
         )
     if any(part.samples != 1 for part in slices):
-        raise ImageError(f"{title} holds colour pictures, not a scan.", "Choose another series.")
+        raise NotAScanError(f"{title} holds colour pictures, not a scan.", "Choose another series.")
     for kind in first.series.image_type:
         if kind in _NO_SCAN:
-            raise ImageError(f"{title} {_NO_SCAN[kind]}, not a scan.", "Choose another series.")
+            raise NotAScanError(f"{title} {_NO_SCAN[kind]}, not a scan.", "Choose another series.")
     sizes = sorted({part.size for part in slices})
     if len(sizes) > 1:
         shown = ", ".join(f"{x} x {y}" for x, y in sizes)
@@ -117,12 +123,12 @@ def _check_kinds(slices: Sequence[Slice], title: str) -> None:
 
 def _check_planes(planes: Sequence[Plane], title: str) -> None:
     if any(None in (plane.position_mm, plane.orientation, plane.spacing_mm) for plane in planes):
-        raise ImageError(
+        raise NotAScanError(
             f"{title} does not say where its slices lie, as screenshots and scanned pages do not.",
             "Choose another series.",
         )
     if len(planes) < 2:
-        raise ImageError(f"{title} has a single slice.", "Use a series of at least two slices.")
+        raise NotAScanError(f"{title} has a single slice.", "Use a series of at least two slices.")
     spacings = np.array([_numbers(plane.spacing_mm) for plane in planes])
     if spacings.min() <= 0 or np.ptp(spacings, axis=0).max() > 1e-4 * spacings.max():
         raise ImageError(
@@ -130,7 +136,7 @@ def _check_planes(planes: Sequence[Plane], title: str) -> None:
         )
     orientations = np.array([_numbers(plane.orientation) for plane in planes])
     if np.ptp(orientations, axis=0).max() > _COSINE_TOLERANCE:
-        raise ImageError(
+        raise NotAScanError(
             f"{title} has slices in different directions, as an overview for planning has.",
             "Choose another series.",
         )

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medssl.imaging.volume import Grid
 
@@ -63,7 +62,7 @@ def straighten(slices: NDArray[Any], tilt: Tilt, grid: Grid) -> NDArray[Any]:
     for target, plane, (column, row) in zip(straight, slices, tilt.shifts, strict=True):
         framed = np.full(target.shape, lowest, dtype=np.float32)
         framed[: plane.shape[0], : plane.shape[1]] = plane
-        moved = ndimage.shift(framed, (row, column), order=1, mode="grid-constant", cval=float(lowest))
+        moved = _shifted(_shifted(framed, row, float(lowest)).T, column, float(lowest)).T
         target[...] = np.rint(moved) if slices.dtype.kind in "iu" else moved
     return straight
 
@@ -76,3 +75,11 @@ def tilt_back(straight: NDArray[Any], tilt: Tilt) -> NDArray[Any]:
         left, top = round(column), round(row)
         cut.append(plane[top : top + rows, left : left + columns])
     return np.stack(cut)
+
+
+def _shifted(plane: NDArray[np.float32], rows: float, outside: float) -> NDArray[np.float32]:
+    """Move a plane down by so many rows, a number of 0 or more, by linear interpolation."""
+    whole, part = divmod(rows, 1.0)
+    padded = np.pad(plane, ((int(whole) + 1, 0), (0, 0)), constant_values=outside)
+    upper, lower = padded[: len(plane)], padded[1 : len(plane) + 1]
+    return np.asarray(part * upper + (1 - part) * lower, dtype=np.float32)

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 from medssl.errors import UsageError
 
 LabelFormat: TypeAlias = Literal["seg.nrrd", "nii.gz", "dicom-seg"]
+# What is made from a DICOM series is called neutrally, which tells nothing of the patient, after the folders
+# that it lies in, or after the patient's ID.
+SeriesNames: TypeAlias = Literal["neutral", "folders", "patient-id"]
 
 SEGMENTATION_SUFFIX = ".seg.nrrd"
 # Two-part suffixes first, so that the longest one that fits is found.

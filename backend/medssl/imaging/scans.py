@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom import Series, read_series, series_of
-from medssl.imaging.formats import SEGMENTATION_SUFFIX, stem_of, suffix_of
+from medssl.imaging.dicom_files import is_dicom
+from medssl.imaging.formats import SEGMENTATION_SUFFIX, SeriesNames, stem_of, suffix_of
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 
@@ -36,20 +37,36 @@ class Scan:
     series: Series | None
     problem: str | None
 
+    @property
+    def shown(self) -> str:
+        """Where it is, for tables; without a path where the series' names are neutral."""
+        if self.series is None or self.series.names != "neutral":
+            return str(self.source)
+        header = self.series.header
+        return f"{header.modality}, series {header.number}, {len(self.series.placed)} images"
+
     def read(self) -> Volume:
         """Read it; see `read_volume` and `read_series` for the errors."""
         return read_volume(self.source) if self.series is None else read_series(self.series)
 
 
-def find_scans(folder: Path, recursive: bool = True) -> list[Scan]:
+def find_scans(folder: Path, recursive: bool = True, names: SeriesNames = "folders") -> list[Scan]:
     """List the scans of a folder, sorted by name; nothing but DICOM headers is read.
 
-    Segmentations of 3D Slicer (`.seg.nrrd`) and hidden files and folders are passed over. A path to one file
-    is a folder of one scan.
+    Segmentations (`.seg.nrrd`, DICOM SEG) and hidden files and folders are passed over. A path to one file is
+    a folder of one scan.
+
+    Args:
+        folder: where to look.
+        recursive: also in folders inside it.
+        names: what DICOM series are called: `folders`, after the tree and their descriptions; `patient-id`,
+            after that and their numbers; `neutral`, by nothing that tells of the patient.
 
     Raises:
         ImageError: there is no such folder, or it may not be read.
     """
+    if folder.is_file() and suffix_of(folder) is None and is_dicom(folder):
+        return _series_scans([folder], folder.parent, names, set())
     if folder.is_file():
         return [_file_scan(folder, Path(stem_of(folder)))]
     if not folder.is_dir():
@@ -70,15 +87,26 @@ def find_scans(folder: Path, recursive: bool = True) -> list[Scan]:
         # Two formats of one name lie beside each other: then the format tells them apart.
         otherwise = relative.with_name(re.sub(r"\.(?=\w)", "-", file.name))
         scans.append(_file_scan(file, _free(wanted, otherwise, taken)))
-    found = series_of(others)
-    alone = [sum(other.folder == series.folder for other in found) == 1 for series in found]
-    for series, is_alone in zip(found, alone, strict=True):
-        relative = series.folder.relative_to(folder)
-        own = _as_name(series.header.description) or series.header.modality or "series"
-        wanted = relative if is_alone and relative.parts else relative / own
-        free = _free(wanted, relative / f"{own}-{series.header.uid[-12:]}", taken)
-        scans.append(Scan(_shown(free), free, series.folder, series, series.problem))
+    scans += _series_scans(others, folder, names, taken)
     return sorted(scans, key=lambda scan: scan.name.casefold())
+
+
+def _series_scans(files: list[Path], folder: Path, names: SeriesNames, taken: set[str]) -> list[Scan]:
+    found = [series for series in series_of(files, names) if series.header.modality != "SEG"]
+    alone = [sum(other.folder == series.folder for other in found) == 1 for series in found]
+    scans = []
+    for series, is_alone in zip(found, alone, strict=True):
+        header, relative = series.header, series.folder.relative_to(folder)
+        own = _as_name(header.description) or header.modality or "series"
+        wanted = relative if is_alone and relative.parts else relative / own
+        if names == "neutral":
+            wanted = Path(series.neutral_name)
+        elif names == "patient-id":
+            relative = Path(_as_name(header.patient_id) or "no patient id")
+            wanted = relative / f"series-{header.number:03d}-{own}"
+        free = _free(wanted, relative / f"{own}-{header.uid[-12:]}", taken)
+        scans.append(Scan(_shown(free), free, series.folder, series, series.problem))
+    return scans
 
 
 def _files(folder: Path, recursive: bool) -> Iterator[Path]:

@@ -8,39 +8,28 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import format_tb
 
 import torch
-from pydantic import BaseModel, ConfigDict
 
 from medssl.errors import Cancelled, MedSSLError, StorageError, UsageError
-from medssl.events import Monitor
-from medssl.imaging.formats import LabelFormat, label_suffix
-from medssl.inference.ledger import FOLDER, Ledger, Measurements, SegmentationRow, locked, not_ours
+from medssl.events import Monitor, RowState
+from medssl.inference.ledger import FOLDER, Ledger, Measurements, ReportRow, SegmentationRow, locked, not_ours
 from medssl.inference.outputs import Output
 from medssl.inference.overlapped import Outcome, Stages, overlapped
 from medssl.inference.predictor import Opinion, Predictor
 from medssl.inference.rows import FolderResult, FolderRow, write_table
-from medssl.inference.sources import Source, find_sources
+from medssl.inference.settings import FolderSettings
+from medssl.inference.source import Source
+from medssl.inference.sources import find_sources
 from medssl.learning.model import Model
 from medssl.learning.preprocessing import Prepared
-from medssl.learning.settings import DeviceName
 from medssl.machine import Machine
 from medssl.storage import staging_folder
 
 _LOG = logging.getLogger(__name__)
 _MEMORY_SHARE = 0.5  # of the free memory, for the scans that are on their way at one time
 _NOTHING_CAN_BE_WRITTEN = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
-
-
-class FolderSettings(BaseModel):
-    """How a folder is segmented."""
-
-    model_config = ConfigDict(frozen=True)
-
-    format: LabelFormat = "seg.nrrd"
-    recursive: bool = True
-    skip_done: bool = True
-    device: DeviceName = "auto"
 
 
 def segment_folder(
@@ -64,16 +53,17 @@ def segment_folder(
         Cancelled: the monitor was cancelled; the table lists what is done.
         DataError: there is nothing to segment.
         StorageError: the output folder may not be written, another run writes to it, or the disk is full.
-        UsageError: the outputs would count as scans.
+        MissingPackageError: the format needs a package that is not installed.
+        UsageError: the outputs would count as scans, or the rules for channels do not fit the model.
     """
     if settings.format == "nii.gz" and output.resolve() in {path.resolve() for path in inputs}:
         raise UsageError(
             f"{output} is the folder of the scans themselves, where {settings.format} files count as scans.",
             "Choose another output folder, or the format seg.nrrd.",
         )
-    writer = Output(settings.format, model.plan.label_schema, model.card)
+    writer = Output(settings, model.plan.label_schema, model.card)
     predictor = Predictor(model, settings.device)
-    sources = find_sources(inputs, output, model.plan.channel_names, settings.recursive)
+    sources = find_sources(inputs, output, model, settings)
     with locked(output), staging_folder(output / FOLDER) as staging:
         run = _Run(predictor, writer, output, settings, Ledger(output), staging)
         rows, waiting = run.look(sources)
@@ -91,7 +81,8 @@ def segment_folder(
                 monitor.log(row.note, "warning")
             _progress(monitor, rows, len(sources), began, len(rows) - first)
         rows.sort(key=lambda row: row.scan)
-        result = FolderResult(tuple(rows), write_table(run.ledger, staging, rows, predictor.schema.names))
+        table = write_table(run.ledger, staging, rows, predictor.schema.names)
+        result = FolderResult(tuple(rows), table, {source.name: source for source in sources})
     if monitor.cancelled and len(rows) < len(sources):
         raise Cancelled(
             f"Cancelled after {len(rows)} of {len(sources)} scans.",
@@ -156,26 +147,23 @@ class _Run:
         )
 
     def _target(self, source: Source) -> Path:
-        return (
-            self.output
-            / source.relative.parent
-            / f"{source.relative.name}{label_suffix(self.settings.format)}"
-        )
+        return self.output / source.relative.parent / f"{source.relative.name}{self.writer.suffix}"
 
     def _without_work(self, source: Source) -> FolderRow | None:
-        where = _where(source)
+        if source.unfit is not None:
+            return _new_row(source, "unfit", note=source.unfit)
         problem = source.problem or self.writer.refusal(source)
         if problem is not None:
-            return FolderRow(source.name, where, "failed", note=problem)
+            return _new_row(source, "failed", note=problem)
         target = self._target(source)
         done = self.ledger.segmentation(source.name)
         if self.settings.skip_done and done is not None and self._still_holds(source, target, done):
             note = (
                 "" if self.ledger.is_ours(target) else "Edited since; the volumes are those before the edit."
             )
-            return FolderRow(source.name, where, "skipped", target, done.measured, note)
+            return _new_row(source, "skipped", target, done.measured, note)
         if target.exists() and not self.ledger.is_ours(target):
-            return FolderRow(source.name, where, "failed", note=str(not_ours(target)))
+            return _new_row(source, "failed", note=str(not_ours(target)))
         return None
 
     def _still_holds(self, source: Source, target: Path, done: SegmentationRow) -> bool:
@@ -197,8 +185,8 @@ class _Run:
     def _write(self, source: Source, computed: _Computed) -> FolderRow:
         origin, target = computed.origin, self._target(source)
         prediction = self.predictor.finish(computed.opinion, with_map=False)
-        staged = self.staging / f"segmentation{label_suffix(self.settings.format)}"
-        self.writer.write(staged, prediction.values, computed.opinion.way.grid, source)
+        staged = self.staging / f"segmentation{self.writer.suffix}"
+        self.writer.write(staged, source, prediction, computed.opinion)
         path, size, sha256 = self.ledger.describe(staged, target)
         measured = Measurements(
             volumes_ml=prediction.volumes_ml,
@@ -216,11 +204,26 @@ class _Run:
             measured=measured,
         )
         self.ledger.publish(staged, row)
-        return FolderRow(source.name, _where(source), "done", target, measured, " ".join(origin.notes))
+        self._publish_report(staged, target)
+        return _new_row(source, "done", target, measured, " ".join(origin.notes))
+
+    def _publish_report(self, staged: Path, target: Path) -> None:
+        """Give the report of the volumes its name, after the segmentation that it refers to."""
+        source, report = self.writer.report_of(staged), self.writer.report_of(target)
+        if source is not None and report is not None:
+            path, size, sha256 = self.ledger.describe(source, report)
+            self.ledger.publish(source, ReportRow(path=path, bytes=size, sha256=sha256))
 
 
-def _where(source: Source) -> Path:
-    return source.channels[0].source
+def _new_row(
+    source: Source,
+    state: RowState,
+    output: Path | None = None,
+    measured: Measurements | None = None,
+    note: str = "",
+) -> FolderRow:
+    where = source.channels[0].source
+    return FolderRow(source.name, where, source.shown, state, output, measured, note)
 
 
 def _row(outcome: Outcome[Source, FolderRow]) -> FolderRow | None:
@@ -236,15 +239,19 @@ def _row(outcome: Outcome[Source, FolderRow]) -> FolderRow | None:
         return None
     if isinstance(error, StorageError) and getattr(error.__cause__, "errno", None) in _NOTHING_CAN_BE_WRITTEN:
         raise error
-    where = _where(source)
     if isinstance(error, MedSSLError):
         reason = str(error)
     elif isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        reason = f"{where} needs more memory than there is. Close other programs, or use a larger computer."
+        reason = (
+            f"{source.title} needs more memory than there is. Close other programs, or use a larger computer."
+        )
+    elif source.is_private:  # the error's own words may quote a path or a header
+        _LOG.error("%s: %s\n%s", source.title, type(error).__name__, "".join(format_tb(error.__traceback__)))
+        reason = f"{source.title} could not be segmented: {type(error).__name__}."
     else:
-        _LOG.error("%s could not be segmented", where, exc_info=error)
-        reason = f"{where} could not be segmented: {error or type(error).__name__}."
-    return FolderRow(source.name, where, "failed", note=reason)
+        _LOG.error("%s could not be segmented", source.title, exc_info=error)
+        reason = f"{source.title} could not be segmented: {error or type(error).__name__}."
+    return _new_row(source, "failed", note=reason)
 
 
 def _progress(monitor: Monitor, rows: Sequence[FolderRow], total: int, began: float, computed: int) -> None:

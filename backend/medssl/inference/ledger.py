@@ -64,7 +64,13 @@ class TableRow(_Row):
     kind: Literal["table"] = "table"
 
 
-LedgerRow: TypeAlias = Annotated[SegmentationRow | TableRow, Field(discriminator="kind")]
+class ReportRow(_Row):
+    """The volumes of one scan as a DICOM report."""
+
+    kind: Literal["report"] = "report"
+
+
+LedgerRow: TypeAlias = Annotated[SegmentationRow | TableRow | ReportRow, Field(discriminator="kind")]
 _ROW: TypeAdapter[LedgerRow] = TypeAdapter(LedgerRow)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from medssl.events import Row, RowState
 from medssl.inference.ledger import Ledger, Measurements, TableRow
+from medssl.inference.source import Source
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class FolderRow:
     Attributes:
         scan: its name, with the folders below the input folder.
         source: its file or folder.
-        state: segmented now, segmented by an earlier run, or not segmented.
+        shown: the same for tables and reports; for a DICOM series without a path, unless that was asked for.
+        state: segmented now (done) or by an earlier run (skipped), not segmented (failed), or left out since
+            it is no scan for the model (unfit).
         output: the segmentation; None when it failed.
         measured: what is known of it; None when it failed.
         note: the reason when it failed, or what a person should know.
@@ -27,6 +30,7 @@ class FolderRow:
 
     scan: str
     source: Path
+    shown: str
     state: RowState
     output: Path | None = None
     measured: Measurements | None = None
@@ -49,10 +53,11 @@ class FolderRow:
 
 @dataclass(frozen=True)
 class FolderResult:
-    """All scans of a run, by name, and its table."""
+    """All scans of a run, by name, its table, and what the rows were made from, by their names."""
 
     rows: tuple[FolderRow, ...]
     table: Path
+    sources: Mapping[str, Source]
 
     def count(self, state: RowState) -> int:
         """How many scans ended in a state."""
@@ -62,6 +67,11 @@ class FolderResult:
     def failed(self) -> dict[str, str]:
         """The reason of each scan that was not segmented."""
         return {row.scan: row.note for row in self.rows if row.state == "failed"}
+
+    @property
+    def unfit(self) -> dict[str, str]:
+        """The reason of each scan that was left out."""
+        return {row.scan: row.note for row in self.rows if row.state == "unfit"}
 
 
 def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segments: Sequence[str]) -> Path:
@@ -101,7 +111,7 @@ def _line(row: FolderRow, output: Path, segments: Sequence[str]) -> list[str]:
     if row.measured is not None:
         volumes = [f"{row.measured.volumes_ml[name]:.4f}" for name in segments]
         measured = [*volumes, f"{row.measured.score:.4f}", str(row.measured.worst_slice)]
-    return [row.scan, row.state, *measured, _where(row, output), str(row.source), row.note]
+    return [row.scan, row.state, *measured, _where(row, output), row.shown, row.note]
 
 
 def _where(row: FolderRow, output: Path) -> str:

@@ -2,90 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 
-from medssl.errors import DataError, MedSSLError
-from medssl.imaging.reading import read_grid
+from medssl.errors import DataError
 from medssl.imaging.scans import Scan, find_scans
-from medssl.imaging.volume import Volume
 from medssl.inference.ledger import FOLDER, Ledger
+from medssl.inference.series_sources import series_sources
+from medssl.inference.settings import FolderSettings
+from medssl.inference.source import Source
+from medssl.learning.model import Model
 
 _CHANNEL = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})")
-_WITH_VOXELS_APART = (".nhdr", ".mhd")  # headers whose voxels are in another file of the same stem
-
-
-@dataclass(frozen=True)
-class Source:
-    """One segmentation to be: the channels it is made from, in the model's order.
-
-    Attributes:
-        relative: where the segmentation goes below the output folder, without suffix.
-        channels: the scans; empty or incomplete when there is a problem.
-        problem: why it cannot be segmented, or None.
-    """
-
-    relative: Path
-    channels: tuple[Scan, ...]
-    problem: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The same on every system: `sub/folder/scan`."""
-        return self.relative.as_posix()
-
-    def read(self) -> tuple[Volume, ...]:
-        """Read every channel."""
-        return tuple(scan.read() for scan in self.channels)
-
-    def voxels(self) -> int:
-        """Number of voxels of all channels, from the headers alone; 0 when they cannot be read."""
-        try:
-            grids = [read_grid(s.source) if s.series is None else s.series.grid for s in self.channels]
-        except MedSSLError:
-            return 0  # reading will tell why
-        return sum(math.prod(grid.size) for grid in grids if grid is not None)
-
-    def fingerprint(self) -> str:
-        """Changes when a file of the scan is replaced, edited, added or removed."""
-        digest = hashlib.sha256()
-        for scan in self.channels:
-            for path in _files(scan):
-                facts = path.stat()
-                digest.update(f"{path.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
 
 
 def find_sources(
-    inputs: Sequence[Path], output: Path, channels: Sequence[str], recursive: bool
+    inputs: Sequence[Path], output: Path, model: Model, settings: FolderSettings
 ) -> list[Source]:
     """Find what there is to segment, sorted by name.
 
     Files that a run has written are not scans, wherever they lie: neither those in `output`, which may lie
     inside an input folder, nor those of any other run. When the model has several channels, the files of one
-    scan end in `_0000`, `_0001`, ... in the order of the channels, as nnU-Net names them.
+    scan end in `_0000`, `_0001`, ... in the order of the channels, as nnU-Net names them; for DICOM series
+    see `series_sources`.
 
     Args:
         inputs: folders, and single files.
         output: the output folder.
-        channels: the names of the model's channels.
-        recursive: also look into folders inside the input folders.
+        model: names its channels, and what it learned from.
+        settings: whether to look into folders inside the input folders, and what is said of DICOM series.
 
     Raises:
         DataError: there is nothing to segment.
+        UsageError: the rules for channels do not fit the model.
     """
     scans: list[Scan] = []
     for path in inputs:
-        found = find_scans(path, recursive)
+        found = find_scans(path, settings.recursive, settings.names)
         if len(inputs) > 1 and path.is_dir():
-            found = [replace(scan, relative=Path(path.resolve().name) / scan.relative) for scan in found]
+            found = [_below(scan, path.resolve().name) for scan in found]
         scans += _without_outputs(found, path, output)
-    sources = _grouped(scans, channels) if len(channels) > 1 else _single(scans)
+    files, channels = [scan for scan in scans if scan.series is None], model.plan.channel_names
+    sources = _grouped(files, channels) if len(channels) > 1 else _single(files)
+    sources += series_sources([scan for scan in scans if scan.series is not None], model, settings)
     if not sources:
         where = ", ".join(str(path) for path in inputs)
         raise DataError(
@@ -93,6 +55,13 @@ def find_sources(
             "Give a folder with NIfTI, NRRD, MHA or DICOM scans; MedSSL's own segmentations do not count.",
         )
     return _told_apart(sorted(sources, key=lambda source: source.name))
+
+
+def _below(scan: Scan, folder: str) -> Scan:
+    """Put a scan below the name of its input folder; but a neutral name is told apart without it."""
+    if scan.series is not None and scan.series.names == "neutral":
+        return scan
+    return replace(scan, relative=Path(folder) / scan.relative)
 
 
 def _told_apart(sources: Iterable[Source]) -> list[Source]:
@@ -149,12 +118,3 @@ def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
             problem = f"{found[0].source}: {wanted}, and {', '.join(missing)} is missing beside this file."
         sources.append(Source(relative, found, problem))
     return sources
-
-
-def _files(scan: Scan) -> list[Path]:
-    if scan.series is not None:
-        return sorted(scan.series.files)
-    if scan.source.suffix.lower() in _WITH_VOXELS_APART:
-        stem = f"{scan.source.stem}."
-        return sorted(path for path in scan.source.parent.iterdir() if path.name.startswith(stem))
-    return [scan.source]

@@ -8,9 +8,11 @@ from pathlib import Path
 from medssl.errors import DataError, MedSSLError
 from medssl.events import Monitor
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
-from medssl.inference.folder import FolderSettings, segment_folder
+from medssl.inference.channels import channel_rules_of
+from medssl.inference.folder import segment_folder
 from medssl.inference.rows import FolderResult, FolderRow
-from medssl.inference.sources import Source, find_sources
+from medssl.inference.settings import FolderSettings
+from medssl.inference.source import Source
 from medssl.jobs.reporting import REPORT_FILE, model_facts, place_for, settings_facts
 from medssl.jobs.requests import PredictRequest
 from medssl.jobs.results import PredictResult
@@ -27,24 +29,31 @@ def predict(project: Project, request: PredictRequest, monitor: Monitor) -> Pred
     Raises:
         DataError: there is no scan, or none could be segmented.
     """
-    model = load_model(project.model(request.model).folder)
+    folder = project.model(request.model).folder
+    model = load_model(folder)
     settings = FolderSettings(
         format=request.format,
         recursive=request.recursive,
         skip_done=request.skip_done,
         device=request.device,
+        names=request.names,
+        any_series=request.any_series,
+        channels=request.channels or channel_rules_of(folder),
+        fractional=request.fractional,
+        measurements=request.measurements,
     )
     result = segment_folder(model, request.inputs, request.output, settings, monitor)
     report = place_for(request.output, REPORT_FILE)
     write_report(report, _report(model, request, result, monitor))
-    if len(result.failed) == len(result.rows):
-        first = next(iter(result.failed.values()))
+    if len(result.failed) + len(result.unfit) == len(result.rows):
+        first = next(iter((result.failed or result.unfit).values()))
         raise DataError(f"None of the {len(result.rows)} scans could be segmented. The first: {first}")
     return PredictResult(
         model_id=model.card.id,
         done=result.count("done"),
         skipped=result.count("skipped"),
         failed=result.failed,
+        unfit=result.unfit,
         output=request.output,
         table=result.table,
         report=report,
@@ -52,41 +61,46 @@ def predict(project: Project, request: PredictRequest, monitor: Monitor) -> Pred
 
 
 def _report(model: Model, request: PredictRequest, result: FolderResult, monitor: Monitor) -> Report:
-    channels = model.plan.channel_names
-    sources = {
-        source.name: source
-        for source in find_sources(request.inputs, request.output, channels, request.recursive)
-    }
     rows = []
     segmented = [row for row in result.rows if row.output is not None]
     for number, row in enumerate(segmented, start=1):
         monitor.check()
-        rows.append(_row(model, row, sources.get(row.scan)))
+        rows.append(_row(model, row, result.sources[row.scan]))
         monitor.progress("report", number, len(segmented))
     return Report(
-        title=f"Segmentation of {', '.join(str(path) for path in request.inputs)}",
+        title=_title(request, result),
         created=datetime.now().astimezone(),
         segments=model.plan.label_schema.segments,
         rows=tuple(sorted(rows, key=lambda row: -(row.uncertainty or 0.0))),
         facts=model_facts(model.card),
         settings=settings_facts(model.card, request.device),
-        problems=tuple(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
+        problems=(
+            *(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
+            *(Problem(name=name, reason=reason, cause="skipped") for name, reason in result.unfit.items()),
+        ),
     )
 
 
-def _row(model: Model, row: FolderRow, source: Source | None) -> ReportRow:
+def _title(request: PredictRequest, result: FolderResult) -> str:
+    """The page's headline; without the folders' names where those may tell of a patient."""
+    if any(source.is_private for source in result.sources.values()):
+        return f"Segmentation of {len(result.rows)} DICOM series"
+    return f"Segmentation of {', '.join(str(path) for path in request.inputs)}"
+
+
+def _row(model: Model, row: FolderRow, source: Source) -> ReportRow:
     """One scan of the report; a preview that cannot be drawn any more is left out."""
     schema, measured = model.plan.label_schema, row.measured
     assert measured is not None
     assert row.output is not None
-    state = {"done": "segmented", "skipped": "done before", "failed": "failed"}[row.state]
+    state = "segmented" if row.state == "done" else "done before"
     return ReportRow(
         name=row.scan,
-        source=str(row.source),
+        source=row.shown,
         state=state,
         volumes_ml=tuple(measured.volumes_ml.get(name) for name in schema.names),
         uncertainty=measured.score,
-        previews=() if source is None else _previews(model, row.output, source, measured.worst_slice),
+        previews=_previews(model, row.output, source, measured.worst_slice),
     )
 
 

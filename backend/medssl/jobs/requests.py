@@ -12,7 +12,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from medssl.evaluation.benchmark.settings import BenchmarkSettings
-from medssl.imaging.formats import LabelFormat
+from medssl.imaging.formats import LabelFormat, SeriesNames
+from medssl.inference.channels import ChannelRules
 from medssl.learning.settings import DeviceName, PretrainingSettings, TrainingSettings
 
 LATEST = "latest"
@@ -94,6 +95,25 @@ class PredictRequest(_Request):
     recursive: bool = True
     skip_done: bool = True
     device: DeviceName = "auto"
+    names: SeriesNames = Field(
+        default="neutral",
+        description="What is made from a DICOM series is called by this: 'neutral' tells nothing of the "
+        "patient, 'folders' and 'patient-id' may.",
+    )
+    any_series: bool = Field(
+        default=False, description="Also segment DICOM series unlike the scans that the model learned from."
+    )
+    channels: ChannelRules | None = Field(
+        default=None,
+        description="Which DICOM series of a study is which channel: for each channel conditions on the "
+        "series. None takes the rules beside the model, or else the channels' names.",
+    )
+    fractional: bool = Field(
+        default=False, description="As dicom-seg: keep the probability of each segment at every voxel."
+    )
+    measurements: bool = Field(
+        default=False, description="As dicom-seg: also write the volumes as a structured report (TID 1500)."
+    )
 
 
 class EvaluateRequest(_Request):

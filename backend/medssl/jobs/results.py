@@ -60,13 +60,18 @@ class ProposeResult(_Result):
 
 
 class PredictResult(_Result):
-    """How a folder went, and where the table and the report are."""
+    """How a folder went, and where the table and the report are.
+
+    `skipped` counts scans that an earlier run had segmented; `unfit` holds what is no scan for the model,
+    with its reason.
+    """
 
     kind: Literal["predict"] = "predict"
     model_id: str
     done: int
     skipped: int
     failed: dict[str, str]
+    unfit: dict[str, str] = {}
     output: Path
     table: Path
     report: Path

@@ -1,0 +1,84 @@
+"""One scan, or group of scans, that a folder run segments."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from medssl.errors import MedSSLError
+from medssl.imaging.reading import read_grid
+from medssl.imaging.scans import Scan
+from medssl.imaging.volume import Volume
+
+_WITH_VOXELS_APART = (".nhdr", ".mhd")  # headers whose voxels are in another file of the same stem
+
+
+@dataclass(frozen=True)
+class Source:
+    """One segmentation to be: the channels it is made from, in the model's order.
+
+    Attributes:
+        relative: where the segmentation goes below the output folder, without suffix.
+        channels: the scans; empty or incomplete when there is a problem.
+        problem: why it cannot be segmented, or None.
+        unfit: why it is left out, since it is no scan or none for this model, or None.
+    """
+
+    relative: Path
+    channels: tuple[Scan, ...]
+    problem: str | None = None
+    unfit: str | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nothing that is said of it may hold a path or a text of its files."""
+        series = self.channels[0].series
+        return series is not None and series.names == "neutral"
+
+    @property
+    def title(self) -> str:
+        """Names it in messages."""
+        series = self.channels[0].series
+        return series.title if series is not None and self.is_private else str(self.channels[0].source)
+
+    @property
+    def shown(self) -> str:
+        """Where it is, for tables."""
+        return self.channels[0].shown
+
+    @property
+    def name(self) -> str:
+        """The same on every system: `sub/folder/scan`."""
+        return self.relative.as_posix()
+
+    def read(self) -> tuple[Volume, ...]:
+        """Read every channel."""
+        return tuple(scan.read() for scan in self.channels)
+
+    def voxels(self) -> int:
+        """Number of voxels of all channels, from the headers alone; 0 when they cannot be read."""
+        try:
+            grids = [read_grid(s.source) if s.series is None else s.series.grid for s in self.channels]
+        except MedSSLError:
+            return 0  # reading will tell why
+        return sum(math.prod(grid.size) for grid in grids if grid is not None)
+
+    def fingerprint(self) -> str:
+        """Changes when a file of the scan is replaced, edited, added or removed."""
+        digest = hashlib.sha256()
+        for scan in self.channels:
+            for path in _files(scan):
+                facts = path.stat()
+                digest.update(f"{path.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+
+def _files(scan: Scan) -> list[Path]:
+    if scan.series is not None:
+        return sorted(scan.series.files)
+    if scan.source.suffix.lower() in _WITH_VOXELS_APART:
+        stem = f"{scan.source.stem}."
+        return sorted(path for path in scan.source.parent.iterdir() if path.name.startswith(stem))
+    return [scan.source]
