@@ -18,6 +18,7 @@ for folder in (ROOT / "Testing", ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"
 
 import slicer_runtime  # noqa: E402 - found through the line above
 from slicer_runtime.property_style import use_properties  # noqa: E402 - found through the line above
+from slicer_runtime.watchdog import Watchdog  # noqa: E402 - found through the line above
 
 if TYPE_CHECKING:
     from panels import OpenPanel
@@ -43,6 +44,17 @@ def runtime(application: slicer_runtime.Runtime) -> Iterator[slicer_runtime.Runt
     application.clear()
     yield application
     application.clear()
+
+
+@pytest.fixture
+def watchdog(application: slicer_runtime.Runtime) -> Iterator[Watchdog]:
+    """The test fails if a turn of the event loop took over 100 ms, or a `with application.watching():`."""
+    watchdog = Watchdog()
+    application.set_watchdog(watchdog)
+    yield watchdog
+    application.set_watchdog(None)
+    watchdog.end()
+    assert not watchdog.delays, "\n".join(str(delay) for delay in watchdog.delays)
 
 
 @pytest.fixture

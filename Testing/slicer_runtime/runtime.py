@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +29,7 @@ from slicer_runtime.pythonqt_view import classes_of, narrow
 from slicer_runtime.qt_namespace import make_qt
 from slicer_runtime.record import recorded_object
 from slicer_runtime.ui_loader import register
+from slicer_runtime.watchdog import Watchdog
 
 _OBJECTS = {
     Application: recorded_object("slicer.app"),
@@ -47,6 +49,7 @@ class Runtime:
     scene: Any
 
     _started: ClassVar[Runtime | None] = None
+    _watchdog: ClassVar[Watchdog | None] = None
 
     def load_module(self, path: Path) -> ScriptedModule:
         """Load a module from its script `<Name>.py`, if it is not loaded yet."""
@@ -58,8 +61,17 @@ class Runtime:
 
     def work(self) -> None:
         """What one turn of the application's event loop does, deletions that were put off included."""
-        self.application.processEvents()
-        self.application.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+        with self.watching():
+            self.application.processEvents()
+            self.application.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+
+    def watching(self) -> AbstractContextManager[None]:
+        """Has the watchdog, if one is set, measure what is done inside, such as a click."""
+        return nullcontext() if Runtime._watchdog is None else Runtime._watchdog.stretch()
+
+    def set_watchdog(self, watchdog: Watchdog | None) -> None:
+        """Measure every turn of the event loop from now on; None for no more."""
+        Runtime._watchdog = watchdog
 
     def clear(self) -> None:
         """Close the scene and leave the open module, as between two tests."""

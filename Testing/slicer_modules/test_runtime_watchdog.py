@@ -1,0 +1,50 @@
+"""The watchdog finds what holds up the main thread, and says where it was."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import qt
+from slicer_runtime.watchdog import Watchdog
+
+
+def rest() -> None:
+    time.sleep(0.25)
+
+
+def test_a_slow_slot_is_found_with_the_place_where_it_was(application: Any) -> None:
+    watchdog = Watchdog()
+    application.set_watchdog(watchdog)
+    called: list[int] = []
+    qt.QTimer.singleShot(0, lambda: (rest(), called.append(1)))
+    while not called:
+        application.work()
+    application.set_watchdog(None)
+    watchdog.end()
+    assert len(watchdog.delays) == 1
+    assert 0.2 < watchdog.delays[0].busy_s < 1.0
+    assert "rest" in watchdog.delays[0].stack
+
+
+def test_a_slow_click_is_found_and_a_quick_one_is_not(application: Any) -> None:
+    watchdog = Watchdog()
+    application.set_watchdog(watchdog)
+    for slow in (False, True):
+        button = qt.QPushButton()
+        button.clicked.connect(lambda *_, slow=slow: slow and rest())
+        with application.watching():
+            button.click()
+    application.set_watchdog(None)
+    watchdog.end()
+    assert len(watchdog.delays) == 1
+
+
+def test_threads_beside_the_main_thread_may_take_their_time(application: Any, watchdog: Watchdog) -> None:
+    worker = threading.Thread(target=rest)
+    worker.start()
+    while worker.is_alive():
+        application.work()
+        time.sleep(0.01)
+    assert watchdog.longest_s < watchdog.limit_s
