@@ -41,3 +41,22 @@ def folder(title: str, start: str = "") -> str:
     if slicer.app.testingEnabled():
         return ""
     return str(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, start))
+
+
+def file(title: str, kinds: str) -> str:
+    """Let the person choose a file; '' when none was chosen, and always while testing.
+
+    Args:
+        title: of the window.
+        kinds: as Qt's file dialog takes them, such as 'Models (*.zip)'.
+    """
+    if slicer.app.testingEnabled():
+        return ""
+    return str(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", kinds))
+
+
+def new_file(title: str, name: str) -> str:
+    """Let the person name a file to be written; '' when they did not, and always while testing."""
+    if slicer.app.testingEnabled():
+        return ""
+    return str(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name))

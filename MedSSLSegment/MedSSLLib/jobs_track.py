@@ -115,6 +115,12 @@ class Track:
         return kind_title(self.job.kind)
 
     @property
+    def method(self) -> str:
+        """The method of a training or pretraining; empty for other jobs."""
+        settings = (self.job.request or {}).get("settings") or {}
+        return str(settings.get("method", ""))
+
+    @property
     def doing(self) -> str:
         """What it does at this moment, in a few words."""
         words = state_words(self.state)
@@ -122,7 +128,9 @@ class Track:
             return words
         told = self.progress
         stage = _STAGES.get(told.stage, told.stage)
-        text = f"{_(stage)}, {told.done:,.0f} / {told.total:,.0f}"
+        if stage == self.title:  # said already
+            stage = "step"
+        text = f"{_(stage)} {told.done:,.0f} / {told.total:,.0f}"
         return text if self.state == "running" else f"{text} ({words})"
 
     @property

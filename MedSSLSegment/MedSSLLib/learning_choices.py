@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
@@ -84,14 +84,12 @@ def method_title(name: str) -> str:
 
 def efforts(offered: Iterable[Effort], refine: bool) -> tuple[Choice, ...]:
     """How long to learn, with the time that each word stands for."""
-    choices = []
-    for effort in offered:
-        settings = effort.refine if refine else effort.train
-        title = str(_(_EFFORTS.get(effort.name, effort.name.capitalize())))
-        if settings.get("seconds"):
-            title = f"{title} ({duration(float(settings['seconds']))})"
-        choices.append(Choice(effort.name, title))
-    return tuple(choices)
+    return tuple(_effort(each.name, each.refine if refine else each.train) for each in offered)
+
+
+def pretraining_efforts(offered: Iterable[Effort]) -> tuple[Choice, ...]:
+    """How long to pretrain."""
+    return tuple(_effort(effort.name, effort.pretrain) for effort in offered)
 
 
 def devices(found: Device | None) -> tuple[Choice, ...]:
@@ -115,6 +113,12 @@ def starts(models: Sequence[Model]) -> tuple[Choice, ...]:
         if not model.can_segment and not model.problem
     ]
     return tuple(choices)
+
+
+def _effort(name: str, settings: Mapping[str, Any]) -> Choice:
+    title = str(_(_EFFORTS.get(name, name.capitalize())))
+    seconds = settings.get("seconds")
+    return Choice(name, f"{title} ({duration(float(seconds))})" if seconds else title)
 
 
 def _known(choices: Sequence[Choice], names: Iterable[str]) -> tuple[Choice, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
+from MedSSLLib import apply_view, models_view, review_view, train_view
 from MedSSLLib.engine_view import EngineView
-from MedSSLLib.sections import Section, needs_nothing
+from MedSSLLib.sections import Section, needs_nothing, needs_project
 from MedSSLLib.session import Session
 from MedSSLLib.setup_logic import SetupLogic
 from MedSSLLib.setup_view import SetupView
@@ -13,7 +14,17 @@ from MedSSLLib.setup_view import SetupView
 
 def segment_sections() -> tuple[Section, ...]:
     """List the sections; nothing is built yet."""
-    return (engine_section(),)
+    return (engine_section(), *learning_sections())
+
+
+def learning_sections() -> tuple[Section, ...]:
+    """The sections that work with models."""
+    return (
+        Section("train", _("Train"), train_view.build, needs_project),
+        Section("review", _("Review"), review_view.build, needs_project),
+        Section("apply", _("Apply"), apply_view.build, needs_project),
+        Section("models", _("Models"), models_view.build, needs_project),
+    )
 
 
 def engine_section() -> Section:

@@ -39,10 +39,11 @@ def prepare(table: Any, headings: Sequence[str], stretched: int, right: Sequence
     for column in range(len(headings)):
         mode = qt.QHeaderView.Stretch if column == stretched else qt.QHeaderView.ResizeToContents
         header.setSectionResizeMode(column, mode)
-    for column in right:
-        table.horizontalHeaderItem(column).setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        side = qt.Qt.AlignRight if column in right else qt.Qt.AlignLeft
+        table.horizontalHeaderItem(column).setTextAlignment(side | qt.Qt.AlignVCenter)
     table.setProperty("rightColumns", list(right))
     table.verticalHeader().visible = False
+    table.verticalHeader().minimumSectionSize = _line_height(table)
     table.verticalHeader().defaultSectionSize = _line_height(table)
 
 

@@ -213,11 +213,5 @@ def _baseline_of(track: Track, tracks: tuple[Track, ...]) -> Optional[Track]:
         for each in tracks
         if each.job.kind == "train" and each.state == "finished" and each.job.created < track.job.created
     ]
-    supervised = [each for each in older if method_of(each) == "supervised"]
+    supervised = [each for each in older if each.method == "supervised"]
     return next(iter(supervised or older), None)
-
-
-def method_of(track: Track) -> str:
-    """The method of a training or pretraining; empty when nobody knows."""
-    request = track.job.request
-    return "" if request is None else str(request.get("settings", {}).get("method", ""))

@@ -10,7 +10,7 @@ from MedSSLLib import choice_box, table_rows
 from MedSSLLib.charts import PALETTE, Chart, Line, color_of
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.jobs_view import Jobs, JobsView
-from MedSSLLib.learning_choices import Choice
+from MedSSLLib.learning_choices import Choice, method_title
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -103,8 +103,7 @@ class TrainView:
             self.ui.curveBox,
             [Choice(_DICE, _("Dice on validation cases")), Choice(_LOSS, _("Losses"))],
         )
-        headings = [_("Segment"), _("Dice"), _("Compared with")]
-        table_rows.prepare(self.ui.diceTable, headings, stretched=0, right=(1, 2))
+        table_rows.prepare(self.ui.diceTable, self._headings(), stretched=0, right=(1, 2))
         self.ui.methodBox.currentTextChanged.connect(lambda *_: self._explain())
         self.ui.startBox.currentTextChanged.connect(lambda *_: self._offer_efforts())
         self.ui.startButton.clicked.connect(lambda *_: self._start())
@@ -180,7 +179,7 @@ class TrainView:
         self.ui.trainingFrame.visible = track is not None
         if track is None:
             return
-        self.ui.trainingTitleLabel.text = f"<b>{_('Training')}</b> · {track.doing}"
+        self.ui.trainingTitleLabel.text = f"<b>{method_title(track.method)}</b> · {track.doing}"
         self.ui.trainingLeftLabel.text = _("{time} left").format(time=track.left) if track.left else ""
         self.ui.trainingBar.value = round(1000 * track.fraction)
         reason = track.problem or track.job.error
@@ -193,6 +192,7 @@ class TrainView:
 
     def _show_dice(self, track: Track) -> None:
         now = track.dice
+        self.ui.diceTable.setHorizontalHeaderLabels(self._headings())
         before = {} if self._logic.baseline is None else self._logic.baseline.dice
         rows = [table_rows.Row(name, (name, _last(now.get(name)), _last(before.get(name)))) for name in now]
         table_rows.show(self.ui.diceTable, rows)
@@ -205,6 +205,11 @@ class TrainView:
             if none
             else _("The Dice on the validation cases comes with the first check.")
         )
+
+    def _headings(self) -> list[str]:
+        """Of the table of Dice; the last one says what is compared with."""
+        baseline = self._logic.baseline
+        return [_("Segment"), _("Dice"), "" if baseline is None else method_title(baseline.method)]
 
     def _draw(self) -> None:
         track, baseline = self._logic.track, self._logic.baseline

@@ -1,0 +1,217 @@
+"""The section Apply: one volume of the scene, or a folder with a live table of its scans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional, Protocol
+
+import slicer
+from slicer.i18n import tr as _
+
+from MedSSLLib import choice_box, table_rows
+from MedSSLLib.apply_folder_logic import FORMATS, FolderChoices, FolderLogic
+from MedSSLLib.apply_volume_logic import VolumeLogic
+from MedSSLLib.jobs_track import Track
+from MedSSLLib.learning_choices import Choice
+from MedSSLLib.sections import load_ui
+from MedSSLLib.signals import Signal
+
+if TYPE_CHECKING:
+    from medssl.client import Event
+
+    from MedSSLLib.session import Session
+
+_ROWS = 10
+_STATES = {"done": "done", "skipped": "done before", "failed": "failed"}
+
+
+class Models(Protocol):
+    """The models to choose from; `MedSSLLib.models_logic.ModelsLogic`."""
+
+    changed: Signal
+
+    @property
+    def segmenting(self) -> tuple[Choice, ...]:
+        """The models that segment, the newest first."""
+
+
+class Devices(Protocol):
+    """Where to compute; `MedSSLLib.train_logic.TrainLogic` knows."""
+
+    changed: Signal
+
+    @property
+    def devices(self) -> tuple[Choice, ...]:
+        """Where to compute."""
+
+
+class Volume(Protocol):
+    """Segments one volume; `MedSSLLib.apply_volume_logic.VolumeLogic`."""
+
+    changed: Signal
+    busy: str
+    outcome: str
+
+    def segment(self, volume: Any, model: str, device: str) -> None:
+        """Segment a volume node."""
+
+    def cancel(self) -> None:
+        """Ask it to stop."""
+
+
+class Folder(Protocol):
+    """Segments a folder; `MedSSLLib.apply_folder_logic.FolderLogic`."""
+
+    changed: Signal
+
+    @property
+    def track(self) -> Optional[Track]:
+        """The job to show."""
+
+    @property
+    def rows(self) -> tuple[Event, ...]:
+        """What became of the scans so far."""
+
+    @property
+    def report(self) -> str:
+        """Where the report is."""
+
+    def start(self, choices: FolderChoices) -> None:
+        """Segment the scans of a folder."""
+
+    def cancel(self) -> None:
+        """Ask the job to stop."""
+
+    def show(self, name: str) -> None:
+        """Load a scan and its segmentation."""
+
+    def open_report(self) -> None:
+        """Show the report."""
+
+
+def build(session: Session) -> ApplyView:
+    """Make the section."""
+    return ApplyView(session.models, session.training, VolumeLogic(session), FolderLogic(session))
+
+
+class ApplyView:
+    """Shows both ways to apply a model and passes clicks on."""
+
+    def __init__(self, models: Models, devices: Devices, volume: Volume, folder: Folder) -> None:
+        self._models, self._devices = models, devices
+        self.volume, self.folder = volume, folder
+        self.widget, self.ui = load_ui("Apply")
+        self.ui.volumeSelector.setMRMLScene(slicer.mrmlScene)
+        choice_box.offer(self.ui.formatBox, [Choice(name, f".{name}") for name in FORMATS])
+        headings = [_("Scan"), _("Result"), _("Volume (ml)"), _("Uncertainty")]
+        table_rows.prepare(self.ui.rowsTable, headings, stretched=0, right=(2, 3))
+        self._connect_buttons()
+        for signal in (models.changed, devices.changed, volume.changed, folder.changed):
+            signal.connect(self._show)
+        self._show()
+
+    def enter(self) -> None:
+        """The person comes to the module."""
+        self._show()
+
+    def exit(self) -> None:
+        """The person goes to another module."""
+
+    def close(self) -> None:
+        """The module goes."""
+
+    def _connect_buttons(self) -> None:
+        ui = self.ui
+        ui.segmentVolumeButton.clicked.connect(lambda *_: self._segment_volume())
+        ui.cancelVolumeButton.clicked.connect(lambda *_: self.volume.cancel())
+        ui.segmentFolderButton.clicked.connect(lambda *_: self._segment_folder())
+        ui.cancelFolderButton.clicked.connect(lambda *_: self.folder.cancel())
+        ui.reportButton.clicked.connect(lambda *_: self.folder.open_report())
+        ui.rowsTable.cellDoubleClicked.connect(
+            lambda row, *_: self.folder.show(table_rows.key_at(ui.rowsTable, row))
+        )
+        ui.volumeSelector.currentNodeChanged.connect(lambda *_: self._allow())
+        for edit in (ui.scansEdit, ui.outputEdit):
+            edit.currentPathChanged.connect(lambda *_: self._allow())
+
+    def _segment_volume(self) -> None:
+        self.volume.segment(self.ui.volumeSelector.currentNode(), *self._chosen())
+
+    def _segment_folder(self) -> None:
+        ui = self.ui
+        model, device = self._chosen()
+        self.folder.start(
+            FolderChoices(
+                scans=ui.scansEdit.currentPath,
+                output=ui.outputEdit.currentPath,
+                model=model,
+                file_format=choice_box.chosen_key(ui.formatBox),
+                recursive=bool(ui.recursiveBox.checked),
+                skip_done=bool(ui.skipBox.checked),
+                device=device,
+            )
+        )
+
+    def _chosen(self) -> tuple[str, str]:
+        return choice_box.chosen_key(self.ui.modelBox), choice_box.chosen_key(self.ui.deviceBox)
+
+    def _show(self) -> None:
+        ui, models = self.ui, self._models.segmenting
+        ui.noModelLabel.visible = not models
+        ui.applyFrame.visible = bool(models)
+        # Whoever had the newest model chosen wants the one that is newest now.
+        newest = ui.modelBox.currentIndex <= 0
+        choice_box.offer(ui.modelBox, models)
+        if newest and models:
+            ui.modelBox.currentIndex = 0
+        choice_box.offer(ui.deviceBox, self._devices.devices, "auto")
+        ui.volumeBusyLabel.text = self.volume.busy
+        ui.volumeBusyLabel.visible = bool(self.volume.busy)
+        ui.volumeOutcomeLabel.text = self.volume.outcome
+        ui.volumeOutcomeLabel.visible = bool(self.volume.outcome)
+        self._show_folder()
+        self._allow()
+
+    def _allow(self) -> None:
+        ui, track = self.ui, self.folder.track
+        running = track is not None and not track.over
+        chosen = bool(ui.scansEdit.currentPath) and bool(ui.outputEdit.currentPath)
+        ui.segmentVolumeButton.enabled = ui.volumeSelector.currentNode() is not None and not self.volume.busy
+        ui.cancelVolumeButton.enabled = bool(self.volume.busy)
+        ui.segmentFolderButton.enabled = chosen and not running
+        ui.cancelFolderButton.enabled = running
+        ui.reportButton.enabled = bool(self.folder.report)
+
+    def _show_folder(self) -> None:
+        ui, track = self.ui, self.folder.track
+        ui.folderStateLabel.visible = ui.folderBar.visible = track is not None
+        rows = [_row(event) for event in self.folder.rows]
+        table_rows.show(ui.rowsTable, rows)
+        table_rows.fit_height(ui.rowsTable, _ROWS)
+        ui.rowsTable.visible = bool(rows)
+        if track is None:
+            return
+        ui.folderBar.value = round(1000 * track.fraction)
+        ui.folderBar.visible = not track.over
+        ui.folderStateLabel.text = folder_sentence(track)
+
+
+def folder_sentence(track: Track) -> str:
+    """Say in a line how a folder goes or went."""
+    if not track.over:
+        left = f", {_('{time} left').format(time=track.left)}" if track.left else ""
+        return f"{track.doing}{left}"
+    if track.state != "finished":
+        return f"{track.doing}. {track.job.error} {track.job.remedy}".strip()
+    counts = dict.fromkeys(_STATES, 0)
+    for event in track.rows.values():
+        counts[event.state] = counts.get(event.state, 0) + 1
+    told = [f"{count} {_(_STATES[state])}" for state, count in counts.items() if count]
+    return _("Finished: {counts}.").format(counts=", ".join(told))
+
+
+def _row(event: Event) -> table_rows.Row:
+    volumes = " / ".join(f"{volume:.1f}" for volume in event.volumes_ml.values())
+    names = ", ".join(f"{name} {volume:.2f} ml" for name, volume in event.volumes_ml.items())
+    score = "" if event.uncertainty is None else f"{event.uncertainty:.2f}"
+    state = _(_STATES.get(event.state, event.state))
+    return table_rows.Row(event.name, (event.name, state, volumes, score), tip=event.note or names)

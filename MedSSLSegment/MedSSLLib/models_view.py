@@ -1,0 +1,169 @@
+"""The section Models: what there is, what each model's card says, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Protocol
+
+from slicer.i18n import tr as _
+
+from MedSSLLib import asking, table_rows
+from MedSSLLib.learning_choices import method_title
+from MedSSLLib.sections import load_ui
+from MedSSLLib.signals import Signal
+
+if TYPE_CHECKING:
+    from medssl.client import Model, ModelFact
+
+    from MedSSLLib.session import Session
+
+_ROWS = 8
+_FACTS = 14
+_MB = 1_000_000
+_FORMATS = {"zip": ".zip", "monai": "", "onnx": ".onnx"}
+
+
+class Models(Protocol):
+    """What the section needs; `MedSSLLib.models_logic.ModelsLogic` has it."""
+
+    changed: Signal
+    models: tuple[Model, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What all models take on the disk."""
+
+    def model(self, model_id: str) -> Optional[Model]:
+        """Return a model."""
+
+    def compare(self, models: Sequence[str], done: Callable[[tuple[ModelFact, ...]], Any]) -> None:
+        """Lay the cards of models side by side."""
+
+    def delete(self, model_id: str) -> None:
+        """Delete a model after asking."""
+
+    def export(self, model_id: str, path: str, file_format: str) -> None:
+        """Write a model for others."""
+
+    def bring(self, path: str) -> None:
+        """Bring a model into the project."""
+
+
+def build(session: Session) -> ModelsView:
+    """Make the section."""
+    return ModelsView(session.models)
+
+
+class ModelsView:
+    """Shows the models and passes clicks on."""
+
+    def __init__(self, logic: Models) -> None:
+        self._logic = logic
+        self._compared: tuple[str, ...] = ()
+        self.widget, self.ui = load_ui("Models")
+        headings = [_("Model"), _("Method"), _("Dice"), _("MB")]
+        table_rows.prepare(self.ui.modelsTable, headings, stretched=0, right=(2, 3))
+        ui = self.ui
+        ui.modelsTable.itemSelectionChanged.connect(self._select)
+        ui.exportModelButton.clicked.connect(lambda *_: self._export())
+        ui.importModelButton.clicked.connect(lambda *_: self._import())
+        ui.deleteModelButton.clicked.connect(lambda *_: self._delete())
+        logic.changed.connect(self._show)
+        self._show()
+
+    def enter(self) -> None:
+        """The person comes to the module."""
+
+    def exit(self) -> None:
+        """The person goes to another module."""
+
+    def close(self) -> None:
+        """The module goes."""
+
+    def _show(self) -> None:
+        models = self._logic.models
+        table_rows.show(self.ui.modelsTable, [_row(model) for model in models])
+        table_rows.fit_height(self.ui.modelsTable, _ROWS)
+        self.ui.modelsTable.visible = bool(models)
+        size = self._logic.size_bytes / _MB
+        self.ui.modelsLabel.text = (
+            _("{count} models, {size:.0f} MB on the disk.").format(count=len(models), size=size)
+            if models
+            else _("No models yet: train one, or import one that was exported elsewhere.")
+        )
+        self._select()
+
+    def _select(self) -> None:
+        keys = table_rows.chosen_keys(self.ui.modelsTable)
+        one = self._logic.model(keys[0]) if len(keys) == 1 else None
+        self.ui.exportModelButton.enabled = one is not None and not one.problem
+        self.ui.deleteModelButton.enabled = one is not None
+        self.ui.modelProblemLabel.text = "" if one is None else one.problem
+        self.ui.modelProblemLabel.visible = one is not None and bool(one.problem)
+        readable = tuple(key for key in keys if self._readable(key))
+        if readable == self._compared:
+            return
+        self._compared = readable
+        self.ui.factsTable.visible = False
+        if readable:
+            self._logic.compare(readable, lambda facts: self._show_facts(readable, facts))
+
+    def _readable(self, key: str) -> bool:
+        model = self._logic.model(key)
+        return model is not None and not model.problem
+
+    def _show_facts(self, models: tuple[str, ...], facts: tuple[ModelFact, ...]) -> None:
+        """Show one line a fact and one column a model; where they differ, the line is marked."""
+        if models != self._compared:
+            return
+        table, several = self.ui.factsTable, len(models) > 1
+        names = [getattr(self._logic.model(each), "name", each) for each in models]
+        table_rows.prepare(table, ["", *names], stretched=len(models))
+        rows = []
+        for fact in facts:
+            mark = "≠ " if several and fact.differs else ""
+            rows.append(
+                table_rows.Row(fact.name, (f"{mark}{fact.name}", *fact.values), " / ".join(fact.values))
+            )
+        table_rows.show(table, rows)
+        table_rows.fit_height(table, _FACTS)
+        table.visible = True
+
+    def _chosen(self) -> str:
+        return next(iter(table_rows.chosen_keys(self.ui.modelsTable)), "")
+
+    def _export(self) -> None:
+        model = self._logic.model(self._chosen())
+        if model is None:
+            return
+        answers = [_("MedSSL file (.zip)"), _("MONAI bundle"), _("ONNX"), _("Cancel")]
+        question = _("Write '{name}' as what?").format(name=model.name)
+        answer = asking.choose(_("Export model"), question, answers, while_testing=0)
+        if answer >= len(_FORMATS):
+            return
+        file_format, suffix = list(_FORMATS.items())[answer]
+        path = asking.new_file(_("Export model"), f"{model.name}{suffix}")
+        if path:
+            self._logic.export(model.id, path, file_format)
+
+    def _import(self) -> None:
+        path = asking.file(_("Import a model"), _("Models (*.zip)"))
+        if path:
+            self._logic.bring(path)
+
+    def _delete(self) -> None:
+        if self._chosen():
+            self._logic.delete(self._chosen())
+
+
+def _row(model: Model) -> table_rows.Row:
+    card = model.card
+    dice = None if card is None else card.get("validation_dice")
+    mean = f"{sum(dice.values()) / len(dice):.3f}" if dice else "–"
+    method = method_title(model.method)
+    kind = method if model.can_segment else _("{method} (pretrained)").format(method=method)
+    when = f"{model.created[:10]} {model.created[11:16]}"
+    tip = model.problem or _("Made {when} (UTC). {id}").format(when=when, id=model.id)
+    return table_rows.Row(
+        model.id, (model.name, kind, mean if model.can_segment else "", f"{model.size_bytes / _MB:.0f}"), tip
+    )
