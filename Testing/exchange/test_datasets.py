@@ -120,7 +120,6 @@ def test_the_value_255_is_not_a_segment(tmp_path: Path) -> None:
     [
         ({"labels": {"0": "background"}}, "no label but the background"),
         ({"labels": {"liver": [1, 2]}}, "region of several values"),
-        ({"labels": {"liver": 1, "ignore": 2}}, "Replace 2 by 255"),
         ({"labels": {"liver": 1, "kidney": 1}}, "two labels"),
         ({"labels": {"1": "liver", "2": "liver"}}, "same name"),
         ({"labels": {"liver": "many"}}, "has no number"),

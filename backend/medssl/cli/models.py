@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from medssl.cli.display import duration, write_json
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, say, table
+from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, say, table
 
 app = typer.Typer(help="The models of a project.", no_args_is_help=True)
 
+ModelFormat: TypeAlias = Literal["zip", "monai", "onnx"]
 ModelArgument = Annotated[str, typer.Argument(help="A model's id, or 'latest'.", show_default=False)]
 
 
@@ -83,6 +85,48 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
         "folder": str(record.folder),
     }
     answer("\n".join(lines), content, as_json)
+
+
+@app.command("export")
+def export(
+    output: Annotated[Path, typer.Argument(help="The file, or the folder of a MONAI bundle; a new one.")],
+    model: Annotated[str, typer.Option("--model", help="A model's id, or 'latest'.")] = "latest",
+    file_format: Annotated[
+        ModelFormat, typer.Option("--format", help="zip for MedSSL, a MONAI bundle, or ONNX.")
+    ] = "zip",
+    licence: Annotated[
+        str, typer.Option("--license", help="Under which others may use it.", show_default=False)
+    ] = "",
+    intended_use: Annotated[str, typer.Option(help="What it is for.", show_default=False)] = "",
+    limits: Annotated[str, typer.Option(help="What it is not for.", show_default=False)] = "",
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model for others, with its card."""
+    from medssl.jobs import ExportModelRequest
+
+    request = ExportModelRequest(
+        output=output.absolute(),
+        model=model,
+        format=file_format,
+        licence=licence,
+        intended_use=intended_use,
+        limits=limits,
+    )
+    run_request(project, request, as_json)
+
+
+@app.command("import")
+def import_model(
+    path: Annotated[Path, typer.Argument(help="A zip, MONAI bundle or ONNX file that MedSSL exported.")],
+    name: Annotated[str, typer.Option(help="For people; the one on its card when left out.")] = "",
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a model into the project; it is checked first, and nothing in it is run."""
+    from medssl.jobs import ImportModelRequest
+
+    run_request(project, ImportModelRequest(path=path.absolute(), name=name), as_json)
 
 
 @app.command("delete")

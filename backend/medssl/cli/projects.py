@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, table
+from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, table
 from medssl.errors import LabelError, UsageError
 from medssl.labels import LabelSchema
 
@@ -73,6 +73,21 @@ def show_templates(as_json: JsonOption = False) -> None:
     found = list_templates()
     rows = [(t.name, ", ".join(t.label_schema.names)) for t in found]
     answer(table(("name", "segments"), rows), [t.model_dump(mode="json") for t in found], as_json)
+
+
+@app.command("export")
+def export(
+    output: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")],
+    file_format: Annotated[
+        Literal["nnunet", "decathlon"], typer.Option("--format", help="In whose way.")
+    ] = "nnunet",
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the cases and annotations as a data set for other programs."""
+    from medssl.jobs import ExportProjectRequest
+
+    run_request(project, ExportProjectRequest(output=output.absolute(), format=file_format), as_json)
 
 
 @app.command("info")

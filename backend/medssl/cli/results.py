@@ -8,6 +8,9 @@ from medssl.jobs import (
     BenchmarkResult,
     BenchmarkRow,
     EvaluateResult,
+    ExportModelResult,
+    ExportProjectResult,
+    ImportModelResult,
     ImportResult,
     JobResult,
     PredictResult,
@@ -50,6 +53,15 @@ def describe(result: Result) -> str:
             return _evaluate(result)
         case BenchmarkResult():
             return _benchmark(result)
+        case ExportModelResult():
+            return f"Model {result.model_id} exported: {result.output}"
+        case ImportModelResult():
+            found = ", ".join(result.segments)
+            can = f"It segments {found}." if result.can_segment else "It is pretrained: train with --from."
+            return f"Model {result.model_id} ({result.name}) imported. {can}"
+        case ExportProjectResult():
+            others = f", {result.unannotated} without annotation in imagesTs" if result.unannotated else ""
+            return f"{result.annotated} annotated cases exported{others}: {result.output}"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -23,6 +23,8 @@ from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".nhdr")
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})$")
 
+_IGNORE = "ignore"
+
 DESCRIPTION = "dataset.json"  # what makes a folder a dataset
 
 
@@ -48,7 +50,8 @@ class Dataset:
     """A dataset on disk: what its channels and segments are called, and where its cases lie.
 
     Cases keep the order in which `dataset.json` lists them, or are sorted by name where it lists none; those
-    held back for testing come last.
+    held back for testing come last. `ignore` is the label value of voxels that nobody annotated, where that
+    is not our own.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Dataset:
     channel_names: tuple[str, ...]
     schema: LabelSchema
     cases: tuple[DatasetCase, ...]
+    ignore: int | None = None
 
 
 class _Listed(BaseModel):
@@ -101,6 +105,7 @@ def read_dataset(folder: Path) -> Dataset:
         channel_names=channel_names,
         schema=_schema(description.labels, path),
         cases=cases,
+        ignore=_ignored(description.labels),
     )
 
 
@@ -158,11 +163,8 @@ def _schema(labels: dict[str, int | str | list[int]], path: Path) -> LabelSchema
         value = int(number)
         if value in (BACKGROUND, UNANNOTATED):
             continue
-        if name.strip().lower() == "ignore":
-            raise DataError(
-                f"{path} marks voxels that nobody annotated with the value {value}.",
-                f"Replace {value} by {UNANNOTATED} in the label files and in dataset.json.",
-            )
+        if name.strip().lower() == _IGNORE:
+            continue
         if value in names:
             raise DataError(
                 f"{path} gives the value {value} to two labels.", "Give every label its own value."
@@ -178,13 +180,19 @@ def _schema(labels: dict[str, int | str | list[int]], path: Path) -> LabelSchema
         ) from error
 
 
+def _ignored(labels: dict[str, int | str | list[int]]) -> int | None:
+    """Find nnU-Net's value for voxels that nobody annotated."""
+    found = labels.get(_IGNORE)
+    return found if isinstance(found, int) and found not in (BACKGROUND, UNANNOTATED) else None
+
+
 def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: Path) -> list[DatasetCase]:
     """Find the cases of one part, `Tr` or `Ts`: those that are listed, or all files when none is."""
     test = part == "Ts"
-    labels = {_stem(file): file for file in _volumes(folder / f"labels{part}")}
+    labels = {stem_of(file): file for file in _volumes(folder / f"labels{part}")}
     images: dict[str, list[Path]] = {}  # the files of a folder are sorted, so that channels come in order
     for file in _volumes(folder / f"images{part}"):
-        images.setdefault(_without_channel(_stem(file)), []).append(file)
+        images.setdefault(_without_channel(stem_of(file)), []).append(file)
     if not listed:
         return [DatasetCase(name, tuple(files), labels.get(name), test) for name, files in images.items()]
 
@@ -193,10 +201,10 @@ def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: 
     if not all(promised):
         raise DataError(f"{path} lists a case without an image.", "Correct or remove that entry.")
     # 'scan_0001' may be the first channel of 'scan', or a scan of that name: the whole list tells.
-    numbered = all(len(files) > 1 or _stem(files[0]).endswith("_0000") for files in promised)
+    numbered = all(len(files) > 1 or stem_of(files[0]).endswith("_0000") for files in promised)
     cases = []
     for entry, files in zip(entries, promised, strict=True):
-        name = _without_channel(_stem(files[0])) if numbered else _stem(files[0])
+        name = _without_channel(stem_of(files[0])) if numbered else stem_of(files[0])
         channels = files if all(file.is_file() for file in files) else images.get(name, [])
         if not channels:
             raise DataError(
@@ -259,7 +267,7 @@ def _volumes(folder: Path) -> list[Path]:
     )
 
 
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
     """Return a file's name without its ending."""
     ending = next((ending for ending in _ENDINGS if path.name.lower().endswith(ending)), path.suffix)
     return path.name[: len(path.name) - len(ending)]

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
 from medssl.errors import DataError, ImageError, UsageError
 from medssl.events import Monitor
-from medssl.exchange.datasets import DESCRIPTION, Dataset, DatasetCase, read_dataset
+from medssl.exchange.datasets import DESCRIPTION, DatasetCase, read_dataset
+from medssl.exchange.task_list import read_task_list
+from medssl.imaging.labels import read_labels
 from medssl.imaging.scans import find_scans
+from medssl.imaging.volume import Volume
+from medssl.imaging.writing import write_volume
 from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
+from medssl.labels import UNANNOTATED
 from medssl.pace import Pace
 from medssl.project import Case, Project, Role
 
 
 def import_folder(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
-    """Add the cases of a data set, or every scan of a folder that is none.
+    """Add the cases of a data set or of a MITK task list, or every scan of a folder that is neither.
 
     A case that is there already stays as it is, so that a second run finishes what a first one began.
 
     Raises:
         DataError: the folder holds no scan, or less than the request divides among roles.
     """
+    if request.folder.suffix.lower() == ".json":
+        name, cases = read_task_list(request.folder)
+        return _import_cases(project, request, cases, _Labels(name), monitor)
     if (request.folder / DESCRIPTION).is_file() or not request.folder.is_dir():
-        return _import_dataset(project, request, monitor)
+        dataset = read_dataset(request.folder)
+        return _import_cases(project, request, dataset.cases, _Labels(dataset.name, dataset.ignore), monitor)
     return _import_scans(project, request, monitor)
 
 
@@ -59,10 +75,34 @@ def _import_scans(project: Project, request: ImportRequest, monitor: Monitor) ->
     return ImportResult(cases=added, annotated=0, already_there=len(scans) - added - refused, refused=refused)
 
 
-def _import_dataset(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
-    """Add the cases of a data set, and the labels that the request asks for, as annotations."""
-    dataset = read_dataset(request.folder)
-    wanted = _divide(dataset, request)
+@dataclass(frozen=True)
+class _Labels:
+    """Who stands behind the labels of a data set, and which value in them also means 'not annotated'."""
+
+    author: str
+    ignore: int | None = None
+
+    def save(self, project: Project, case: str, path: Path) -> None:
+        if self.ignore is None:
+            project.save_annotation(case, path, author=self.author)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            found = read_labels(path).volume
+            values = np.where(found.array == self.ignore, np.uint8(UNANNOTATED), found.array)
+            renamed = Path(folder) / "labels.nrrd"
+            write_volume(renamed, Volume(values, found.grid))
+            project.save_annotation(case, renamed, author=self.author)
+
+
+def _import_cases(
+    project: Project,
+    request: ImportRequest,
+    cases: Sequence[DatasetCase],
+    labels: _Labels,
+    monitor: Monitor,
+) -> ImportResult:
+    """Add cases that somebody described, and the labels that the request asks for, as annotations."""
+    wanted = _divide(cases, request)
     there = {case.name for case in project.cases()}
     added = annotated = 0
     pace = Pace()
@@ -72,7 +112,7 @@ def _import_dataset(project: Project, request: ImportRequest, monitor: Monitor) 
             _tell(project.add_case(case.name, case.channels, copy=request.copy_files, role=role), monitor)
             added += 1
         if with_labels and case.labels is not None and project.case(case.name).annotation is None:
-            project.save_annotation(case.name, case.labels, author=dataset.name)
+            labels.save(project, case.name, case.labels)
             annotated += 1
         pace.count()
         monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
@@ -85,16 +125,16 @@ def _tell(case: Case, monitor: Monitor) -> None:
         monitor.log(f"{case.name}: {note}", "warning")
 
 
-def _divide(dataset: Dataset, request: ImportRequest) -> list[tuple[DatasetCase, Role, bool]]:
+def _divide(cases: Sequence[DatasetCase], request: ImportRequest) -> list[tuple[DatasetCase, Role, bool]]:
     """Say for each case that comes in its role and whether its labels come with it."""
-    labelled = [case for case in dataset.cases if case.labels is not None and not case.test]
-    unlabelled = [case for case in dataset.cases if case.labels is None and not case.test]
+    labelled = [case for case in cases if case.labels is not None and not case.test]
+    unlabelled = [case for case in cases if case.labels is None and not case.test]
     kept = len(labelled) - request.leave_out
     training = kept - request.validation
     annotated = training if request.annotated is None else request.annotated
     if training < annotated or kept < 0:
         raise DataError(
-            f"{dataset.folder} has {len(labelled)} labelled cases; {annotated} annotated, "
+            f"{request.folder} has {len(labelled)} labelled cases; {annotated} annotated, "
             f"{request.validation} for validation and {request.leave_out} left out are more than that.",
             "Ask for fewer.",
         )

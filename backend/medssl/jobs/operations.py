@@ -10,6 +10,9 @@ from medssl.events import Monitor
 from medssl.jobs.requests import (
     BenchmarkRequest,
     EvaluateRequest,
+    ExportModelRequest,
+    ExportProjectRequest,
+    ImportModelRequest,
     ImportRequest,
     PredictRequest,
     PretrainRequest,
@@ -61,6 +64,24 @@ def perform(project: Project, request: Request, folder: Path, monitor: Monitor) 
             from medssl.jobs.benchmarking import benchmark
 
             return benchmark(request, monitor)
+        case ExportModelRequest() | ImportModelRequest() | ExportProjectRequest():
+            return _exchange(project, request, monitor)
+
+
+def _exchange(
+    project: Project,
+    request: ExportModelRequest | ImportModelRequest | ExportProjectRequest,
+    monitor: Monitor,
+) -> Result:
+    from medssl.jobs import exchanging
+
+    match request:
+        case ExportModelRequest():
+            return exchanging.export_model(project, request, monitor)
+        case ImportModelRequest():
+            return exchanging.import_model(project, request, monitor)
+        case ExportProjectRequest():
+            return exchanging.export_project(project, request, monitor)
 
 
 def pin_model(project: Project, request: Request) -> Request:
@@ -74,8 +95,13 @@ def pin_model(project: Project, request: Request) -> Request:
         if request.start_from is None:
             return request
         return request.model_copy(update={"start_from": project.model(request.start_from).id})
-    if isinstance(request, ImportRequest | PretrainRequest | BenchmarkRequest):
+    if isinstance(
+        request,
+        ImportRequest | PretrainRequest | BenchmarkRequest | ImportModelRequest | ExportProjectRequest,
+    ):
         return request
+    if isinstance(request, ExportModelRequest):  # what is pretrained can travel too
+        return request.model_copy(update={"model": project.model(request.model).id})
     if isinstance(request, EvaluateRequest) and request.predictions is not None:
         return request
     model = project.model(request.model)

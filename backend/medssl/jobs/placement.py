@@ -11,6 +11,9 @@ from medssl.host import find_nvidia_gpus
 from medssl.jobs.requests import (
     BenchmarkRequest,
     EvaluateRequest,
+    ExportModelRequest,
+    ExportProjectRequest,
+    ImportModelRequest,
     ImportRequest,
     PretrainRequest,
     Request,
@@ -55,9 +58,9 @@ def has_gpu() -> bool:
 
 def task_of(request: Request, gpu: bool) -> Task:
     """Say what a request will keep busy on a computer with or without a GPU."""
-    if isinstance(request, ImportRequest) or (
-        isinstance(request, EvaluateRequest) and request.predictions is not None
-    ):
+    if isinstance(request, ImportRequest | ExportModelRequest | ImportModelRequest | ExportProjectRequest):
+        return Task("disk", trains=False)
+    if isinstance(request, EvaluateRequest) and request.predictions is not None:
         return Task("disk", trains=False)
     if isinstance(request, TrainRequest | PretrainRequest):
         return Task(_place(request.settings.device, gpu), trains=True)

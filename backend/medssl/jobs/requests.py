@@ -152,6 +152,34 @@ class BenchmarkRequest(_Request):
     output: Path = Field(description="A folder that is new, empty, or an earlier benchmark's to go on with.")
 
 
+class ExportModelRequest(_Request):
+    """Write a model for others: a plain zip, a MONAI bundle (a folder, or a zip of it) or an ONNX file."""
+
+    kind: Literal["export_model"] = "export_model"
+    output: Path = Field(description="The file or the bundle's folder; nothing may be there.")
+    model: str = LATEST
+    format: Literal["zip", "monai", "onnx"] = "zip"
+    licence: str = Field(default="", description="Under which others may use it, such as 'CC-BY-4.0'.")
+    intended_use: str = ""
+    limits: str = Field(default="", description="What it was not tested on or is known to do badly.")
+
+
+class ImportModelRequest(_Request):
+    """Bring a model into the project that MedSSL exported elsewhere; it is checked, and nothing is run."""
+
+    kind: Literal["import_model"] = "import_model"
+    path: Path
+    name: str = Field(default="", description="For people; the one on its card when empty.")
+
+
+class ExportProjectRequest(_Request):
+    """Write the cases and annotations as a data set that nnU-Net or the Decathlon's readers understand."""
+
+    kind: Literal["export_project"] = "export_project"
+    output: Path = Field(description="A folder that is empty or does not exist.")
+    format: Literal["nnunet", "decathlon"] = "nnunet"
+
+
 Request: TypeAlias = Annotated[
     ImportRequest
     | TrainRequest
@@ -159,7 +187,10 @@ Request: TypeAlias = Annotated[
     | ProposeRequest
     | PredictRequest
     | EvaluateRequest
-    | BenchmarkRequest,
+    | BenchmarkRequest
+    | ExportModelRequest
+    | ImportModelRequest
+    | ExportProjectRequest,
     Field(discriminator="kind"),
 ]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

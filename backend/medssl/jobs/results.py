@@ -138,6 +138,33 @@ class BenchmarkResult(_Result):
     plot: Path | None
 
 
+class ExportModelResult(_Result):
+    """Where the model is now."""
+
+    kind: Literal["export_model"] = "export_model"
+    model_id: str
+    output: Path
+
+
+class ImportModelResult(_Result):
+    """The model as the project knows it, and what it finds."""
+
+    kind: Literal["import_model"] = "import_model"
+    model_id: str
+    name: str
+    segments: tuple[str, ...]
+    can_segment: bool
+
+
+class ExportProjectResult(_Result):
+    """Where the data set is, and what is in it."""
+
+    kind: Literal["export_project"] = "export_project"
+    output: Path
+    annotated: int
+    unannotated: int
+
+
 Result: TypeAlias = Annotated[
     ImportResult
     | TrainResult
@@ -145,7 +172,10 @@ Result: TypeAlias = Annotated[
     | ProposeResult
     | PredictResult
     | EvaluateResult
-    | BenchmarkResult,
+    | BenchmarkResult
+    | ExportModelResult
+    | ImportModelResult
+    | ExportProjectResult,
     Field(discriminator="kind"),
 ]
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)

@@ -63,6 +63,10 @@ class ModelCard(BaseModel):
     scans: TrainingScans | None = Field(
         default=None, description="What the scans it learned from were like; None when it is not known."
     )
+    licence: str = Field(default="", description="Under which the model may be used, such as 'CC-BY-4.0'.")
+    intended_use: str = Field(default="", description="What it is for; empty means research on such scans.")
+    limits: str = Field(default="", description="What it was not tested on or is known to do badly.")
+    imported_from: str | None = Field(default=None, description="Id it had where it was exported.")
 
 
 class CardLine(BaseModel):

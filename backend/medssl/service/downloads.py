@@ -18,7 +18,7 @@ Responses: TypeAlias = dict[int | str, dict[str, Any]]  # FastAPI's own type
 
 _BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 FILE: Responses = {200: {"description": "The file, byte for byte.", **_BINARY}}
-_SENT = (*READABLE, ".raw", ".dcm", ".csv", ".html", ".json", ".txt", ".png", ".safetensors")
+_SENT = (*READABLE, ".raw", ".dcm", ".csv", ".html", ".json", ".txt", ".png", ".safetensors", ".zip", ".onnx")
 
 
 def volume_response(service: Service, path: Path) -> FileResponse:

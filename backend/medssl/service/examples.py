@@ -81,6 +81,18 @@ JOB: dict[str, Example] = {
             "output": "/data/benchmark",
         },
     ),
+    "export_model": Example(
+        summary="Write a model as a MONAI bundle",
+        value={"kind": "export_model", "output": "/data/models/liver.zip", "format": "monai"},
+    ),
+    "import_model": Example(
+        summary="Bring in a model that MedSSL exported",
+        value={"kind": "import_model", "path": "/data/models/liver.zip"},
+    ),
+    "export_project": Example(
+        summary="Write the cases as an nnU-Net data set",
+        value={"kind": "export_project", "output": "/data/Dataset001_Liver", "format": "nnunet"},
+    ),
     "evaluate": Example(
         summary="Score the newest model on the validation cases",
         value={"kind": "evaluate", "output": "/data/scores"},

@@ -1,0 +1,179 @@
+"""A project leaves as an nnU-Net or Decathlon data set, and comes back from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from medssl.errors import DataError, StorageError
+from medssl.exchange.dataset_writing import CaseFiles, DatasetFormat, write_dataset
+from medssl.exchange.datasets import read_dataset
+from medssl.exchange.task_list import read_task_list
+from medssl.imaging.labels import read_labels, write_labels
+from medssl.imaging.reading import read_volume
+from medssl.imaging.writing import write_volume
+from medssl.labels import LabelSchema
+from medssl.phantom import make_phantom
+
+SCHEMA = LabelSchema.of_names({3: "Kidney", 8: "Renal pelvis"})
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> list[CaseFiles]:
+    """Two annotated cases, one of them in part and for validation, and one without annotation."""
+    made = []
+    for index, name in enumerate(("patient 1/left", "patient 1_left", "new")):
+        phantom = make_phantom(index, (12, 16, 14))
+        image = tmp_path / f"{index}.nrrd" if index else tmp_path / "0.nii.gz"
+        write_volume(image, phantom.image)
+        values = np.array([0, 3, 8], np.uint8)[phantom.labels.array]
+        if index == 1:
+            values[4:] = 255
+        labels = tmp_path / f"{index}.seg.nrrd"
+        write_labels(labels, values, phantom.image.grid, SCHEMA)
+        made.append(CaseFiles(name, (image,), labels if index < 2 else None, validation=index == 1))
+    return made
+
+
+def test_nnunet_gets_classes_in_a_row_channels_by_number_and_a_split(
+    tmp_path: Path, cases: list[CaseFiles]
+) -> None:
+    out = tmp_path / "Dataset001_Kidney"
+    write_dataset(out, "Kidney", SCHEMA, ("MR",), cases, "nnunet")
+    description = json.loads((out / "dataset.json").read_text())
+    assert description["labels"] == {"background": 0, "Kidney": 1, "Renal pelvis": 2, "ignore": 3}
+    assert description["numTraining"] == 2
+    assert description["file_ending"] == ".nii.gz"
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.nii.gz"))
+    assert files == [
+        "imagesTr/patient_1_left-2_0000.nii.gz",
+        "imagesTr/patient_1_left_0000.nii.gz",
+        "imagesTs/new_0000.nii.gz",
+        "labelsTr/patient_1_left-2.nii.gz",
+        "labelsTr/patient_1_left.nii.gz",
+    ]
+    values = np.unique(read_labels(out / files[3]).volume.array)
+    assert set(values) <= {0, 1, 2, 3}
+    assert 3 in values
+    splits = json.loads((out / "splits_final.json").read_text())
+    assert splits == [{"train": ["patient_1_left"], "val": ["patient_1_left-2"]}]
+
+
+def test_packed_nifti_is_copied_byte_for_byte(tmp_path: Path, cases: list[CaseFiles]) -> None:
+    write_dataset(tmp_path / "out", "k", SCHEMA, ("MR",), cases, "decathlon")
+    copied = tmp_path / "out" / "imagesTr" / "patient_1_left.nii.gz"
+    assert copied.read_bytes() == cases[0].channels[0].read_bytes()
+
+
+@pytest.mark.parametrize("layout", ["nnunet", "decathlon"])
+def test_what_was_written_reads_back(tmp_path: Path, cases: list[CaseFiles], layout: DatasetFormat) -> None:
+    write_dataset(tmp_path / "out", "Kidney", SCHEMA, ("MR",), cases, layout)
+    dataset = read_dataset(tmp_path / "out")
+    assert dataset.schema.names == SCHEMA.names
+    assert dataset.channel_names == ("MR",)
+    assert [case.test for case in dataset.cases] == [False, False, True]
+    assert dataset.ignore == (3 if layout == "nnunet" else None)
+    for before, after in zip(cases, sorted(dataset.cases, key=lambda c: (c.test, len(c.name))), strict=True):
+        one, other = read_volume(before.channels[0]), read_volume(after.channels[0])
+        assert other.grid.agrees_with(one.grid)
+        np.testing.assert_array_equal(one.array, other.array)
+        if before.labels is not None and after.labels is not None and layout == "decathlon":
+            expected = read_labels(before.labels).volume.array
+            np.testing.assert_array_equal(read_labels(after.labels).volume.array, expected)
+
+
+def test_several_channels_are_files_for_nnunet_and_one_4d_file_for_the_decathlon(tmp_path: Path) -> None:
+    phantom = make_phantom(0, (12, 16, 14))
+    for name in ("t1", "t2"):
+        write_volume(tmp_path / f"{name}.nii.gz", phantom.image)
+    write_labels(
+        tmp_path / "l.seg.nrrd",
+        phantom.labels.array * 3,
+        phantom.image.grid,
+        LabelSchema.of_names({3: "a", 6: "b"}),
+    )
+    case = CaseFiles("a", (tmp_path / "t1.nii.gz", tmp_path / "t2.nii.gz"), tmp_path / "l.seg.nrrd")
+    schema = LabelSchema.of_names({3: "a", 6: "b"})
+    write_dataset(tmp_path / "n", "n", schema, ("T1", "T2"), [case], "nnunet")
+    assert [len(case.channels) for case in read_dataset(tmp_path / "n").cases] == [2]
+    write_dataset(tmp_path / "d", "d", schema, ("T1", "T2"), [case], "decathlon")
+    nibabel = pytest.importorskip("nibabel")
+    assert nibabel.load(tmp_path / "d" / "imagesTr" / "a.nii.gz").shape == (14, 16, 12, 2)
+    assert json.loads((tmp_path / "d" / "dataset.json").read_text())["tensorImageSize"] == "4D"
+
+
+def test_a_data_set_is_whole_or_not_there(tmp_path: Path, cases: list[CaseFiles]) -> None:
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(out, "k", SCHEMA, ("MR",), cases, "nnunet", stop)
+    assert not out.exists()
+    with pytest.raises(DataError, match="No case is annotated"):
+        write_dataset(out, "k", SCHEMA, ("MR",), cases[2:], "nnunet")
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    with pytest.raises(StorageError, match="not empty"):
+        write_dataset(out, "k", SCHEMA, ("MR",), cases, "nnunet")
+
+
+# MITK
+
+
+def task_list(folder: Path, tasks: list[dict[str, str]], **more: object) -> Path:
+    path = folder / "tasks.json"
+    content = {"FileFormat": "MITK Segmentation Task List", "Version": 1, "Name": "List", "Tasks": tasks}
+    path.write_text(json.dumps({**content, **more}), encoding="utf-8")
+    return path
+
+
+def test_tasks_that_are_done_are_annotated_cases(tmp_path: Path, cases: list[CaseFiles]) -> None:
+    path = task_list(
+        tmp_path,
+        [
+            {"Name": "One", "Image": "0.nii.gz", "Result": "0.seg.nrrd"},
+            {"Name": "Two", "Image": "1.nrrd", "Result": "later.nrrd", "Segmentation": "1.seg.nrrd"},
+        ],
+    )
+    name, found = read_task_list(path)
+    assert name == "List"
+    assert [(case.name, case.labels) for case in found] == [("One", tmp_path / "0.seg.nrrd"), ("Two", None)]
+
+
+def test_tasks_named_after_organs_give_one_case_for_an_image(tmp_path: Path, cases: list[CaseFiles]) -> None:
+    tasks = [{"Name": "Liver", "Result": "a.nrrd"}, {"Name": "Spleen", "Result": "0.seg.nrrd"}]
+    _, found = read_task_list(task_list(tmp_path, tasks, Defaults={"Image": "0.nii.gz"}))
+    assert [(case.name, case.labels) for case in found] == [("Liver", tmp_path / "0.seg.nrrd")]
+    tasks = [{"Name": "Liver", "Image": "0.nii.gz"}, {"Name": "Liver", "Image": "1.nrrd"}]
+    _, found = read_task_list(task_list(tmp_path, tasks))
+    assert [case.name for case in found] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"FileFormat": "something"}, "not a MITK Segmentation Task List"),
+        ({"Version": 9}, "not a MITK Segmentation Task List"),
+        ({"Tasks": []}, "not a MITK Segmentation Task List"),
+        ({"Tasks": [{"Result": "a.nrrd"}]}, "names no image"),
+        ({"Tasks": [{"Image": "gone.nrrd"}]}, "does not exist"),
+        (
+            {
+                "Tasks": [
+                    {"Image": "1.nrrd", "Result": "1.seg.nrrd"},
+                    {"Image": "1.nrrd", "Result": "0.seg.nrrd"},
+                ]
+            },
+            "Several tasks",
+        ),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused(
+    tmp_path: Path, cases: list[CaseFiles], more: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        read_task_list(task_list(tmp_path, [], **more))
+    assert caught.value.remedy

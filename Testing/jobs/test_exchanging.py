@@ -1,0 +1,142 @@
+"""Models and projects leave and enter by jobs, the same from every way in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from medssl.cli.app import run
+from medssl.errors import ModelError
+from medssl.events import Log, Monitor
+from medssl.jobs import (
+    REQUEST,
+    ExportModelRequest,
+    ExportProjectRequest,
+    ExportProjectResult,
+    ImportModelRequest,
+    ImportModelResult,
+    ImportRequest,
+    ProposeRequest,
+    run_job,
+)
+from medssl.jobs.placement import task_of
+from medssl.labels import LabelSchema
+from medssl.learning.card import read_card
+from medssl.learning.model import ModelCard, load_model, save_model
+from medssl.learning.network import Network
+from medssl.learning.plan import NetworkShape, Normalisation, Plan
+from medssl.project import ModelRecord, Project
+
+
+@pytest.fixture
+def model(project: Project) -> ModelRecord:
+    """A model of the project that has learned nothing."""
+    shape = NetworkShape(
+        channels=1,
+        classes=project.schema.class_count,
+        features=(2, 4),
+        strides=((1, 1, 1), (2, 2, 2)),
+        kernels=((3, 3, 3), (3, 3, 3)),
+        convolutions=(1, 1),
+    )
+    plan = Plan(
+        label_schema=project.schema,
+        channel_names=project.channel_names,
+        spacing_mm=(3.0, 3.0, 3.0),
+        normalisation=(Normalisation(kind="percentile", low=0.5, high=99.5),),
+        patch_size=(16, 16, 16),
+        batch_size=2,
+        network=shape,
+        level_set_mm=(5.0,) * len(project.schema.segments),
+    )
+    model_id, folder = project.new_model_folder()
+    card = ModelCard(
+        id=model_id,
+        name="Small",
+        method="supervised",
+        heads=("segmentation",),
+        created="2026-01-01T00:00:00+00:00",
+        medssl_version="0",
+        annotated_cases=1,
+        unannotated_cases=0,
+        steps=1,
+        seconds=1.0,
+        seed=0,
+    )
+    save_model(folder, Network(shape), plan, card)
+    return project.register_model(model_id, name="Small", method="supervised")
+
+
+def test_a_model_goes_to_another_project_and_proposes_there(
+    project: Project, model: ModelRecord, tmp_path: Path, small_dataset: Path
+) -> None:
+    path = tmp_path / "small.zip"
+    run_job(project, ExportModelRequest(output=path, licence="CC0-1.0"), Monitor())
+    with Project.create(tmp_path / "other", project.schema, project.channel_names) as other:
+        result = run_job(other, ImportModelRequest(path=path, name="Theirs"), Monitor()).result
+        assert isinstance(result, ImportModelResult)
+        record = other.model("latest")
+        assert (record.id, record.name) == (result.model_id, "Theirs")
+        card = read_card(record.folder)
+        assert (card.id, card.imported_from, card.licence) == (record.id, model.id, "CC0-1.0")
+        before, after = load_model(model.folder).network, load_model(record.folder).network
+        assert all(
+            torch.equal(one, two)
+            for one, two in zip(before.state_dict().values(), after.state_dict().values(), strict=True)
+        )
+        run_job(other, ImportRequest(folder=small_dataset, annotated=0, leave_out=5), Monitor())
+        run_job(other, ProposeRequest(), Monitor())
+        assert other.count_cases(state="proposed") == 1
+
+
+def test_a_model_of_other_segments_is_told_of_and_does_not_propose(
+    project: Project, model: ModelRecord, tmp_path: Path, small_dataset: Path
+) -> None:
+    run_job(project, ExportModelRequest(output=tmp_path / "m.zip"), Monitor())
+    warnings: list[str] = []
+    monitor = Monitor(lambda event: warnings.append(event.text) if isinstance(event, Log) else None)
+    with Project.create(tmp_path / "other", LabelSchema.of_names({1: "Liver", 2: "Tumor"})) as other:
+        run_job(other, ImportModelRequest(path=tmp_path / "m.zip"), monitor)
+        assert "not for proposals" in warnings[0]
+        other.add_case("a", [small_dataset / "imagesTr" / "small_1.nii.gz"])
+        with pytest.raises(ModelError, match="not this project's segments"):
+            run_job(other, ProposeRequest(), Monitor())
+
+
+def test_a_model_that_is_refused_leaves_nothing_behind(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK nothing")
+    with pytest.raises(ModelError, match="damaged"):
+        run_job(project, ImportModelRequest(path=tmp_path / "bad.zip"), Monitor())
+    assert project.models() == []
+    assert not list((project.folder / "models").glob("*"))
+
+
+def test_a_project_leaves_and_comes_back_with_its_annotations(project: Project, tmp_path: Path) -> None:
+    result = run_job(project, ExportProjectRequest(output=tmp_path / "Dataset001_small"), Monitor()).result
+    assert result == ExportProjectResult(output=tmp_path / "Dataset001_small", annotated=3, unannotated=3)
+    with Project.create(tmp_path / "back", project.schema, project.channel_names) as back:
+        run_job(back, ImportRequest(folder=tmp_path / "Dataset001_small"), Monitor())
+        assert back.count_cases(state="annotated") == 3
+
+
+def test_the_command_line_does_the_same(
+    project: Project, model: ModelRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--project", str(project.folder)]
+    assert run(["model", "export", str(tmp_path / "b"), "--format", "monai", "--license", "CC0", *where]) == 0
+    assert (tmp_path / "b" / "configs" / "inference.json").is_file()
+    assert run(["model", "import", str(tmp_path / "b"), "--json", *where]) == 0
+    last = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert last["result"]["kind"] == "import_model"
+    assert len(project.models()) == 2
+    assert run(["project", "export", str(tmp_path / "d"), "--format", "decathlon", *where]) == 0
+    assert (tmp_path / "d" / "dataset.json").is_file()
+
+
+@pytest.mark.parametrize("kind", ["export_model", "import_model", "export_project"])
+def test_they_wait_for_no_device(kind: str) -> None:
+    named = "path" if kind == "import_model" else "output"
+    request = REQUEST.validate_python({"kind": kind, named: "/somewhere"})
+    assert task_of(request, gpu=True).place == "disk"

@@ -1,0 +1,186 @@
+"""A project's cases as a data set of others: nnU-Net's layout (version 2), or the Decathlon's.
+
+nnU-Net wants one file a channel, classes that count from 0 and 'ignore' as the highest one; the Decathlon has
+one file a case, 4D where a case has several channels, and lists every file. Cases without annotation go to
+`imagesTs`, for neither layout knows unlabelled training cases. Scans that are packed NIfTI are copied byte
+for byte, others are written as NIfTI on their own grid.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from medssl.errors import DataError, StorageError
+from medssl.imaging.itk import image_of
+from medssl.imaging.labels import match_schema, read_labels
+from medssl.imaging.reading import read_volume
+from medssl.imaging.volume import Volume
+from medssl.imaging.writing import write_image, write_volume
+from medssl.labels import UNANNOTATED, LabelSchema
+from medssl.storage import publish, staging_folder, write_text
+
+DatasetFormat: TypeAlias = Literal["nnunet", "decathlon"]
+
+_PACKED = ".nii.gz"
+_IGNORE = "ignore"  # nnU-Net's name for what nobody annotated
+_ODD = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """A case to write: its channels, its annotation where there is one, and whether it is for validation."""
+
+    name: str
+    channels: tuple[Path, ...]
+    labels: Path | None = None
+    validation: bool = False
+
+
+def write_dataset(
+    target: Path,
+    name: str,
+    schema: LabelSchema,
+    channel_names: Sequence[str],
+    cases: Sequence[CaseFiles],
+    layout: DatasetFormat,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write the data set; it appears at once when it is complete.
+
+    Args:
+        target: a folder that is empty or does not exist.
+        name: of the data set.
+        schema: the project's; its names travel, its colours and codes do not.
+        channel_names: one a channel.
+        cases: what to write.
+        layout: in whose way.
+        progress: hears how many cases are written; may raise to stop.
+
+    Raises:
+        DataError: no case is annotated.
+        StorageError: something is in the folder, or it cannot be written.
+        ImageError, LabelError: a file of a case cannot be read.
+    """
+    if not any(case.labels for case in cases):
+        raise DataError("No case is annotated, so there is no data set to write.", "Annotate a case first.")
+    if target.is_dir() and any(target.iterdir()):
+        raise StorageError(f"{target} is not empty.", "Choose another folder.")
+    named = _named(cases)
+    values = {s.name: i if layout == "nnunet" else s.value for i, s in enumerate(schema.segments, start=1)}
+    with staging_folder(target.parent) as staging:
+        folder = staging / "dataset"
+        partly = False
+        for done, (stem, case) in enumerate(named.items(), start=1):
+            partly |= _write_case(folder, stem, case, schema, layout)
+            progress(done)
+        description = (
+            _nnunet(named, channel_names, values, partly)
+            if layout == "nnunet"
+            else _decathlon(name, named, channel_names, values, partly)
+        )
+        write_text(folder / "dataset.json", json.dumps(description, indent=2) + "\n")
+        validation = [stem for stem, case in named.items() if case.labels and case.validation]
+        if layout == "nnunet" and validation:
+            training = [stem for stem, case in named.items() if case.labels and not case.validation]
+            splits = [{"train": training, "val": validation}]
+            write_text(folder / "splits_final.json", json.dumps(splits, indent=2) + "\n")
+        if target.is_dir():
+            target.rmdir()
+        publish(folder, target)
+
+
+def _named(cases: Sequence[CaseFiles]) -> dict[str, CaseFiles]:
+    """Give every case a name that is one of its own as a file too."""
+    named: dict[str, CaseFiles] = {}
+    taken: set[str] = set()
+    for case in cases:
+        stem = _ODD.sub("_", case.name).strip("._") or "case"
+        number = 1
+        while (free := stem if number == 1 else f"{stem}-{number}").casefold() in taken:
+            number += 1
+        taken.add(free.casefold())
+        named[free] = case
+    return named
+
+
+def _write_case(folder: Path, stem: str, case: CaseFiles, schema: LabelSchema, layout: DatasetFormat) -> bool:
+    """Write a case; returns whether parts of it are not annotated."""
+    part = "Tr" if case.labels else "Ts"
+    if layout == "nnunet":
+        for channel, path in enumerate(case.channels):
+            _write_channel(folder / f"images{part}" / f"{stem}_{channel:04d}{_PACKED}", path)
+    elif len(case.channels) == 1:
+        _write_channel(folder / f"images{part}" / f"{stem}{_PACKED}", case.channels[0])
+    else:
+        volumes = [image_of(read_volume(path).array, read_volume(path).grid) for path in case.channels]
+        write_image(folder / f"images{part}" / f"{stem}{_PACKED}", sitk.JoinSeries(volumes))
+    if case.labels is None:
+        return False
+    labels = match_schema(read_labels(case.labels), schema, str(case.labels))
+    array: NDArray[np.uint8] = labels.array
+    partly = bool((array == UNANNOTATED).any())
+    if layout == "nnunet":
+        array = schema.to_classes(array)
+        array[array == UNANNOTATED] = schema.class_count
+    write_volume(folder / f"labels{part}" / f"{stem}{_PACKED}", Volume(array, labels.grid))
+    return partly
+
+
+def _write_channel(target: Path, source: Path) -> None:
+    if source.name.lower().endswith(_PACKED):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return
+    write_volume(target, read_volume(source))
+
+
+def _nnunet(
+    cases: Mapping[str, CaseFiles], channels: Sequence[str], values: Mapping[str, int], partly: bool
+) -> dict[str, object]:
+    labels = {"background": 0, **values}
+    if partly:
+        labels[_IGNORE] = len(labels)
+    return {
+        "channel_names": {str(number): name for number, name in enumerate(channels)},
+        "labels": labels,
+        "numTraining": sum(case.labels is not None for case in cases.values()),
+        "file_ending": _PACKED,
+    }
+
+
+def _decathlon(
+    name: str,
+    cases: Mapping[str, CaseFiles],
+    channels: Sequence[str],
+    values: Mapping[str, int],
+    partly: bool,
+) -> dict[str, object]:
+    labels = {"0": "background", **{str(value): label for label, value in values.items()}}
+    if partly:
+        labels[str(UNANNOTATED)] = "not annotated"
+    training = [
+        {"image": f"./imagesTr/{stem}{_PACKED}", "label": f"./labelsTr/{stem}{_PACKED}"}
+        for stem, case in cases.items()
+        if case.labels
+    ]
+    test = [f"./imagesTs/{stem}{_PACKED}" for stem, case in cases.items() if not case.labels]
+    return {
+        "name": name,
+        "tensorImageSize": "3D" if len(channels) == 1 else "4D",
+        "modality": {str(number): channel for number, channel in enumerate(channels)},
+        "labels": labels,
+        "numTraining": len(training),
+        "numTest": len(test),
+        "training": training,
+        "test": test,
+    }

@@ -1,0 +1,111 @@
+"""Models leave and enter: a plain zip, a MONAI bundle, ONNX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from safetensors.torch import save
+
+from medssl.errors import ModelError, UsageError
+from medssl.exchange.archives import opened_source, pack
+from medssl.exchange.bundle import INSIDE, write_bundle
+from medssl.exchange.onnx_model import read_onnx, write_onnx
+from medssl.exchange.payload import MANIFEST, read_payload, write_payload
+from medssl.learning.model import Weights, read_weights
+from medssl.storage import publish, staging_folder
+
+ModelFormat: TypeAlias = Literal["zip", "monai", "onnx"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What the person who exports a model says about it; what is empty stays as the card has it."""
+
+    licence: str = ""
+    intended_use: str = ""
+    limits: str = ""
+
+
+def export_model(model: Path, target: Path, file_format: ModelFormat, statement: Statement) -> None:
+    """Write a model for others.
+
+    Args:
+        model: the model's folder.
+        target: the file; a MONAI bundle is a folder, or a zip of it when the name ends in `.zip`. Nothing may
+            be there.
+        file_format: as what.
+        statement: for the card.
+
+    Raises:
+        ModelError: the model is damaged, or cannot segment yet and the format is for segmenting.
+        MissingPackageError: ONNX needs packages that are not installed.
+        UsageError: the name does not end as the format's names do.
+        StorageError: something is there, the disk is full, the folder may not be written.
+    """
+    _check_name(target, file_format)
+    weights = read_weights(model)
+    said = {name: text for name, text in vars(statement).items() if text}
+    weights = Weights(weights.tensors, weights.plan, weights.card.model_copy(update=said))
+    if file_format != "zip" and not weights.card.heads:
+        raise ModelError(
+            f"The model {weights.card.name} is pretrained and cannot segment yet.",
+            "Export it as a zip, with which others can begin a training.",
+        )
+    with staging_folder(target.parent) as staging:
+        staged = staging / "model"
+        if file_format == "onnx":
+            staged = staging / "model.onnx"
+            write_onnx(staged, weights.tensors, weights.plan, weights.card)
+        else:
+            content = staging / "content"
+            if file_format == "monai":
+                write_bundle(content, weights.tensors, weights.plan, weights.card)
+                write_payload(content / INSIDE, save(weights.tensors), weights.plan, weights.card)
+            else:
+                write_payload(content, save(weights.tensors), weights.plan, weights.card)
+            staged = content
+            if target.suffix.lower() == ".zip":
+                staged = staging / "model.zip"
+                pack(content, staged, target.stem if file_format == "monai" else "")
+        publish(staged, target)
+
+
+def read_model_file(path: Path) -> Weights:
+    """Read a model that MedSSL exported, in any of the formats; nothing in it is run or unpickled.
+
+    Raises:
+        ModelError: it is no such model, is damaged, or a newer MedSSL wrote it.
+        MissingPackageError: an ONNX file, and onnx is not installed.
+    """
+    if not path.exists():
+        raise ModelError(f"{path} does not exist.", "Check the path.")
+    if path.suffix.lower() == ".onnx":
+        return read_onnx(path)
+    with opened_source(path) as source:
+        folders = sorted(
+            name.removesuffix(MANIFEST) for name in source.names if name.endswith(f"/{MANIFEST}")
+        )
+        if MANIFEST in source.names:
+            return read_payload(source)
+        inside = [folder for folder in folders if folder.endswith(INSIDE) and folder.count("/") <= 2]
+        if len(inside) == 1:
+            return read_payload(source, inside[0])
+        if any(name.endswith("configs/metadata.json") for name in source.names):
+            raise ModelError(
+                f"{path} is a MONAI bundle of other software; what it computes is described by code, which "
+                "MedSSL does not run.",
+                "Use it with monai.bundle, or train a model here with its segmentations as annotations.",
+            )
+    raise ModelError(
+        f"{path} is not a model that MedSSL exported.", "Choose a zip, bundle or ONNX file of it."
+    )
+
+
+def _check_name(target: Path, file_format: ModelFormat) -> None:
+    suffix = target.suffix.lower()
+    if file_format in ("zip", "onnx") and suffix != f".{file_format}":
+        raise UsageError(
+            f"The name {target.name} does not end in .{file_format}.", f"Call it {target.name}.{file_format}."
+        )

@@ -1,0 +1,154 @@
+"""What a model is made of when it travels: weights, plan and card, and a manifest with sizes and hashes.
+
+Everything is checked before anything of it is used: names, sizes, SHA-256, the format's version, the shapes
+of all tensors against the plan. Nothing in it is code, and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+import medssl
+from medssl.errors import ModelError
+from medssl.exchange.archives import Source
+from medssl.exchange.model_card import describe_model
+from medssl.learning.model import CARD, PLAN, WEIGHTS, ModelCard, Weights
+from medssl.learning.network import Network
+from medssl.learning.plan import Plan
+from medssl.learning.planner import write_plan
+from medssl.storage import write_bytes, write_text
+
+MANIFEST = "manifest.json"
+README = "MODEL_CARD.md"
+FORMAT: Final = "MedSSL model"
+VERSION: Final = 1
+_LARGEST = {WEIGHTS: 4 << 30, PLAN: 16 << 20, CARD: 16 << 20, MANIFEST: 1 << 20}
+_ASK = "Get the model again from where it was exported."
+
+
+class _File(BaseModel):
+    bytes: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """Says what the other files are."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: Literal["MedSSL model"] = FORMAT
+    version: int = Field(default=VERSION, ge=1)
+    medssl_version: str = medssl.__version__
+    torch_version: str = str(torch.__version__)
+    files: dict[str, _File]
+
+
+def write_payload(folder: Path, weights: bytes, plan: Plan, card: ModelCard) -> None:
+    """Write a model's files, its card for people and the manifest into a folder."""
+    write_bytes(folder / WEIGHTS, weights)
+    write_plan(folder / PLAN, plan)
+    write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
+    write_text(folder / README, describe_model(card, plan))
+    files = {name: _described((folder / name).read_bytes()) for name in (WEIGHTS, PLAN, CARD)}
+    write_text(folder / MANIFEST, Manifest(files=files).model_dump_json(indent=2) + "\n")
+
+
+def read_payload(source: Source, folder: str = "") -> Weights:
+    """Read a model from files of unknown origin.
+
+    Args:
+        source: where.
+        folder: in which folder of the source, with '/' at its end, or nothing.
+
+    Raises:
+        ModelError: something is missing, too large, changed, of a newer version or does not fit together.
+    """
+    manifest = _read_manifest(source, folder)
+    content = {name: _read_checked(source, folder, name, manifest) for name in (WEIGHTS, PLAN, CARD)}
+    try:
+        plan = Plan.model_validate_json(content[PLAN])
+        card = ModelCard.model_validate_json(content[CARD])
+        tensors = load(content[WEIGHTS])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{source.path} is not a model: {where}: {first['msg']}.", _ASK) from error
+    except SafetensorError as error:
+        raise ModelError(f"The weights in {source.path} are damaged.", _ASK) from error
+    check_weights(tensors, plan, card, source.path)
+    return Weights(tensors, plan, card)
+
+
+def check_weights(tensors: Mapping[str, Tensor], plan: Plan, card: ModelCard, path: Path) -> None:
+    """Compare the tensors with what the plan's network has, before any memory is taken for it.
+
+    Raises:
+        ModelError: tensors are missing, unknown, of another shape, or not numbers.
+    """
+    shape = plan.network
+    levels = {len(shape.features), len(shape.strides), len(shape.kernels), len(shape.convolutions)}
+    if len(levels) > 1 or sum(shape.convolutions) > len(tensors):
+        raise _unfit(path, len(tensors), "the network's levels")
+    try:
+        with torch.device("meta"):
+            network = Network(shape, card.heads)
+    except RuntimeError as error:  # larger than any memory
+        raise _unfit(path, len(tensors), "the network's size") from error
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    # A pretrained model has a part of a network only.
+    compared = wanted.keys() | found.keys() if card.heads else found.keys()
+    other = sorted(name for name in compared if wanted.get(name) != found.get(name))
+    if other:
+        raise _unfit(path, len(other), other[0])
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        raise ModelError(f"The weights in {path} hold numbers that are not finite.", _ASK)
+
+
+def _unfit(path: Path, count: int, example: str) -> ModelError:
+    return ModelError(
+        f"The weights in {path} do not fit its plan: {count} tensors differ, such as {example}.", _ASK
+    )
+
+
+def _read_manifest(source: Source, folder: str) -> Manifest:
+    name = folder + MANIFEST
+    if name not in source.names:
+        raise ModelError(f"{source.path} is not a model that MedSSL exported.", _ASK)
+    try:
+        content = json.loads(source.read(name, _LARGEST[MANIFEST]))
+        manifest = Manifest.model_validate(content)
+    except (ValueError, RecursionError) as error:  # ValidationError, JSONDecodeError, UnicodeDecodeError
+        raise ModelError(f"The manifest in {source.path} cannot be read.", _ASK) from error
+    if manifest.version > VERSION:
+        raise ModelError(
+            f"A newer MedSSL ({manifest.medssl_version[:40]}) exported {source.path}.",
+            "Update MedSSL to use it.",
+        )
+    return manifest
+
+
+def _read_checked(source: Source, folder: str, name: str, manifest: Manifest) -> bytes:
+    if name not in manifest.files or folder + name not in source.names:
+        raise ModelError(f"{name} is missing in {source.path}.", _ASK)
+    said = manifest.files[name]
+    if said.bytes > _LARGEST[name]:
+        raise ModelError(f"{name} in {source.path} is too large for a model.", _ASK)
+    content = source.read(folder + name, said.bytes)
+    if _described(content) != said:
+        raise ModelError(f"{name} in {source.path} is not as it was exported.", _ASK)
+    return content
+
+
+def _described(content: bytes) -> _File:
+    return _File(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
