@@ -10,7 +10,9 @@ import pytest
 import torch
 from medssl.errors import Cancelled, DataError
 from medssl.events import Event, Metric, Monitor, Progress
-from medssl.learning.loop import learning_rate_factor
+from medssl.learning import loop
+from medssl.learning.loop import learning_rate_factor, mixed_precision
+from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods import METHODS
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
@@ -172,3 +174,31 @@ def test_a_spared_encoder_rests_first_and_then_learns_more_slowly(make_case, pla
     assert resting == 0
     assert others > 0
     assert 0 < moved(0.5, 0.1)[0] < moved(0.5, 1.0)[0]
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_processors_that_know_bfloat16_use_it_where_features_are_not_tiny(
+    knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "knows_bfloat16", lambda device: knows)
+    with mixed_precision(CPU, coarsest_side=4):
+        assert torch.is_autocast_enabled("cpu") == knows
+    with mixed_precision(CPU, coarsest_side=3):
+        assert not torch.is_autocast_enabled("cpu")
+    with mixed_precision(CPU):
+        assert not torch.is_autocast_enabled("cpu")
+
+
+def test_the_gradients_of_16_bits_are_those_of_32_nearly(plan: Plan) -> None:
+    torch.manual_seed(0)
+    network = Network(plan.network).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs know 4D only
+    image, labels = torch.randn(2, 1, 16, 16, 16), torch.randint(0, 3, (2, 16, 16, 16))
+
+    def gradient(mixed: bool) -> torch.Tensor:
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            loss = segmentation_loss(network(image)["segmentation"], labels)
+        loss.backward()
+        return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+
+    assert torch.cosine_similarity(gradient(True), gradient(False), dim=0) > 0.98

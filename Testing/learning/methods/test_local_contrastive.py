@@ -31,7 +31,7 @@ def step(make_case, plan: Plan) -> Step:
     labelled = PatchSampler([make_case(0)], plan, Augmentation(), False).draw(2, generator, CPU)
     unlabelled = PatchSampler([make_case(1)], plan, Augmentation(), False).draw(1, generator, CPU)
     average = Network(plan.network, LocalContrastive.heads).eval().requires_grad_(False)
-    return Step(network, average, Batch(labelled, unlabelled), plan, fraction=1.0)
+    return Step(network, average, Batch(labelled, unlabelled), plan, fraction=1.0, generator=generator)
 
 
 def gradient(network: Network, part: str) -> float:
@@ -154,8 +154,10 @@ def test_one_structure_in_one_annotated_case_is_enough(make_case, plan: Plan) ->
     network = Network(single.network, LocalContrastive.heads)
     case = make_case(0)
     case = dataclasses.replace(case, labels=case.labels.clamp_max(1), level_set=None)
-    patches = PatchSampler([case], single, Augmentation(), False).draw(1, torch.Generator(), CPU)
-    LocalContrastive().losses(Step(network, network, Batch(patches), single, 1.0))["contrast"].backward()
+    generator = torch.Generator()
+    patches = PatchSampler([case], single, Augmentation(), False).draw(1, generator, CPU)
+    step = Step(network, network, Batch(patches), single, 1.0, generator)
+    LocalContrastive().losses(step)["contrast"].backward()
     assert gradient(network, "heads.projection") > 0
 
 

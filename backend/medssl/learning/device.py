@@ -21,3 +21,14 @@ def choose_device(name: DeviceName) -> torch.device:
             "Choose the device 'auto' or 'cpu'; 'medssl doctor' says what was found.",
         )
     return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
+
+
+def knows_bfloat16(device: torch.device) -> bool:
+    """Whether the device itself computes in 16-bit floats of the bfloat16 kind."""
+    if device.type == "cuda":
+        return True
+    # torch has no public name for the question; with a version that no longer knows these, 32 bits are used.
+    checks = (
+        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return any(check is not None and check() for check in checks)

@@ -17,6 +17,7 @@ from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.learning.budget import Budget
 from medssl.learning.checkpoint import ModuleT, TrainingState, load_checkpoint, save_checkpoint
+from medssl.learning.device import knows_bfloat16
 from medssl.learning.settings import RunSettings
 
 CHECKPOINT_S = 30.0  # between checkpoints: what a kill can cost
@@ -25,6 +26,7 @@ WARM_UP = 0.02  # part of the training over which the learning rate rises
 AVERAGED = 0.05  # part of the training that the moving average of the weights looks back on
 WEIGHT_DECAY = 1e-2
 LARGEST_GRADIENT = 1.0
+LEAST_BFLOAT16_SIDE = 4  # voxels, on processors, see `mixed_precision`
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,20 @@ class Milestones:
         return self._passed > before
 
 
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """Compute in bfloat16 where that is exact enough, on GPUs; processors gain nothing from it."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+def mixed_precision(device: torch.device, coarsest_side: int = 0) -> torch.autocast:
+    """Compute in bfloat16 where that is faster and exact enough: on GPUs, and on processors that know it.
+
+    With one core of an EPYC that does, a step of the network for processors takes 0.10 s instead of 0.15; on
+    a processor that does not, torch would imitate it and take longer.
+
+    Args:
+        device: where to compute.
+        coarsest_side: least side, in voxels, of the coarsest features. Where it is below 4, processors
+            compute in 32 bits: oneDNN's gradient of convolutions over two or three voxels in bfloat16 reads
+            memory that nobody wrote (torch 2.13), and is at times not a number.
+    """
+    enabled = knows_bfloat16(device) and (device.type == "cuda" or coarsest_side >= LEAST_BFLOAT16_SIDE)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def full_precision(like: Tensor) -> torch.autocast:

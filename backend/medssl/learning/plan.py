@@ -76,3 +76,9 @@ class Plan(BaseModel):
     level_set_mm: tuple[float, ...] = Field(
         description="Distance at which the level set of each foreground class saturates, in mm."
     )
+
+    @property
+    def coarsest_side(self) -> int:
+        """The shortest side, in voxels, of a patch's features at the coarsest level."""
+        sides = zip(self.patch_size, self.network.divisor, strict=True)
+        return min(side // divisor for side, divisor in sides)

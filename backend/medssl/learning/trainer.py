@@ -100,8 +100,8 @@ def train(
         if fine_tuning is not None:
             state.network.encoder.requires_grad_(fraction >= fine_tuning.rest)
         batch = batches.draw(fraction, state.generator, device)
-        with mixed_precision(device):
-            losses = method.losses(Step(state.network, state.average, batch, plan, fraction))
+        with mixed_precision(device, plan.coarsest_side):
+            losses = method.losses(Step(state.network, state.average, batch, plan, fraction, state.generator))
         loop.step(losses)
         if validate is not None and validations.passed(loop.budget.fraction):
             validate(state.average, state.step)

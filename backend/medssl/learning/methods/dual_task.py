@@ -82,8 +82,8 @@ class DualTask(Method):
 @torch.no_grad()
 def agreed_classes(output: dict[HeadName, Tensor], sharpness: Sequence[float]) -> Tensor:
     """The classes `(B, D, H, W)` on which both tasks of an output agree, 255 where they do not."""
-    by_class = output["segmentation"].argmax(dim=1)
-    by_distance = class_probabilities(output["level_set"], sharpness).argmax(dim=1)
+    by_class = output["segmentation"].max(dim=1).indices  # several times as fast as argmax
+    by_distance = class_probabilities(output["level_set"], sharpness).max(dim=1).indices
     return torch.where(by_class == by_distance, by_class, UNANNOTATED)
 
 
