@@ -189,7 +189,10 @@ def test_from_two_annotated_cases_to_scores_of_new_scans(
     predicted = run_job(project, request, Monitor()).result
     assert isinstance(predicted, PredictResult)
     assert (predicted.done, list(predicted.failed)) == (2, ["broken"])
-    assert "broken.nii.gz" in predicted.report.read_text(encoding="utf-8")
+    page = predicted.report.read_text(encoding="utf-8")
+    assert "broken.nii.gz" in page
+    assert "<h1>Segmentation of new scans</h1>" in page
+    assert str(new) in page
 
     scored = run_job(
         project,

@@ -16,7 +16,7 @@ import pytest
 from medssl.evaluation.metrics import ClassScore
 from medssl.imaging.volume import Grid, Volume
 from medssl.labels import LabelSchema
-from medssl.reports.model import Fact, HistoryEntry, Problem, Report, ReportRow, flag_of
+from medssl.reports.model import Fact, HistoryEntry, Problem, Report, ReportRow, Scale
 from medssl.reports.page import render, write_report
 from medssl.reports.previews import make_previews
 
@@ -67,6 +67,7 @@ REPORT = Report(
     ),
     history=(HistoryEntry(NOW, "scan 2", "accepted", "Dr. A", 34.0, "m-16"),),
     notes=("There were no validation cases.",),
+    scale=Scale(look_above=0.1, check_above=0.25, among="the 20 cases of the project"),
 )
 
 
@@ -102,8 +103,30 @@ def test_a_report_without_scores_previews_or_rows_is_still_a_page() -> None:
 
 
 def test_words_follow_the_number_as_it_is_shown() -> None:
-    flags = [flag_of(score) for score in (0.0, 0.094, 0.096, 0.244, 0.246, 1.0)]
+    scale = Scale(look_above=0.1, check_above=0.25, among="others")
+    flags = [scale.flag(score) for score in (0.0, 0.1004, 0.1006, 0.2504, 0.2506, 1.0)]
     assert flags == ["clear", "clear", "look", "look", "check", "check"]
+
+
+@pytest.mark.parametrize("size", [1.0, 0.1])
+def test_a_scan_is_marked_by_how_it_compares_with_others_and_not_by_a_number(size: float) -> None:
+    others = [size * score for score in (0.30, 0.32, 0.34, 0.36, 0.38, 0.40, 0.42, 0.44, 0.46)]
+    scale = Scale.of(others, "others")
+    assert scale is not None
+    # The quartiles are 0.34 and 0.42, so that the fence is at 0.42 + 1.5 * 0.08 = 0.54.
+    flags = [scale.flag(size * score) for score in (0.0, 0.42, 0.43, 0.54, 0.55)]
+    assert flags == ["clear", "clear", "look", "look", "check"]
+
+
+def test_among_equal_scans_none_is_marked_and_few_scans_tell_nothing() -> None:
+    equal = Scale.of([0.2] * 8, "others")
+    assert equal is not None
+    assert equal.flag(0.2) == "clear"
+    assert Scale.of([0.2, 0.9] * 3, "others") is None
+    page = render(replace(REPORT, scale=None))
+    assert "none is marked" in page
+    assert "uncertainty 0.310" in page
+    assert not re.search(r'data-flag="\w', page)
 
 
 def test_a_hundred_scans_stay_below_ten_megabytes(tmp_path: Path) -> None:

@@ -20,14 +20,23 @@ from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
 from medssl.jobs.pairs import Pair, find_pairs
-from medssl.jobs.reporting import REPORT_FILE, SCORES_FILE, history, model_facts, place_for, settings_facts
+from medssl.jobs.reporting import (
+    REPORT_FILE,
+    SCORES_FILE,
+    history,
+    model_facts,
+    names_of,
+    place_for,
+    scale_for,
+    settings_facts,
+)
 from medssl.jobs.requests import EvaluateRequest
 from medssl.jobs.results import EvaluateResult, SegmentScore
 from medssl.labels import LabelSchema
 from medssl.learning.model import ModelCard, load_model
 from medssl.pace import Pace
 from medssl.project import Project
-from medssl.reports.model import Preview, Report, ReportRow
+from medssl.reports.model import Fact, Preview, Report, ReportRow
 from medssl.reports.page import write_report
 from medssl.reports.previews import make_previews
 
@@ -176,14 +185,19 @@ def _report(
     notes: tuple[str, ...] = ()
     if card is not None and request.role == "training":
         notes = ("These cases were trained on: the scores say how well they were learned, not more.",)
-    what = f"of {request.predictions}" if card is None else f"on the {request.role} cases"
+    compared = [path for path in (request.predictions, request.references) if path is not None]
+    what = f"of {names_of(compared[:1])}" if compared else f"on the {request.role} cases"
     return Report(
         title=f"Evaluation {what}",
         created=datetime.now().astimezone(),
         segments=project.schema.segments,
         rows=tuple(sorted(rows, key=lambda row: row.mean_dice if row.mean_dice is not None else 2.0)),
         facts=() if card is None else model_facts(card),
-        settings=settings_facts(card, request.device),
+        settings=(
+            *(Fact("Compared", str(path)) for path in compared),
+            *settings_facts(card, request.device),
+        ),
         history=history(project) if card is not None else (),
         notes=notes,
+        scale=None if card is None else scale_for(project, card.id, rows),
     )

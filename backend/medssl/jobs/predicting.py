@@ -13,12 +13,12 @@ from medssl.inference.folder import segment_folder
 from medssl.inference.rows import FolderResult, FolderRow
 from medssl.inference.settings import FolderSettings
 from medssl.inference.source import Source
-from medssl.jobs.reporting import REPORT_FILE, model_facts, place_for, settings_facts
+from medssl.jobs.reporting import REPORT_FILE, model_facts, names_of, place_for, scale_for, settings_facts
 from medssl.jobs.requests import PredictRequest
 from medssl.jobs.results import PredictResult
 from medssl.learning.model import Model, load_model
 from medssl.project import Project
-from medssl.reports.model import Preview, Problem, Report, ReportRow
+from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow
 from medssl.reports.page import write_report
 from medssl.reports.previews import make_previews
 
@@ -44,7 +44,7 @@ def predict(project: Project, request: PredictRequest, monitor: Monitor) -> Pred
     )
     result = segment_folder(model, request.inputs, request.output, settings, monitor)
     report = place_for(request.output, REPORT_FILE)
-    write_report(report, _report(model, request, result, monitor))
+    write_report(report, _report(project, model, request, result, monitor))
     if len(result.failed) + len(result.unfit) == len(result.rows):
         first = next(iter((result.failed or result.unfit).values()))
         raise DataError(f"None of the {len(result.rows)} scans could be segmented. The first: {first}")
@@ -60,7 +60,9 @@ def predict(project: Project, request: PredictRequest, monitor: Monitor) -> Pred
     )
 
 
-def _report(model: Model, request: PredictRequest, result: FolderResult, monitor: Monitor) -> Report:
+def _report(
+    project: Project, model: Model, request: PredictRequest, result: FolderResult, monitor: Monitor
+) -> Report:
     rows = []
     segmented = [row for row in result.rows if row.output is not None]
     for number, row in enumerate(segmented, start=1):
@@ -73,19 +75,31 @@ def _report(model: Model, request: PredictRequest, result: FolderResult, monitor
         segments=model.plan.label_schema.segments,
         rows=tuple(sorted(rows, key=lambda row: -(row.uncertainty or 0.0))),
         facts=model_facts(model.card),
-        settings=settings_facts(model.card, request.device),
+        settings=(*_inputs(request, result), *settings_facts(model.card, request.device)),
         problems=(
             *(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
             *(Problem(name=name, reason=reason, cause="skipped") for name, reason in result.unfit.items()),
         ),
+        scale=scale_for(project, model.card.id, rows),
     )
 
 
 def _title(request: PredictRequest, result: FolderResult) -> str:
-    """The page's headline; without the folders' names where those may tell of a patient."""
-    if any(source.is_private for source in result.sources.values()):
+    """The page's headline."""
+    if _is_private(result):
         return f"Segmentation of {len(result.rows)} DICOM series"
-    return f"Segmentation of {', '.join(str(path) for path in request.inputs)}"
+    return f"Segmentation of {names_of(request.inputs)}"
+
+
+def _inputs(request: PredictRequest, result: FolderResult) -> tuple[Fact, ...]:
+    if _is_private(result):
+        return ()
+    return tuple(Fact("Scans from", str(path)) for path in request.inputs)
+
+
+def _is_private(result: FolderResult) -> bool:
+    """Whether names of folders may tell of a patient."""
+    return any(source.is_private for source in result.sources.values())
 
 
 def _row(model: Model, row: FolderRow, source: Source) -> ReportRow:

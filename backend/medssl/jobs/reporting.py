@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import medssl
 from medssl.learning.methods import METHODS
 from medssl.learning.model import ModelCard
 from medssl.project import Project
-from medssl.reports.model import Fact, HistoryEntry
+from medssl.reports.model import Fact, HistoryEntry, ReportRow, Scale
 from medssl.storage import storage_error
 
 REPORT_FILE = "report.html"
@@ -18,6 +19,7 @@ SCORES_FILE = "scores.csv"
 # How the files of an earlier run begin: only those may be replaced.
 _SIGNS = {".html": '<meta name="generator" content="MedSSL">', ".csv": "case,segment,dice,"}
 _SIGN_WITHIN = 4096  # bytes
+_NAMED = 3  # files or folders in a headline
 
 
 def model_facts(card: ModelCard) -> tuple[Fact, ...]:
@@ -45,6 +47,26 @@ def settings_facts(card: ModelCard | None, device: str) -> tuple[Fact, ...]:
         if card.started_from is not None:
             facts.append(Fact("Started from", card.started_from))
     return tuple(facts)
+
+
+def scale_for(project: Project, model_id: str, rows: Sequence[ReportRow]) -> Scale | None:
+    """What the scans of a report are compared with: the model's proposals in the project, or each other."""
+    proposed = [
+        case.score for case in project.cases() if case.model_id == model_id and case.score is not None
+    ]
+    scale = Scale.of(proposed, f"the {len(proposed)} cases that this model proposed a segmentation for")
+    if scale is not None:
+        return scale
+    scores = [row.uncertainty for row in rows if row.uncertainty is not None]
+    return Scale.of(scores, f"the {len(scores)} scans of this report")
+
+
+def names_of(paths: Sequence[Path]) -> str:
+    """Name files or folders for a headline, without the folders around them: 'a, b and 3 more'."""
+    names = [path.name or str(path) for path in paths]
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
 
 
 def history(project: Project) -> tuple[HistoryEntry, ...]:

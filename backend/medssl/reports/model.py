@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -13,18 +15,46 @@ from medssl.labels import Segment
 Flag: TypeAlias = Literal["clear", "look", "check"]
 Cause: TypeAlias = Literal["failed", "skipped"]
 
-# An uncertainty of 0.1 means that the model itself expects nine tenths of the outline's overlap to be right.
-LOOK_FROM = 0.10
-CHECK_FROM = 0.25
 FLAG_WORDS: dict[Flag, str] = {"clear": "Looks clear", "look": "Worth a look", "check": "Check this one"}
+SHOWN_DIGITS = 3  # of a case score on the page
+_FEWEST = 8  # scores: quartiles of fewer say little
+_FENCE = 1.5  # interquartile ranges; Tukey's, Exploratory Data Analysis, 1977
 
 
-def flag_of(uncertainty: float) -> Flag:
-    """Turn the case score (0 certain .. 1 uncertain) into what a person should do about the case."""
-    shown = round(uncertainty, 2)  # as the page writes it, so that words and number never disagree
-    if shown >= CHECK_FROM:
-        return "check"
-    return "look" if shown >= LOOK_FROM else "clear"
+@dataclass(frozen=True)
+class Scale:
+    """Above which case score a scan stands out among others.
+
+    How large the score is depends on the structure, the scanner and the model: what is much for one is little
+    for another. So a scan is compared with other scans that the same model segmented. One that is more
+    uncertain than three quarters of them is worth a look; one beyond Tukey's upper fence, which is 1.5 times
+    the distance between the quartiles above the upper one, is unlike the others and should be checked.
+
+    Attributes:
+        look_above: the upper quartile of the others' scores.
+        check_above: the fence.
+        among: the others, for a person: 'the 40 scans of this report'.
+    """
+
+    look_above: float
+    check_above: float
+    among: str
+
+    @classmethod
+    def of(cls, scores: Sequence[float], among: str) -> Scale | None:
+        """Make the scale of the scores, 0..1, of other scans; None when they are too few to tell."""
+        if len(scores) < _FEWEST:
+            return None
+        lower, _, upper = statistics.quantiles(scores, n=4, method="inclusive")
+        fence = upper + _FENCE * (upper - lower)
+        return cls(round(upper, SHOWN_DIGITS), round(fence, SHOWN_DIGITS), among)
+
+    def flag(self, uncertainty: float) -> Flag:
+        """Turn a case score, 0 certain .. 1 uncertain, into what a person should do about the case."""
+        shown = round(uncertainty, SHOWN_DIGITS)  # as the page writes it: words and number never disagree
+        if shown > self.check_above:
+            return "check"
+        return "look" if shown > self.look_above else "clear"
 
 
 @dataclass(frozen=True)
@@ -102,11 +132,6 @@ class ReportRow:
     previews: tuple[Preview, ...] = ()
 
     @property
-    def flag(self) -> Flag | None:
-        """What to do about the case, where there is a score."""
-        return None if self.uncertainty is None else flag_of(self.uncertainty)
-
-    @property
     def mean_dice(self) -> float | None:
         """Mean Dice over the segments that can be scored."""
         return mean_dice(self.scores)
@@ -148,6 +173,7 @@ class Report:
         problems: scans that failed or were skipped.
         history: what people decided, oldest first; empty outside a project.
         notes: sentences that a reader must not miss ('No validation cases: ...').
+        scale: what the case scores are compared with; no scan is marked without it.
     """
 
     title: str
@@ -159,3 +185,10 @@ class Report:
     problems: tuple[Problem, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     notes: tuple[str, ...] = ()
+    scale: Scale | None = None
+
+    def flag(self, row: ReportRow) -> Flag | None:
+        """What to do about a scan, where that can be said."""
+        if self.scale is None or row.uncertainty is None:
+            return None
+        return self.scale.flag(row.uncertainty)

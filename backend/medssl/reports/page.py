@@ -16,7 +16,7 @@ from markupsafe import Markup
 from medssl.evaluation.ranking import spearman
 from medssl.evaluation.summary import ClassSummary, Spread, summarise
 from medssl.labels import Segment
-from medssl.reports.model import CHECK_FROM, FLAG_WORDS, LOOK_FROM, Report, ReportRow
+from medssl.reports.model import FLAG_WORDS, SHOWN_DIGITS, Report, ReportRow
 from medssl.storage import write_text
 
 
@@ -51,14 +51,14 @@ def render(report: Report) -> str:
         scored=scored,
         segments=_segment_views(report),
         mean_dice=Spread.of(row.mean_dice for row in report.rows),
-        flags=Counter(row.flag for row in report.rows if row.flag is not None),
+        flags=Counter(flag for row in report.rows if (flag := report.flag(row)) is not None),
         causes=Counter(problem.cause for problem in report.problems),
         actions=Counter(entry.action for entry in report.history),
         decision_s=_median_seconds(report),
         ranking=_ranking(scored),
         flag_words=FLAG_WORDS,
-        look_from=LOOK_FROM,
-        check_from=CHECK_FROM,
+        digits=SHOWN_DIGITS,
+        most_uncertain=_most_uncertain(report),
         has_scores=bool(scored),
         has_previews=any(row.previews for row in report.rows),
         has_uncertainty=any(row.uncertainty is not None for row in report.rows),
@@ -112,6 +112,12 @@ def _ranking(scored: list[ReportRow]) -> float | None:
     ]
     correlation = spearman([uncertainty for uncertainty, _ in pairs], [dice for _, dice in pairs])
     return None if correlation is None else -correlation
+
+
+def _most_uncertain(report: Report) -> float:
+    """The score that fills the bar beside a score: a scale of its own for every report."""
+    known = [row.uncertainty for row in report.rows if row.uncertainty is not None]
+    return max([*known, 1e-6 if report.scale is None else report.scale.check_above])
 
 
 def _median_seconds(report: Report) -> float | None:
