@@ -57,8 +57,6 @@ def straightened(grid: Grid, positions: NDArray[np.float64], degrees: float) -> 
 
 def straighten(slices: NDArray[Any], tilt: Tilt, grid: Grid) -> NDArray[Any]:
     """Bring slices (z, y, x) onto the straight grid, by linear interpolation; the smallest value around."""
-    from scipy import ndimage  # here: lists and help of the command line start without it
-
     lowest = slices.min()
     straight = np.full(grid.shape, lowest, dtype=slices.dtype)
     for target, plane, (column, row) in zip(straight, slices, tilt.shifts, strict=True):
