@@ -16,7 +16,7 @@ import slicer
 import vtk
 from PySide6 import QtCore
 
-from slicer_runtime import packaging, scripted_module, translation
+from slicer_runtime import packaging, sample_data_module, scripted_module, translation
 from slicer_runtime.application import Application
 from slicer_runtime.ctk_namespace import CTK_WIDGETS, make_ctk
 from slicer_runtime.io_manager import IOManager
@@ -132,6 +132,8 @@ def _start() -> Runtime:
     namespaces = (sys.modules["qt"], sys.modules["ctk"], slicer)
     recorded = {cls: facts for part in namespaces for cls, facts in classes_of(part).items()}
     narrow({**recorded, **_OBJECTS})
+    slicer.modules.sampleDataSources = {}
+    sys.modules["SampleData"] = sample_data_module
     modules.add_logics(scene, logic)
     _add_generic_colors(scene)
     vtk.vtkObject.SetGlobalWarningDisplay(warnings)
