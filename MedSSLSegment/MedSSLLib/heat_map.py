@@ -16,6 +16,7 @@ _TABLE = "MedSSL Uncertainty"
 _TABLE_TAG = "MedSSLUncertainty"
 _COLORS = 256
 _CERTAIN = 0.05  # what lies below is not worth a color
+_FAINT = 0.25  # part of the highest uncertainty that is not worth one either
 _NARROWEST = 0.2  # width of the range of colors: a proposal that is sure everywhere must not look alarming
 # From what deserves a glance to what deserves a correction. Unlike the colors that segments usually have,
 # and bright enough at both ends for gray scans; lightness grows, for people who tell colors badly apart.
@@ -54,8 +55,9 @@ def add_heat_map(loaded: LoadedVolume, highest: float, name: str) -> vtk.vtkObje
     display.SetAndObserveColorNodeID(_color_table().GetID())
     display.SetInterpolate(True)
     display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(_CERTAIN, highest)
-    display.SetThreshold(_CERTAIN, max(1.0, highest))
+    lowest = max(_CERTAIN, _FAINT * highest)
+    display.SetWindowLevelMinMax(lowest, highest)
+    display.SetThreshold(lowest, max(1.0, highest))
     display.ApplyThresholdOn()
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
     if legend is not None:
@@ -66,7 +68,7 @@ def add_heat_map(loaded: LoadedVolume, highest: float, name: str) -> vtk.vtkObje
         legend.SetSize(0.12, 0.42)
         legend.SetPosition(0.97, 0.5)
         for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
-            text.SetFontSize(12)
+            text.SetFontSize(10)
     return node
 
 
@@ -75,6 +77,7 @@ def show_legend(node: vtk.vtkObject, visible: bool) -> None:
     legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(node)
     if legend is not None:
         legend.SetVisibility(visible)
+        legend.Modified()  # the views look only now which volumes they show
 
 
 def remove_heat_map(node: vtk.vtkObject) -> None:

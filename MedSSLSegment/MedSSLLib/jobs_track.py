@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Optional
 
 from slicer.i18n import tr as _
@@ -174,6 +175,13 @@ def kind_title(kind: str) -> str:
 def state_words(state: str) -> str:
     """Say in words what state a job is in."""
     return str(_(_STATES.get(state, state)))
+
+
+def moment(created: str) -> str:
+    """Show a time that the engine gives in UTC as a clock on the wall does."""
+    # Python 3.9 reads no 'Z' and no fractions of any length.
+    found = datetime.fromisoformat(created[:19]).replace(tzinfo=timezone.utc)
+    return found.astimezone().strftime("%d %b %H:%M")
 
 
 def duration(seconds: float) -> str:

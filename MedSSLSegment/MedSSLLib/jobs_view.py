@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any, Optional, Protocol
 
 import qt
@@ -11,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSSLLib import table_rows
-from MedSSLLib.jobs_track import Track, state_words
+from MedSSLLib.jobs_track import Track, moment, state_words
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -119,14 +118,7 @@ def _row(track: Track) -> table_rows.Row:
             track.title,
             track.doing if not track.problem else state_words("interrupted"),
             track.left,
-            _moment(track.job.created),
+            moment(track.job.created),
         ),
         tip=error or track.job.id,
     )
-
-
-def _moment(created: str) -> str:
-    """Show a time that the engine gives in UTC as a clock on the wall does."""
-    # Python 3.9 reads no 'Z' and no fractions of any length.
-    moment = datetime.fromisoformat(created[:19]).replace(tzinfo=timezone.utc)
-    return moment.astimezone().strftime("%d %b %H:%M")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
+from MedSSLLib.jobs_track import moment
 from MedSSLLib.learning_choices import Choice
 from MedSSLLib.signals import Signal
 
@@ -105,4 +106,4 @@ class ModelsLogic:
 
 def title_of(model: Model) -> str:
     """Name a model so that two of one method are told apart."""
-    return f"{model.name}, {model.created[:10]} {model.created[11:16]}"
+    return f"{model.name}, {moment(model.created)}"

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import asking, table_rows
 from MedSSLLib.learning_choices import method_title
+from MedSSLLib.models_logic import title_of
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -86,11 +87,13 @@ class ModelsView:
         table_rows.fit_height(self.ui.modelsTable, _ROWS)
         self.ui.modelsTable.visible = bool(models)
         size = self._logic.size_bytes / _MB
-        self.ui.modelsLabel.text = (
-            _("{count} models, {size:.0f} MB on the disk.").format(count=len(models), size=size)
-            if models
-            else _("No models yet: train one, or import one that was exported elsewhere.")
-        )
+        if not models:
+            told = _("No models yet: train one, or import one that was exported elsewhere.")
+        elif len(models) == 1:
+            told = _("One model, {size:.0f} MB on the disk.").format(size=size)
+        else:
+            told = _("{count} models, {size:.0f} MB on the disk.").format(count=len(models), size=size)
+        self.ui.modelsLabel.text = told
         self._select()
 
     def _select(self) -> None:
@@ -117,14 +120,14 @@ class ModelsView:
         if models != self._compared:
             return
         table, several = self.ui.factsTable, len(models) > 1
-        names = [getattr(self._logic.model(each), "name", each) for each in models]
+        found = [self._logic.model(each) for each in models]
+        names = [title_of(each) for each in found if each is not None]
         table_rows.prepare(table, ["", *names], stretched=len(models))
         rows = []
         for fact in facts:
             mark = "≠ " if several and fact.differs else ""
-            rows.append(
-                table_rows.Row(fact.name, (f"{mark}{fact.name}", *fact.values), " / ".join(fact.values))
-            )
+            name = fact.name[:1].upper() + fact.name[1:].replace("edssl ", "edSSL ")
+            rows.append(table_rows.Row(fact.name, (mark + name, *fact.values), " / ".join(fact.values)))
         table_rows.show(table, rows)
         table_rows.fit_height(table, _FACTS)
         table.visible = True
@@ -162,8 +165,9 @@ def _row(model: Model) -> table_rows.Row:
     mean = f"{sum(dice.values()) / len(dice):.3f}" if dice else "–"
     method = method_title(model.method)
     kind = method if model.can_segment else _("{method} (pretrained)").format(method=method)
-    when = f"{model.created[:10]} {model.created[11:16]}"
-    tip = model.problem or _("Made {when} (UTC). {id}").format(when=when, id=model.id)
+    tip = model.problem or model.id
     return table_rows.Row(
-        model.id, (model.name, kind, mean if model.can_segment else "", f"{model.size_bytes / _MB:.0f}"), tip
+        model.id,
+        (title_of(model), kind, mean if model.can_segment else "", f"{model.size_bytes / _MB:.0f}"),
+        tip,
     )

@@ -130,7 +130,7 @@ class ReviewScene:
         z, y, x = voxel
         right, anterior, superior = (self.grid.ijk_to_ras @ np.array([x, y, z, 1.0]))[:3].tolist()
         for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-            node.JumpSliceByCentering(right, anterior, superior)
+            node.JumpSliceByOffsetting(right, anterior, superior)
 
     def jump_to_slice(self, z: int) -> None:
         """Show a slice across the third axis, in the middle of the others."""

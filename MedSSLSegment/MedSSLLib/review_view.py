@@ -250,8 +250,6 @@ class ReviewView:
         ui.refineLabel.text = _("{count} of {enough} decided since the last model").format(
             count=queue.learned, enough=ENOUGH
         )
-        ui.refineBar.maximum = ENOUGH
-        ui.refineBar.value = min(queue.learned, ENOUGH)
         ui.refineButton.enabled = queue.learned > 0 and "train" not in kinds and not self.logic.busy
         ui.refineButton.default = queue.learned >= ENOUGH
         ui.refineFrame.visible = queue.model is not None

@@ -43,8 +43,7 @@ def prepare(table: Any, headings: Sequence[str], stretched: int, right: Sequence
         table.horizontalHeaderItem(column).setTextAlignment(side | qt.Qt.AlignVCenter)
     table.setProperty("rightColumns", list(right))
     table.verticalHeader().visible = False
-    table.verticalHeader().minimumSectionSize = _line_height(table)
-    table.verticalHeader().defaultSectionSize = _line_height(table)
+    header.setHighlightSections(False)
 
 
 def show(table: Any, rows: Sequence[Row]) -> None:
@@ -53,7 +52,10 @@ def show(table: Any, rows: Sequence[Row]) -> None:
     right = [int(column) for column in table.property("rightColumns") or ()]
     blocked = table.blockSignals(True)
     table.rowCount = len(rows)
+    height = _line_height(table)
     for number, row in enumerate(rows):
+        if table.rowHeight(number) != height:
+            table.setRowHeight(number, height)
         for column, text in enumerate(row.cells):
             item = table.item(number, column)
             if item is None:
@@ -98,8 +100,8 @@ def choose(table: Any, keys: Sequence[str]) -> None:
 def fit_height(table: Any, most_rows: int) -> None:
     """Give a table the height of its rows, at least one and at most so many."""
     shown = max(1, min(most_rows, table.rowCount))
-    rows = shown * table.verticalHeader().defaultSectionSize
-    table.setFixedHeight(rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth)
+    frame = table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth
+    table.setFixedHeight(shown * _line_height(table) + frame)
 
 
 def _line_height(table: Any) -> int:
