@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,10 @@ class Runtime:
     def set_watchdog(self, watchdog: Watchdog | None) -> None:
         """Measure every turn of the event loop from now on; None for no more."""
         Runtime._watchdog = watchdog
+
+    def after_start(self, call: Callable[[], None]) -> None:
+        """Have `call` made once the event loop runs."""
+        QtCore.QTimer.singleShot(0, call)
 
     def clear(self) -> None:
         """Close the scene and leave the open module, as between two tests."""
