@@ -72,12 +72,12 @@ def current_choice(settings: Settings) -> Optional[EngineChoice]:
 
 def has_agreed(settings: Settings, address: str) -> bool:
     """Whether the person agreed that scans go to this address."""
-    return bool(address) and address in settings.value("engine.agreed", [])
+    return bool(address) and address in settings.texts("engine.agreed")
 
 
 def agree(settings: Settings, address: str) -> None:
     """Remember that the person agreed that scans go to this address."""
-    agreed = settings.value("engine.agreed", [])
+    agreed = settings.texts("engine.agreed")
     settings.remember("engine.agreed", [*(each for each in agreed if each != address), address])
 
 

@@ -128,7 +128,7 @@ class EngineLogic:
             self._connect(choice, None)
             return
         medssl = backend.client_package()
-        roots = [*self._session.settings.value("engine.folders", []), *(str(each) for each in folders)]
+        roots = [*self._session.settings.texts("engine.folders"), *(str(each) for each in folders)]
         variables = choice.environment()
 
         def start() -> Any:
@@ -140,7 +140,7 @@ class EngineLogic:
 
     def allow(self, folder: Path, then: Callable[[], Any]) -> None:
         """Let the engine of this computer touch another folder; it is started anew for that."""
-        known = self._session.settings.value("engine.folders", [])
+        known = self._session.settings.texts("engine.folders")
         self._session.settings.remember("engine.folders", [*known, str(folder)])
         self._waiting.append(then)
         self._session.set_client(None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from MedSSLLib import apply_view, models_view, review_view, train_view
+from MedSSLLib import apply_view, models_view, review_view, sample_data, train_view
 from MedSSLLib.engine_view import EngineView
+from MedSSLLib.project_view import ProjectView
 from MedSSLLib.sections import Section, needs_nothing, needs_project
 from MedSSLLib.session import Session
 from MedSSLLib.setup_logic import SetupLogic
@@ -14,7 +15,7 @@ from MedSSLLib.setup_view import SetupView
 
 def segment_sections() -> tuple[Section, ...]:
     """List the sections; nothing is built yet."""
-    return (engine_section(), *learning_sections())
+    return (engine_section(), _project_section(), *learning_sections())
 
 
 def learning_sections() -> tuple[Section, ...]:
@@ -34,3 +35,10 @@ def engine_section() -> Section:
         return EngineView(session.engine, lambda: SetupView(SetupLogic(session)))
 
     return Section("engine", _("Engine"), build, needs_nothing, collapsed=False)
+
+
+def _project_section() -> Section:
+    def build(session: Session) -> ProjectView:
+        return ProjectView(session, lambda: sample_data.make_project(session))
+
+    return Section("project", _("Project"), build, needs_nothing, collapsed=False)

@@ -180,9 +180,21 @@ def snapshot_segmentation(node: vtk.vtkObject, volume: vtk.vtkObject) -> Segment
         for segment_id in segmentation.GetSegmentIDsForLayer(index, _LABELMAP):
             place_of[segment_id] = len(layers)
         layers.append(Layer(voxels_of(image).copy(), to_volume @ _voxels_to_world(image)))
+    return SegmentationSnapshot(name, segment_states(node, place_of), tuple(layers), grid)
+
+
+def segment_states(
+    node: vtk.vtkObject, place_of: Optional[Mapping[str, int]] = None
+) -> tuple[SegmentState, ...]:
+    """Name the segments of a segmentation.
+
+    Args:
+        node: the vtkMRMLSegmentationNode.
+        place_of: layers by segment ids; left out, nothing counts as drawn.
+    """
+    segmentation, places = node.GetSegmentation(), place_of or {}
     ids = [segmentation.GetNthSegmentID(i) for i in range(segmentation.GetNumberOfSegments())]
-    states = (_state_of(segmentation.GetSegment(each), each, place_of.get(each, -1)) for each in ids)
-    return SegmentationSnapshot(name, tuple(states), tuple(layers), grid)
+    return tuple(_state_of(segmentation.GetSegment(each), each, places.get(each, -1)) for each in ids)
 
 
 def match_segments(

@@ -45,7 +45,8 @@ class Session:
         cases_changed: cases, annotations or decisions changed.
         jobs_changed: a job came, went or changed its state.
         models_changed: models came or went.
-        case_asked: (id) the person wants to work on a case; the section that fits its state takes it.
+        case_asked: (CaseSummary) the person wants to work on a case: the section Review takes those with
+            the state 'proposed', the section Annotate all others.
         scene_closing: everything in the scene is about to go.
         scene_closed: the scene is empty now.
         jobs: of the open project, watched for all sections.

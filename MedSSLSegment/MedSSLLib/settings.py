@@ -24,6 +24,11 @@ class Settings:
             return default
         return found if isinstance(found, type(default)) else default
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return remembered texts; none when nothing was remembered."""
+        nothing: list[str] = []
+        return tuple(str(each) for each in self.value(name, nothing))
+
     def remember(self, name: str, value: Any) -> None:
         """Keep a value that JSON can hold."""
         qt.QSettings().setValue(f"{_GROUP}/{name}", json.dumps(value))

@@ -26,11 +26,26 @@ class Setup(Protocol):
     changed: Signal
     doing: str
     outcome: tuple[str, str]
-    folder: Path
-    kind: str
-    python: str
-    address: str
-    certificate: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the environment is, or will be."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of engine that was chosen last."""
+
+    @property
+    def python(self) -> str:
+        """The other Python that was chosen last."""
+
+    @property
+    def address(self) -> str:
+        """The address that was chosen last."""
+
+    @property
+    def certificate(self) -> str:
+        """The certificate that was chosen last."""
 
     def is_installed(self, folder: Path) -> bool:
         """Whether there is a finished environment in a folder."""

@@ -75,6 +75,33 @@ def add(
         answer("\n".join(lines), {**_content(case), "notes": case.notes}, as_json)
 
 
+@app.command("sample")
+def sample(
+    cases: Annotated[int, typer.Option(min=1, max=1000, help="How many scans.")] = 12,
+    annotated: Annotated[int, typer.Option(min=0, help="So many come with their true segmentation.")] = 2,
+    validation: Annotated[int, typer.Option(min=0, help="So many are for validation.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, max=20_000, help="Another number gives other scans.")] = 0,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Make scans by a formula and add them, to try things out without any data.
+
+    The project is one with the template made-up-kidney.
+    """
+    from pydantic import ValidationError
+
+    from medssl.jobs import SampleRequest
+
+    try:
+        request = SampleRequest(cases=cases, annotated=annotated, validation=validation, seed=seed)
+    except ValidationError as error:
+        raise UsageError(
+            f"{annotated} annotated and {validation} for validation are more than {cases} scans.",
+            "Ask for more scans, or for fewer of those.",
+        ) from error
+    run_request(project, request, as_json)
+
+
 @app.command("list")
 def list_cases(
     state: Annotated[State | None, typer.Option(help="Only cases in this state.")] = None,

@@ -14,6 +14,7 @@ from medssl.jobs.requests import (
     PretrainRequest,
     ProposeRequest,
     Request,
+    SampleRequest,
     TrainRequest,
 )
 from medssl.jobs.results import (
@@ -62,6 +63,7 @@ __all__ = [
     "ProposeResult",
     "Request",
     "Result",
+    "SampleRequest",
     "SeenState",
     "SegmentScore",
     "TrainRequest",

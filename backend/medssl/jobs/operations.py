@@ -18,6 +18,7 @@ from medssl.jobs.requests import (
     PretrainRequest,
     ProposeRequest,
     Request,
+    SampleRequest,
     TrainRequest,
 )
 from medssl.jobs.results import Result
@@ -40,6 +41,10 @@ def perform(project: Project, request: Request, folder: Path, monitor: Monitor) 
             from medssl.jobs.importing import import_folder
 
             return import_folder(project, request, monitor)
+        case SampleRequest():
+            from medssl.jobs.sampling import make_cases
+
+            return make_cases(project, request, monitor)
         case TrainRequest():
             from medssl.jobs.training import train
 
@@ -97,7 +102,12 @@ def pin_model(project: Project, request: Request) -> Request:
         return request.model_copy(update={"start_from": project.model(request.start_from).id})
     if isinstance(
         request,
-        ImportRequest | PretrainRequest | BenchmarkRequest | ImportModelRequest | ExportProjectRequest,
+        ImportRequest
+        | SampleRequest
+        | PretrainRequest
+        | BenchmarkRequest
+        | ImportModelRequest
+        | ExportProjectRequest,
     ):
         return request
     if isinstance(request, ExportModelRequest):  # what is pretrained can travel too

@@ -17,6 +17,7 @@ from medssl.jobs.requests import (
     ImportRequest,
     PretrainRequest,
     Request,
+    SampleRequest,
     TrainRequest,
 )
 from medssl.learning.settings import DeviceName
@@ -58,7 +59,10 @@ def has_gpu() -> bool:
 
 def task_of(request: Request, gpu: bool) -> Task:
     """Say what a request will keep busy on a computer with or without a GPU."""
-    if isinstance(request, ImportRequest | ExportModelRequest | ImportModelRequest | ExportProjectRequest):
+    if isinstance(
+        request,
+        ImportRequest | SampleRequest | ExportModelRequest | ImportModelRequest | ExportProjectRequest,
+    ):
         return Task("disk", trains=False)
     if isinstance(request, EvaluateRequest) and request.predictions is not None:
         return Task("disk", trains=False)

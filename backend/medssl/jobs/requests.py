@@ -42,6 +42,26 @@ class ImportRequest(_Request):
     )
 
 
+class SampleRequest(_Request):
+    """Make scans by a formula and bring them into the project, to try things out without any data.
+
+    They need the segments of the template `made-up-kidney`. The first `annotated` ones come with their true
+    segmentation, and so do the last `validation` ones, which get that role.
+    """
+
+    kind: Literal["sample"] = "sample"
+    cases: Annotated[int, Field(ge=1, le=1000)] = 12
+    annotated: Annotated[int, Field(ge=0)] = 2
+    validation: Annotated[int, Field(ge=0)] = 2
+    seed: Annotated[int, Field(ge=0, le=20_000)] = 0
+
+    @model_validator(mode="after")
+    def _enough(self) -> SampleRequest:
+        if self.annotated + self.validation > self.cases:
+            raise ValueError("More scans are to be annotated or for validation than there are to be.")
+        return self
+
+
 class TrainRequest(_Request):
     """Train a model on the project's annotated and, where the method can, unlabelled cases.
 
@@ -182,6 +202,7 @@ class ExportProjectRequest(_Request):
 
 Request: TypeAlias = Annotated[
     ImportRequest
+    | SampleRequest
     | TrainRequest
     | PretrainRequest
     | ProposeRequest

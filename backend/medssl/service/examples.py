@@ -69,6 +69,9 @@ JOB: dict[str, Example] = {
         summary="Import a Decathlon-style data set",
         value={"kind": "import", "folder": "/data/Task04_Hippocampus", "annotated": 2},
     ),
+    "sample": Example(
+        summary="Make scans to try things out with", value={"kind": "sample", "cases": 12, "annotated": 2}
+    ),
     "benchmark": Example(
         summary="Compare two methods with 1 and 2 annotated cases",
         value={

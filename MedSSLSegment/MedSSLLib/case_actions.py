@@ -1,0 +1,62 @@
+"""What can be done with cases of the table: another role, an older annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from slicer.i18n import tr as _
+
+if TYPE_CHECKING:
+    from medssl.client import Annotation, CaseSummary, Client
+
+    from MedSSLLib.session import Session
+
+
+class CaseActions:
+    """Each is one request to the engine; the table is asked anew when it is done."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def work_on(self, case: CaseSummary) -> None:
+        """Open a case in the section that fits its state."""
+        self._session.case_asked.emit(case)
+
+    def set_role(self, cases: Sequence[CaseSummary], role: str) -> None:
+        """Use cases for training or validation, or exclude them."""
+        project = self._session.project
+        changed = [case for case in cases if case.role != role]
+        if project is None or not changed:
+            return
+
+        def work(client: Client) -> None:
+            for case in changed:
+                client.set_role(project.key, case.id, role)
+
+        self._session.ask(work, lambda _none: self._session.cases_changed.emit())
+
+    def versions(self, case: CaseSummary, done: Callable[[tuple[Annotation, ...]], Any]) -> None:
+        """List the versions of a case's annotation, the oldest first."""
+        project = self._session.project
+        if project is not None:
+            self._session.ask(lambda client: client.annotations(project.key, case.id), done)
+
+    def restore(self, case: CaseSummary, version: int) -> None:
+        """Let an older version count again."""
+        project = self._session.project
+        if project is None:
+            return
+
+        def restored(annotation: Annotation) -> None:
+            self._session.say(
+                _("Version {old} of '{case}' counts again, as version {new}.").format(
+                    old=version, case=case.name, new=annotation.version
+                )
+            )
+            self._session.cases_changed.emit()
+
+        author = self._session.settings.value("author", "")
+        self._session.ask(
+            lambda client: client.restore_annotation(project.key, case.id, version, author=author), restored
+        )

@@ -1,0 +1,238 @@
+"""Scans on their way into the project: from the scene, from a file, or from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import vtk
+from slicer.i18n import tr as _
+
+from MedSSLLib.engine_files import EngineFiles
+from MedSSLLib.problems import Problem
+from MedSSLLib.scene_labels import find_values, write_drawing
+from MedSSLLib.segmentations import SegmentationSnapshot, snapshot_segmentation
+from MedSSLLib.signals import Signal
+from MedSSLLib.volumes import VolumeSnapshot, snapshot_volume, write_snapshot
+from MedSSLLib.voxel_files import READABLE, stem_of, suffix_of
+
+if TYPE_CHECKING:
+    from medssl.client import Case, Client, Job, Project
+
+    from MedSSLLib.session import Session
+
+_PATH_REFUSED = "path"  # the engine's code for a file that it may not touch
+
+
+class CaseAdding:
+    """What 'Add scans' does.
+
+    Attributes:
+        changed: `busy` is another.
+        busy: '' or what is done now.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.changed = Signal()
+        self.busy = ""
+        self._session = session
+
+    def from_scene(
+        self, name: str, volumes: Sequence[vtk.vtkObject], segmentation: Optional[vtk.vtkObject]
+    ) -> None:
+        """Add volumes of the scene as one case, with what is drawn on them as its annotation.
+
+        Args:
+            name: of the case; the first volume's name when empty.
+            volumes: one a channel of the project.
+            segmentation: None for a case without annotation.
+
+        Raises:
+            Problem: something in the scene cannot be a case.
+        """
+        project = self._session.project
+        if project is None:
+            return
+        taken = [snapshot_volume(node) for node in volumes]
+        for other in taken[1:]:
+            if not other.grid.is_same_as(taken[0].grid):
+                raise Problem(
+                    _("'{one}' and '{other}' do not have the same voxels.").format(
+                        one=taken[0].name, other=other.name
+                    ),
+                    _("Resample one onto the other first, in the module Resample Scalar/Vector/DWI Volume."),
+                )
+        name = name.strip() or taken[0].name
+        if segmentation is None:
+            self._add(project, name, taken, None, {})
+            return
+        drawn = snapshot_segmentation(segmentation, volumes[0])
+        find_values(
+            self._session, drawn, lambda values: self._add(self._project(project), name, taken, drawn, values)
+        )
+
+    def from_disk(self, path: Path, copy_files: bool) -> None:
+        """Add a file as a case, or every scan of a folder, DICOM series included.
+
+        Raises:
+            Problem: it is no scan.
+        """
+        project = self._session.project
+        if project is None:
+            return
+        if path.is_dir() and self._session.files.shares_disk:
+            self._import(project, path, copy_files)
+        elif path.is_dir():
+            self._send_folder(project, path)
+        elif suffix_of(path):
+            files = self._session.files
+            self._run(
+                _("Adding {name}...").format(name=path.name),
+                lambda client: _add_files(client, files, project, stem_of(path), [path], copy_files),
+                lambda case: _("'{name}' was added.").format(name=case.name),
+            )
+        else:
+            raise Problem(
+                _("{path} is not a file of a scan that MedSSL reads.").format(path=path),
+                _("Choose a file that ends in {endings}, or a folder with DICOM files.").format(
+                    endings=", ".join(READABLE[2:])
+                ),
+            )
+
+    def _project(self, before: Project) -> Project:
+        """The project as it is after a segment was added to it."""
+        return self._session.project or before
+
+    def _add(
+        self,
+        project: Project,
+        name: str,
+        volumes: Sequence[VolumeSnapshot],
+        drawn: Optional[SegmentationSnapshot],
+        values: Mapping[str, int],
+    ) -> None:
+        files = self._session.files
+
+        def work(client: Client) -> Case:
+            case = _add_volumes(client, files, project, name, volumes)
+            if drawn is not None:
+                grid = volumes[0].grid
+                with files.handed_over(
+                    client,
+                    project,
+                    "labels.nrrd",
+                    lambda path: write_drawing(path, drawn, values, grid, None),
+                ) as path:
+                    client.save_annotation(project.key, case.id, path)
+            return case
+
+        self._run(
+            _("Adding '{name}'...").format(name=name),
+            work,
+            lambda case: _("'{name}' was added.").format(name=case.name),
+        )
+
+    def _import(self, project: Project, folder: Path, copy_files: bool) -> None:
+        request = {"kind": "import", "folder": str(folder), "copy_files": copy_files}
+
+        def begun(_job: Job) -> None:
+            self._end(_("Scans of {folder} are being added.").format(folder=folder))
+            self._session.jobs_changed.emit()
+
+        def ask() -> None:
+            self._begin(_("Looking for scans in {folder}...").format(folder=folder))
+            self._session.ask(lambda client: client.submit(project.key, request), begun, failed)
+
+        def failed(error: Exception) -> None:
+            known = self._session.settings.texts("engine.folders")
+            if getattr(error, "code", "") == _PATH_REFUSED and str(folder) not in known:
+                self._session.engine.allow(folder, ask)
+            else:
+                self._failed(error)
+
+        ask()
+
+    def _send_folder(self, project: Project, folder: Path) -> None:
+        """Send the files of a folder to an engine elsewhere, one after the other."""
+        files = self._session.files
+        found = sorted(path for path in folder.rglob("*") if suffix_of(path) and path.is_file())
+        if not found:
+            raise Problem(
+                _("There are no files of scans in {folder}.").format(folder=folder),
+                _("DICOM series for an engine on another computer are added from the scene."),
+            )
+
+        def work(client: Client) -> int:
+            for path in found:
+                _add_files(client, files, project, stem_of(path), [path], True)
+            return len(found)
+
+        self._run(
+            _("Sending {count} scans...").format(count=len(found)),
+            work,
+            lambda count: _("{count} scans were added.").format(count=count),
+        )
+
+    def _run(self, doing: str, work: Callable[[Client], Any], told: Callable[[Any], str]) -> None:
+        self._begin(doing)
+
+        def done(answer: Any) -> None:
+            self._end(told(answer))
+            self._session.cases_changed.emit()
+
+        self._session.ask(work, done, self._failed)
+
+    def _begin(self, doing: str) -> None:
+        self.busy = doing
+        self.changed.emit()
+
+    def _end(self, text: str) -> None:
+        self.busy = ""
+        self.changed.emit()
+        self._session.say(text)
+
+    def _failed(self, error: Exception) -> None:
+        self.busy = ""
+        self.changed.emit()
+        self._session.report(error)
+        self._session.cases_changed.emit()
+
+
+def _add_volumes(
+    client: Client, files: EngineFiles, project: Project, name: str, volumes: Sequence[VolumeSnapshot]
+) -> Case:
+    """Add a case; volumes that are in unmodified files go by their paths and are not encoded anew."""
+    paths = [each.file for each in volumes]
+    if all(paths):
+        return _add_files(client, files, project, name, [path for path in paths if path], False)
+    with ExitStack() as stack:
+        given = [
+            stack.enter_context(
+                files.handed_over(client, project, f"channel{index}.nrrd", partial(write_snapshot, each))
+            )
+            for index, each in enumerate(volumes)
+        ]
+        return client.add_case(project.key, name, given, copy_files=True)
+
+
+def _add_files(
+    client: Client,
+    files: EngineFiles,
+    project: Project,
+    name: str,
+    paths: Sequence[Path],
+    copy_files: bool,
+) -> Case:
+    if files.shares_disk:
+        try:
+            return client.add_case(project.key, name, paths, copy_files=copy_files)
+        except Exception as error:
+            if getattr(error, "code", "") != _PATH_REFUSED:
+                raise
+    # The engine may not look there, or is elsewhere: it gets a copy.
+    with ExitStack() as stack:
+        given = [stack.enter_context(files.uploaded(client, path)) for path in paths]
+        return client.add_case(project.key, name, given, copy_files=True)

@@ -1,0 +1,185 @@
+"""The table of cases: the home screen of a project, filled row by row as the rows are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Optional
+
+import qt
+from slicer.i18n import tr as _
+
+from MedSSLLib.case_pages import CasePages
+from MedSSLLib.signals import Signal
+
+if TYPE_CHECKING:
+    from medssl.client import CaseSummary
+
+_NAME, _STATE, _ROLE, _SCORE, _MODEL = range(5)
+_SORTED_BY = {_NAME: "name", _STATE: "state", _SCORE: "score"}
+_ICON = 44
+_MOST_ROWS = 7
+
+
+def state_words(state: str) -> str:
+    """A state for a person, with a sign that needs no color."""
+    return {
+        "new": "\N{WHITE CIRCLE} " + _("not annotated"),
+        "proposed": "\N{CIRCLE WITH LEFT HALF BLACK} " + _("to review"),
+        "annotated": "\N{BLACK CIRCLE} " + _("annotated"),
+        "rejected": "\N{MULTIPLICATION SIGN} " + _("rejected"),
+    }[state]
+
+
+def role_words(role: str) -> str:
+    """A role for a person."""
+    return {"training": _("training"), "validation": _("validation"), "excluded": _("excluded")}[role]
+
+
+class CaseTable:
+    """Shows `CasePages` in a QTableWidget.
+
+    Attributes:
+        chosen: the selected rows are others.
+        asked: (case) a row was double-clicked.
+    """
+
+    def __init__(self, table: Any, pages: CasePages) -> None:
+        self.chosen = Signal()
+        self.asked = Signal()
+        self._table, self._pages = table, pages
+        self._rows_of: dict[int, int] = {}
+        self._icons: dict[int, Any] = {}
+        self._kept: tuple[int, ...] = ()
+        self._prepare()
+        pages.reset.connect(self._reset)
+        pages.filled.connect(lambda *_: self._fill())
+        pages.pictured.connect(self._show_picture)
+        self._reset()
+
+    @property
+    def cases(self) -> tuple[CaseSummary, ...]:
+        """The selected cases, from top to bottom."""
+        rows = sorted({index.row() for index in self._table.selectionModel().selectedRows()})
+        found = (self._pages.row(row) for row in rows)
+        return tuple(case for case in found if case is not None)
+
+    def _prepare(self) -> None:
+        table = self._table
+        table.columnCount = 5
+        table.setHorizontalHeaderLabels([_("Scan"), _("State"), _("Use"), _("Uncertainty"), _("Model")])
+        table.horizontalHeaderItem(_SCORE).setToolTip(_("Of the model's proposal: 0 certain, 1 uncertain"))
+        header = table.horizontalHeader()
+        for column in range(5):
+            mode = qt.QHeaderView.Stretch if column == _NAME else qt.QHeaderView.ResizeToContents
+            header.setSectionResizeMode(column, mode)
+        header.sortIndicatorShown = True
+        header.setSortIndicator(_NAME, qt.Qt.AscendingOrder)
+        header.sectionClicked.connect(self._sort)
+        table.verticalHeader().visible = False
+        table.verticalHeader().defaultSectionSize = _ICON + 4
+        table.iconSize = qt.QSize(_ICON, _ICON)
+        table.verticalScrollBar().valueChanged.connect(lambda *_: self._fill())
+        table.itemSelectionChanged.connect(self._selected)
+        table.cellDoubleClicked.connect(self._ask)
+
+    def _reset(self) -> None:
+        table, total = self._table, self._pages.total
+        blocked = table.blockSignals(True)
+        table.clearContents()
+        table.rowCount = total
+        table.blockSignals(blocked)
+        self._rows_of = {}
+        shown = max(1, min(_MOST_ROWS, total))
+        frame = 2 * table.frameWidth + table.horizontalHeader().sizeHint.height()
+        table.setFixedHeight(shown * (_ICON + 4) + frame)
+        self._fill()
+        self._select(self._kept)
+
+    def _fill(self) -> None:
+        if not self._pages.total:
+            return
+        first = max(0, self._table.rowAt(0))
+        last = min(first + 2 * _MOST_ROWS, self._pages.total - 1)
+        for row in range(first, last + 1):
+            case = self._pages.row(row)
+            if case is not None and self._table.item(row, _NAME) is None:
+                self._fill_row(row, case)
+        self._pages.show(first, last)
+
+    def _fill_row(self, row: int, case: CaseSummary) -> None:
+        self._rows_of[case.id] = row
+        score = "" if case.score is None else f"{case.score:.2f}"
+        texts = (case.name, state_words(case.state), role_words(case.role), score, case.model_id or "")
+        for column, text in enumerate(texts):
+            item = qt.QTableWidgetItem(text)
+            item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
+            item.setToolTip(text)
+            if column == _SCORE:
+                item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+            if case.role == "excluded":
+                item.setForeground(self._table.palette.brush(qt.QPalette.Disabled, qt.QPalette.Text))
+            self._table.setItem(row, column, item)
+        self._set_icon(row, case.id)
+
+    def _set_icon(self, row: int, case: int) -> None:
+        icon = self._icons.get(case)
+        if icon is None and self._pages.picture(case) is not None:
+            icon = self._icons[case] = icon_of(self._pages.picture(case))
+        if icon is None:
+            icon = self._icons.setdefault(-1, _blank())  # so that names stand in one line
+        self._table.item(row, _NAME).setIcon(icon)
+
+    def _show_picture(self, case: int) -> None:
+        self._icons.pop(case, None)
+        row = self._rows_of.get(case)
+        known = None if row is None else self._pages.row(row)
+        if row is not None and known is not None and known.id == case:
+            self._set_icon(row, case)
+
+    def _sort(self, column: int) -> None:
+        key = _SORTED_BY.get(column)
+        before = self._pages.filter
+        header = self._table.horizontalHeader()
+        if key is None:
+            column = next(c for c, name in _SORTED_BY.items() if name == before.sort)
+            descending = before.descending
+        else:
+            # The most uncertain first is what one looks for.
+            descending = not before.descending if key == before.sort else key == "score"
+            self._pages.narrow(sort=key, descending=descending)
+        header.setSortIndicator(column, qt.Qt.DescendingOrder if descending else qt.Qt.AscendingOrder)
+
+    def _selected(self) -> None:
+        self._kept = tuple(case.id for case in self.cases)
+        self.chosen.emit()
+
+    def _select(self, ids: Sequence[int]) -> None:
+        table = self._table
+        blocked = table.blockSignals(True)
+        table.clearSelection()
+        selection = table.selectionModel()
+        for row in range(min(table.rowCount, 1000)):
+            case = self._pages.row(row)
+            if case is not None and case.id in ids:
+                flags = qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
+                selection.select(table.model().index(row, 0), flags)
+        table.blockSignals(blocked)
+        self.chosen.emit()
+
+    def _ask(self, row: int, _column: int) -> None:
+        case = self._pages.row(row)
+        if case is not None:
+            self.asked.emit(case)
+
+
+def icon_of(picture: Optional[bytes]) -> Any:
+    """Make an icon of a PNG."""
+    pixmap = qt.QPixmap()
+    pixmap.loadFromData(qt.QByteArray(picture))
+    return qt.QIcon(pixmap)
+
+
+def _blank() -> Any:
+    pixmap = qt.QPixmap(_ICON, _ICON)
+    pixmap.fill(qt.Qt.transparent)
+    return qt.QIcon(pixmap)

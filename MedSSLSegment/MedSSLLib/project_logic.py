@@ -1,0 +1,179 @@
+"""The open project: made, opened, remembered, and described anew when something in it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+from slicer.i18n import tr as _
+
+from MedSSLLib.problems import Problem
+from MedSSLLib.schema_logic import SegmentDraft, schema_of
+from MedSSLLib.signals import Signal
+
+if TYPE_CHECKING:
+    from medssl.client import Client, KnownProject, Project
+
+    from MedSSLLib.session import Session
+
+_LAST = "project.folder"
+_PATH_REFUSED = "path"  # the engine's code for a folder that it may not touch
+
+
+class ProjectLogic:
+    """What the section Project does with whole projects.
+
+    Attributes:
+        recent: projects that were opened before, the last one first.
+        changed: `recent`, `busy` or the open project is another.
+        busy: '' or what is done now.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.recent: tuple[KnownProject, ...] = ()
+        self.changed = Signal()
+        self.busy = ""
+        self._session = session
+        session.engine_changed.connect(self._engine_changed)
+        session.project_changed.connect(self.changed.emit)
+        session.cases_changed.connect(self.describe)
+        session.jobs_changed.connect(self.describe)
+
+    @property
+    def project(self) -> Optional[Project]:
+        """The open project."""
+        return self._session.project
+
+    @property
+    def default_folder(self) -> Path:
+        """Where new projects are proposed to be."""
+        return Path(self._session.settings.value("project.parent", str(Path.home() / "MedSSL")))
+
+    def enter(self) -> None:
+        """The person comes: open the project of last time, also when the engine must be started for it."""
+        if self._session.project is None and self._session.settings.value(_LAST, "") and not self.busy:
+            self._session.engine.when_ready(self._reopen)
+
+    def close(self) -> None:
+        """The module goes."""
+        self._session.engine_changed.disconnect(self._engine_changed)
+        self._session.project_changed.disconnect(self.changed.emit)
+        self._session.cases_changed.disconnect(self.describe)
+        self._session.jobs_changed.disconnect(self.describe)
+
+    def create(
+        self,
+        name: str,
+        folder: Path,
+        segments: Sequence[SegmentDraft],
+        mirror_axes: Sequence[str],
+        channel_names: Sequence[str],
+    ) -> None:
+        """Make a project and open it.
+
+        Raises:
+            Problem: a name or the segments cannot be used.
+        """
+        if not name.strip():
+            raise Problem(_("The project has no name."), _("Give it one, such as 'Kidneys'."))
+        schema = schema_of(segments, mirror_axes)
+        channels = [each.strip() for each in channel_names if each.strip()] or ["image"]
+        self._session.settings.remember("project.parent", str(folder.parent))
+        self._open(
+            folder,
+            lambda client: client.create_project(name.strip(), schema, channels, folder),
+            _("Making the project..."),
+        )
+
+    def open(self, folder: Path) -> None:
+        """Open the project in a folder; the engine is started if need be."""
+        self._open(folder, lambda client: client.open_project(folder), _("Opening the project..."))
+
+    def leave(self) -> None:
+        """Close the project; nothing is deleted."""
+        self._session.settings.forget(_LAST)
+        self._session.set_project(None)
+
+    def change_schema(self, segments: Sequence[SegmentDraft], done: Callable[[], Any]) -> None:
+        """Give the open project other segments.
+
+        Raises:
+            Problem: the segments cannot be used.
+        """
+        project = self._session.project
+        if project is None:
+            return
+        schema = schema_of(segments, project.mirror_axes)
+
+        def changed(answer: Project) -> None:
+            self._session.set_project(answer)
+            done()
+
+        self._session.ask(lambda client: client.set_schema(project.key, schema), changed)
+
+    def describe(self) -> None:
+        """Ask the engine for the numbers of cases anew."""
+        project = self._session.project
+        if project is None or self._session.client is None:
+            return
+
+        def described(answer: Project) -> None:
+            now = self._session.project
+            if now is not None and now.key == answer.key and now != answer:
+                self._session.set_project(answer)
+
+        self._session.ask(lambda client: client.project(project.key), described)
+
+    def _open(self, folder: Path, work: Callable[[Client], Project], doing: str) -> None:
+        def opened(project: Project) -> None:
+            self.busy = ""
+            self._session.settings.remember(_LAST, project.folder)
+            self._session.set_project(project)
+            self._list_recent()
+
+        def failed(error: Exception) -> None:
+            if getattr(error, "code", "") == _PATH_REFUSED and self._session.files.shares_disk:
+                allowed = self._session.settings.texts("engine.folders")
+                if str(folder) not in allowed:
+                    self._session.engine.allow(folder, ask)
+                    return
+            self.busy = ""
+            self.changed.emit()
+            self._session.report(error)
+
+        def ask() -> None:
+            self.busy = doing
+            self.changed.emit()
+            self._session.ask(work, opened, failed)
+
+        self._session.engine.when_ready(ask)
+
+    def _reopen(self) -> None:
+        folder = self._session.settings.value(_LAST, "")
+        if not folder or self._session.project is not None:
+            return
+
+        def opened(project: Project) -> None:
+            if self._session.project is None:
+                self._session.set_project(project)
+
+        def failed(error: Exception) -> None:
+            self._session.settings.forget(_LAST)
+            self._session.report(error)
+
+        self._session.ask(lambda client: client.open_project(folder), opened, failed)
+
+    def _engine_changed(self) -> None:
+        if self._session.client is None:
+            return
+        self._list_recent()
+        if self._session.project is None:
+            self._reopen()
+
+    def _list_recent(self) -> None:
+        def listed(answer: tuple[KnownProject, ...]) -> None:
+            self.recent = tuple(each for each in answer if not each.problem)
+            self.changed.emit()
+
+        self._session.ask(lambda client: client.projects(), listed)

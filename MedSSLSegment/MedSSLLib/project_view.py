@@ -1,0 +1,195 @@
+"""The section Project: which one is open, its segments, and its table of cases."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+from slicer.i18n import tr as _
+
+from MedSSLLib.adding_view import AddingView
+from MedSSLLib.case_actions import CaseActions
+from MedSSLLib.case_adding import CaseAdding
+from MedSSLLib.case_pages import CasePages
+from MedSSLLib.case_table import CaseTable, role_words, state_words
+from MedSSLLib.project_form import ProjectForm
+from MedSSLLib.project_logic import ProjectLogic
+from MedSSLLib.sections import load_ui
+from MedSSLLib.session import Session
+from MedSSLLib.versions_view import VersionsView
+
+_STATES = ("new", "proposed", "annotated", "rejected")
+_ROLES = ("training", "validation", "excluded")
+_NONE, _OPENING, _FORM = "", "opening", "form"
+
+
+class ProjectView:
+    """Puts the parts of the section together; each has a logic of its own."""
+
+    def __init__(self, session: Session, make_sample: Callable[[], Any]) -> None:
+        """Show the project of a session.
+
+        Args:
+            session: with the engine.
+            make_sample: makes and opens a project of made-up scans.
+        """
+        self._session = session
+        self.logic = ProjectLogic(session)
+        self.pages = CasePages(session)
+        self.actions = CaseActions(session)
+        self.adding = CaseAdding(session)
+        self.widget, self.ui = load_ui("Project")
+        self._mode = _NONE
+        self._versions: Optional[VersionsView] = None
+        ui = self.ui
+        self._form = ProjectForm(ui, self.logic, lambda: self._go(_NONE))
+        self._add = AddingView(ui, self.adding, session)
+        self.table = CaseTable(ui.casesTable, self.pages)
+        self._fill_combos()
+        ui.newButton.clicked.connect(lambda *_: self._begin_new())
+        ui.openButton.clicked.connect(lambda *_: self._go(_OPENING))
+        ui.openFolderButton.clicked.connect(lambda *_: self._open())
+        ui.cancelOpenButton.clicked.connect(lambda *_: self._go(_NONE))
+        ui.trySampleButton.clicked.connect(lambda *_: make_sample())
+        ui.segmentsButton.clicked.connect(lambda *_: self._begin_segments())
+        ui.recentCombo.textActivated.connect(lambda *_: self._open_recent())
+        ui.searchBox.textChanged.connect(lambda *_: self.pages.narrow(text=ui.searchBox.text.strip()))
+        ui.stateCombo.textActivated.connect(lambda *_: self._narrow())
+        ui.roleFilterCombo.textActivated.connect(lambda *_: self._narrow())
+        ui.workButton.clicked.connect(lambda *_: self.actions.work_on(self.table.cases[0]))
+        ui.roleCombo.textActivated.connect(lambda *_: self._set_role())
+        ui.versionsButton.clicked.connect(lambda *_: self._list_versions())
+        self.table.chosen.connect(self._allow)
+        self.table.asked.connect(self.actions.work_on)
+        self.logic.changed.connect(self._show)
+        self.pages.reset.connect(self._show_cases)
+        session.engine_changed.connect(self._show)
+        self._show()
+
+    def enter(self) -> None:
+        """The person comes to the module."""
+        self.logic.enter()
+
+    def exit(self) -> None:
+        """The person goes to another module."""
+
+    def close(self) -> None:
+        """The module goes."""
+        self._session.engine_changed.disconnect(self._show)
+        self.pages.close()
+        self.logic.close()
+        if self._versions is not None:
+            self._versions.close()
+
+    def _fill_combos(self) -> None:
+        ui = self.ui
+        ui.stateCombo.addItem(_("every state"))
+        for state in _STATES:
+            ui.stateCombo.addItem(state_words(state))
+        ui.roleFilterCombo.addItem(_("every use"))
+        for role in _ROLES:
+            ui.roleFilterCombo.addItem(role_words(role))
+            ui.roleCombo.addItem(role_words(role))
+
+    def _begin_new(self) -> None:
+        self._form.begin_new()
+        self._go(_FORM)
+
+    def _begin_segments(self) -> None:
+        self._form.begin_segments()
+        self._go(_FORM)
+
+    def _go(self, mode: str) -> None:
+        self._mode = mode
+        self._show()
+
+    def _open(self) -> None:
+        folder = self.ui.openFolderEdit.currentPath.strip()
+        if folder:
+            self._go(_NONE)
+            self.logic.open(Path(folder).expanduser())
+
+    def _open_recent(self) -> None:
+        index = self.ui.recentCombo.currentIndex - 1
+        if index < 0:
+            self.logic.leave()
+        elif index < len(self.logic.recent):
+            self.logic.open(Path(self.logic.recent[index].folder))
+
+    def _show(self) -> None:
+        ui, project = self.ui, self.logic.project
+        self._show_recent()
+        ui.emptyFrame.visible = project is None and self._mode == _NONE and not self.logic.busy
+        ui.openFrame.visible = self._mode == _OPENING
+        ui.formFrame.visible = self._mode == _FORM
+        ui.projectFrame.visible = project is not None and self._mode == _NONE
+        for button in (ui.newButton, ui.openButton, ui.trySampleButton):
+            button.enabled = not self.logic.busy
+        self._add.project_changed()
+        self._show_cases()
+        self._allow()
+
+    def _show_recent(self) -> None:
+        combo, project = self.ui.recentCombo, self.logic.project
+        blocked = combo.blockSignals(True)
+        combo.clear()
+        combo.addItem(self.logic.busy or _("no project"))
+        for index, each in enumerate(self.logic.recent, start=1):
+            combo.addItem(each.name)
+            combo.setItemData(index, each.folder, 3)  # Qt::ToolTipRole
+            if project is not None and each.key == project.key:
+                combo.currentIndex = index
+        combo.blockSignals(blocked)
+
+    def _show_cases(self) -> None:
+        ui, project, found = self.ui, self.logic.project, self.pages.filter
+        if project is None:
+            return
+        ui.summaryLabel.text = _(
+            "<b>{name}</b>: {cases} scans, {annotated} annotated, {proposed} to review"
+        ).format(
+            name=project.name, cases=project.cases, annotated=project.annotated, proposed=project.proposed
+        )
+        narrowed = bool(found.text or found.state or found.role)
+        empty = not self.pages.total
+        ui.casesTable.visible = not empty
+        ui.noCasesLabel.visible = empty
+        ui.noCasesLabel.text = (
+            _("No scan fits. Clear the search, or choose 'every state' and 'every use'.")
+            if narrowed
+            else _("There are no scans yet. Press 'Add scans' to take some from the scene or from disk.")
+        )
+        if empty and not narrowed and not project.cases and not ui.addButton.checked:
+            ui.addButton.checked = True
+
+    def _narrow(self) -> None:
+        state, role = self.ui.stateCombo.currentIndex, self.ui.roleFilterCombo.currentIndex
+        self.pages.narrow(
+            state=_STATES[state - 1] if state > 0 else "", role=_ROLES[role - 1] if role > 0 else ""
+        )
+
+    def _allow(self) -> None:
+        ui, cases = self.ui, self.table.cases
+        ui.workButton.enabled = len(cases) == 1
+        ui.versionsButton.enabled = len(cases) == 1 and cases[0].annotation_version is not None
+        ui.roleCombo.enabled = bool(cases)
+        if cases:
+            ui.roleCombo.currentIndex = _ROLES.index(cases[0].role)
+
+    def _set_role(self) -> None:
+        self.actions.set_role(self.table.cases, _ROLES[self.ui.roleCombo.currentIndex])
+
+    def _list_versions(self) -> None:
+        case = self.table.cases[0]
+
+        def show(versions: Any) -> None:
+            if self._versions is not None:
+                self._versions.close()
+            self._versions = VersionsView(
+                case.name, versions, lambda version: self.actions.restore(case, version)
+            )
+            self._versions.show()
+
+        self.actions.versions(case, show)

@@ -1,0 +1,109 @@
+"""From what a person drew in the scene to the project's label values, asking where the two do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from MedSSLLib import asking
+from MedSSLLib.grids import Grid
+from MedSSLLib.problems import Problem
+from MedSSLLib.schema_logic import drafts_of, schema_of, with_scene_segments
+from MedSSLLib.segmentations import UNANNOTATED, SegmentationSnapshot, SegmentState, labels_of, match_segments
+from MedSSLLib.voxel_files import write_nrrd
+
+if TYPE_CHECKING:
+    from medssl.client import Client, Project
+
+    from MedSSLLib.session import Session
+
+
+def find_values(
+    session: Session, snapshot: SegmentationSnapshot, then: Callable[[Mapping[str, int]], Any]
+) -> None:
+    """Find the label value of each segment; segments that the project lacks are added to it or left out.
+
+    Args:
+        session: with an open project.
+        snapshot: what was drawn.
+        then: gets the values by segment ids; not called when the person does not want to go on.
+    """
+    project = session.project
+    if project is None:
+        return
+    values, unknown = match_segments(snapshot.segments, project.segments)
+    drawn = tuple(each for each in unknown if each.layer >= 0)
+    if not drawn:
+        then(values)
+        return
+    names = ", ".join(f"'{each.name}'" for each in drawn)
+    answer = asking.choose(
+        _("Segments the project does not know"),
+        _("The project '{project}' has no segment {names}.").format(project=project.name, names=names),
+        (_("Add to the project"), _("Save without"), _("Cancel")),
+        while_testing=0,
+    )
+    if answer == 0:
+        _add(session, drawn, lambda: find_values(session, snapshot, then))
+    elif answer == 1:
+        then(values)
+
+
+def write_drawing(
+    path: Path,
+    snapshot: SegmentationSnapshot,
+    values: Mapping[str, int],
+    grid: Grid,
+    unannotated: Optional[np.ndarray],
+) -> None:
+    """Write what was drawn as a label map; for a thread beside the main one.
+
+    Args:
+        path: of the new file, .nrrd.
+        snapshot: what was drawn.
+        values: label values by segment ids.
+        grid: where the voxels of the case lie.
+        unannotated: (k, j, i), where nobody looked; what is drawn there counts all the same.
+
+    Raises:
+        Problem: it cannot be written.
+    """
+    labels = labels_of(snapshot, values)
+    if unannotated is not None:
+        labels[unannotated & (labels == 0)] = UNANNOTATED
+    write_nrrd(path, labels, grid)
+
+
+def is_empty(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> bool:
+    """Whether nothing is drawn of the segments that have a value."""
+    return not any(
+        each.id in values
+        and each.layer >= 0
+        and bool((snapshot.layers[each.layer].array == each.label).any())
+        for each in snapshot.segments
+    )
+
+
+def _add(session: Session, segments: tuple[SegmentState, ...], then: Callable[[], Any]) -> None:
+    project = session.project
+    if project is None:
+        return
+    try:
+        wanted = with_scene_segments(drafts_of(project.segments), segments)
+        schema = schema_of(wanted, project.mirror_axes)
+    except Problem as problem:
+        session.report(problem)
+        return
+
+    def added(answer: Project) -> None:
+        session.set_project(answer)
+        then()
+
+    def ask(client: Client) -> Project:
+        return client.set_schema(project.key, schema)
+
+    session.ask(ask, added)
