@@ -140,7 +140,7 @@ class CaseAdding:
 
         def begun(_job: Job) -> None:
             self._end(_("Scans of {folder} are being added.").format(folder=folder))
-            self._session.jobs_changed.emit()
+            self._session.jobs.refresh()
 
         def ask() -> None:
             self._begin(_("Looking for scans in {folder}...").format(folder=folder))

@@ -72,11 +72,11 @@ class CaseTable:
         for column in range(5):
             mode = qt.QHeaderView.Stretch if column == _NAME else qt.QHeaderView.ResizeToContents
             header.setSectionResizeMode(column, mode)
-        header.sortIndicatorShown = True
+        header.setSortIndicatorShown(True)
         header.setSortIndicator(_NAME, qt.Qt.AscendingOrder)
         header.sectionClicked.connect(self._sort)
         table.verticalHeader().visible = False
-        table.verticalHeader().defaultSectionSize = _ICON + 4
+        table.verticalHeader().setDefaultSectionSize(_ICON + 4)
         table.iconSize = qt.QSize(_ICON, _ICON)
         table.verticalScrollBar().valueChanged.connect(lambda *_: self._fill())
         table.itemSelectionChanged.connect(self._selected)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LOOK_MS = 5000  # between looks for jobs that others began
 _LISTED = 30  # jobs that are listed
-_CHANGES_CASES = ("import", "propose")  # kinds after which cases are not what they were
+_CHANGES_CASES = ("import", "sample", "propose")  # kinds after which cases are not what they were
 _CHANGES_MODELS = ("train", "pretrain", "import_model")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -15,9 +16,12 @@ from MedSSLLib.signals import Signal
 if TYPE_CHECKING:
     from medssl.client import Client, KnownProject, Project
 
+    from MedSSLLib.jobs_track import Track
     from MedSSLLib.session import Session
 
 _LAST = "project.folder"
+_ADDS_CASES = ("import", "sample")  # kinds of jobs
+_SHOWN_AGAIN_S = 2.0
 _PATH_REFUSED = "path"  # the engine's code for a folder that it may not touch
 
 
@@ -35,10 +39,11 @@ class ProjectLogic:
         self.changed = Signal()
         self.busy = ""
         self._session = session
+        self._shown = 0.0
         session.engine_changed.connect(self._engine_changed)
         session.project_changed.connect(self.changed.emit)
         session.cases_changed.connect(self.describe)
-        session.jobs_changed.connect(self.describe)
+        session.jobs.told.connect(self._heard)
 
     @property
     def project(self) -> Optional[Project]:
@@ -60,7 +65,7 @@ class ProjectLogic:
         self._session.engine_changed.disconnect(self._engine_changed)
         self._session.project_changed.disconnect(self.changed.emit)
         self._session.cases_changed.disconnect(self.describe)
-        self._session.jobs_changed.disconnect(self.describe)
+        self._session.jobs.told.disconnect(self._heard)
 
     def create(
         self,
@@ -124,6 +129,12 @@ class ProjectLogic:
                 self._session.set_project(answer)
 
         self._session.ask(lambda client: client.project(project.key), described)
+
+    def _heard(self, track: Track) -> None:
+        """Show the scans that a job adds while it adds them, now and then."""
+        if track.job.kind in _ADDS_CASES and time.monotonic() - self._shown > _SHOWN_AGAIN_S:
+            self._shown = time.monotonic()
+            self._session.cases_changed.emit()
 
     def _open(self, folder: Path, work: Callable[[Client], Project], doing: str) -> None:
         def opened(project: Project) -> None:

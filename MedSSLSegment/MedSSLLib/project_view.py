@@ -147,11 +147,10 @@ class ProjectView:
         ui, project, found = self.ui, self.logic.project, self.pages.filter
         if project is None:
             return
-        ui.summaryLabel.text = _(
-            "<b>{name}</b>: {cases} scans, {annotated} annotated, {proposed} to review"
-        ).format(
-            name=project.name, cases=project.cases, annotated=project.annotated, proposed=project.proposed
+        numbers = _("{cases} scans, {annotated} annotated, {proposed} to review").format(
+            cases=project.cases, annotated=project.annotated, proposed=project.proposed
         )
+        ui.summaryLabel.text = f"<b>{html.escape(project.name)}</b>: {numbers}"
         narrowed = bool(found.text or found.state or found.role)
         empty = not self.pages.total
         ui.casesTable.visible = not empty

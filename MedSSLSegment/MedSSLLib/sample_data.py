@@ -34,6 +34,6 @@ def make_project(session: Session) -> None:
     def made(project: Any) -> None:
         session.settings.remember("project.folder", project.folder)
         session.set_project(project)
-        session.jobs_changed.emit()
+        session.jobs.refresh()
 
     session.engine.when_ready(lambda: session.ask(work, made))

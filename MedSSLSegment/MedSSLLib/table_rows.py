@@ -100,8 +100,8 @@ def choose(table: Any, keys: Sequence[str]) -> None:
 def fit_height(table: Any, most_rows: int) -> None:
     """Give a table the height of its rows, at least one and at most so many."""
     shown = max(1, min(most_rows, table.rowCount))
-    frame = table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth
-    table.setFixedHeight(shown * _line_height(table) + frame)
+    rows = shown * (table.rowHeight(0) if table.rowCount else _line_height(table))
+    table.setFixedHeight(rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth)
 
 
 def _line_height(table: Any) -> int:

@@ -40,6 +40,10 @@ class OpenPanel:
         assert found, f"The panel has no widget '{name}'."
         return found[0]
 
+    def shows(self, name: str) -> bool:
+        """Whether a widget can be seen in the panel, as far as the panel itself can be."""
+        return self.find(name).isVisibleTo(self.widget.parent)
+
     def click(self, name: str) -> None:
         """Click a button, which must be there and enabled."""
         button = self.find(name)

@@ -4,27 +4,183 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+import slicer
+from medssl.client import Client, Segment
+from MedSSLLib.grids import Grid
+from MedSSLLib.segmentations import add_segmentation, read_labels
+from MedSSLLib.volumes import add_volume
+from MedSSLLib.voxel_files import read_volume, write_nrrd
 from panels import OpenPanel
 
+GRID = Grid((10, 9, 8), np.diag([-1.0, -1.0, 2.5, 1.0]))
 
-def _fill_form(panel: OpenPanel, name: str, folder: Path) -> None:
+
+def _open_form(panel: OpenPanel, name: str, folder: Path) -> None:
+    panel.ready()
     panel.click("newButton")
     panel.find("projectNameEdit").text = name
     panel.find("projectFolderEdit").currentPath = str(folder)
 
 
-def _new_project(panel: OpenPanel, name: str, folder: Path, template: str = "Liver and lesions") -> None:
-    panel.ready()
-    _fill_form(panel, name, folder)
+def _new_project(panel: OpenPanel, folder: Path, template: str = "Liver with lesions") -> None:
+    _open_form(panel, folder.name, folder)
     panel.find("templateCombo").currentText = template
     panel.click("createButton")
     panel.wait_until(lambda: panel.session.project is not None)
 
 
+def _write_scan(path: Path, seed: int = 0) -> Path:
+    voxels = np.random.default_rng(seed).integers(0, 300, GRID.shape).astype(np.int16)
+    write_nrrd(path, voxels, GRID)
+    return path
+
+
+def _add_scans(client: Client, project: str, folder: Path, count: int) -> None:
+    for number in range(count):
+        client.add_case(project, f"scan {number:04d}", [_write_scan(folder / f"{number}.nrrd", number)])
+
+
+def _names(panel: OpenPanel) -> list[str]:
+    table = panel.find("casesTable")
+    items = [table.item(row, 0) for row in range(table.rowCount)]
+    return ["" if item is None else item.text() for item in items]
+
+
+def _select(panel: OpenPanel, row: int) -> None:
+    panel.find("casesTable").selectRow(row)
+
+
 def test_a_project_is_made_from_a_template_with_its_codes(panel: OpenPanel, tmp_path: Path) -> None:
-    _new_project(panel, "Lebern für die Übung", tmp_path / "Lebern für die Übung", "Liver and lesion")
+    _new_project(panel, tmp_path / "Lebern für die Übung")
     project = panel.session.project
     assert project.name == "Lebern für die Übung"
     assert project.segments[0].terminology["type"]["meaning"] == "Liver"
-    assert panel.find("projectFrame").visible
-    assert "no scans yet" in panel.find("noCasesLabel").text
+    assert panel.shows("projectFrame")
+    assert not panel.shows("emptyFrame")
+    panel.wait_until(lambda: "no scans yet" in panel.find("noCasesLabel").text)
+
+
+def test_a_form_that_cannot_be_used_says_why_and_keeps_what_was_typed(
+    panel: OpenPanel, tmp_path: Path
+) -> None:
+    _open_form(panel, "", tmp_path / "x")
+    panel.click("createButton")
+    assert "no name" in panel.find("formProblemLabel").text
+    panel.find("projectNameEdit").text = "Twice"
+    panel.click("addSegmentButton")
+    table = panel.find("schemaTable")
+    for row in range(2):
+        table.item(row, 1).setText("Nodule")
+    panel.click("createButton")
+    assert "Two segments are called 'Nodule'" in panel.find("formProblemLabel").text
+    assert panel.session.project is None
+
+
+def test_segments_are_renamed_and_added_and_never_renumbered(panel: OpenPanel, tmp_path: Path) -> None:
+    _new_project(panel, tmp_path / "project")
+    panel.click("segmentsButton")
+    table = panel.find("schemaTable")
+    assert not panel.find("removeSegmentButton").enabled
+    table.item(0, 1).setText("Whole liver")
+    panel.click("addSegmentButton")
+    table.item(table.rowCount - 1, 1).setText("Gallbladder")
+    panel.click("createButton")
+    panel.wait_until(lambda: panel.shows("projectFrame"))
+    segments = panel.session.project.segments
+    assert segments[0].name == "Whole liver"
+    assert segments[0].terminology["type"]["meaning"] == "Liver"
+    assert segments[-1].name == "Gallbladder"
+    assert [s.value for s in segments] == list(range(1, len(segments) + 1))
+
+
+def test_a_scan_of_the_scene_becomes_a_case_with_what_is_drawn_on_it(
+    panel: OpenPanel, tmp_path: Path
+) -> None:
+    _new_project(panel, tmp_path / "project")
+    volume = add_volume(read_volume(_write_scan(tmp_path / "scan.nrrd")), "Müller, 3")
+    values = np.zeros(GRID.shape, np.uint8)
+    values[2:4, 3:6, 4:7] = 1
+    write_nrrd(tmp_path / "drawn.nrrd", values, GRID)
+    liver = (Segment("Liver", 1, (1, 2, 3)),)
+    drawn = add_segmentation(read_labels(tmp_path / "drawn.nrrd"), liver, "Drawn", volume)
+    panel.find("channelCombo0").setCurrentNode(volume)
+    panel.find("segmentationCombo").setCurrentNode(drawn)
+    panel.click("addSceneButton")
+    panel.wait_until(lambda: _names(panel) == ["Müller, 3"])
+    panel.wait_until(lambda: panel.session.project.annotated == 1)
+    client, project = panel.session.client, panel.session.project
+    case = client.case(project.key, "Müller, 3")
+    back = read_volume(Path(case.annotation.path))
+    assert np.array_equal(slicer.util.arrayFromVolume(add_volume(back, "back")), values)
+    assert back.grid.is_same_as(GRID)
+    assert not list((Path(project.folder) / "cache").glob("from-slicer/*"))
+
+
+def test_a_sheared_volume_is_refused_in_one_sentence(panel: OpenPanel, tmp_path: Path) -> None:
+    _new_project(panel, tmp_path / "project")
+    volume = add_volume(read_volume(_write_scan(tmp_path / "scan.nrrd")), "Tilted")
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = slicer.util.vtkMatrixFromArray(
+        np.array([[1, 0.4, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    )
+    transform.SetMatrixTransformToParent(matrix)
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    panel.find("channelCombo0").setCurrentNode(volume)
+    panel.click("addSceneButton")
+    assert "not at right angles" in panel.message
+    assert panel.session.project.cases == 0
+
+
+def test_a_folder_of_scans_is_added_from_disk(panel: OpenPanel, tmp_path: Path) -> None:
+    _new_project(panel, tmp_path / "project")
+    for number in range(3):
+        _write_scan(tmp_path / "scans" / f"{number}.nrrd", number)
+    panel.find("diskEdit").currentPath = str(tmp_path / "scans")
+    panel.click("addDiskButton")
+    panel.wait_until(lambda: _names(panel) == ["0", "1", "2"], 60)
+
+
+def test_a_thousand_cases_come_page_by_page_sorted_by_the_engine(panel: OpenPanel, tmp_path: Path) -> None:
+    pytest.importorskip("medssl.project")
+    from medssl.labels import LabelSchema
+    from medssl.project import Project
+
+    scan = _write_scan(tmp_path / "scan.nrrd")
+    with Project.create(tmp_path / "project", LabelSchema.of_names({1: "Liver"})) as project:
+        for number in range(120):
+            project.add_case(f"scan {number:04d}", [scan])
+    panel.ready()
+    panel.click("openButton")
+    panel.find("openFolderEdit").currentPath = str(tmp_path / "project")
+    panel.click("openFolderButton")
+    panel.wait_until(lambda: panel.find("casesTable").rowCount == 120)
+    table = panel.find("casesTable")
+    assert table.item(0, 0).text() == "scan 0000"
+    table.scrollToBottom()
+    panel.wait_until(lambda: table.item(119, 0) is not None)
+    assert table.item(119, 0).text() == "scan 0119"
+    panel.find("searchBox").text = "005"
+    panel.wait_until(lambda: table.rowCount == 11)
+    assert _names(panel)[0] == "scan 0005"
+
+
+def test_a_case_is_excluded_used_for_validation_and_used_again(panel: OpenPanel, tmp_path: Path) -> None:
+    _new_project(panel, tmp_path / "project")
+    _add_scans(panel.session.client, panel.session.project.key, tmp_path, 1)
+    panel.session.cases_changed.emit()
+    panel.wait_until(lambda: _names(panel) == ["scan 0000"])
+    table, roles = panel.find("casesTable"), panel.find("roleCombo")
+    for role in ("excluded", "validation", "training"):
+        _select(panel, 0)
+        roles.currentText = role
+        roles.textActivated.emit(role)
+        panel.wait_until(lambda role=role: table.item(0, 2) is not None and table.item(0, 2).text() == role)
+
+
+def test_the_project_of_last_time_is_open_again(panel: OpenPanel, tmp_path: Path) -> None:
+    _new_project(panel, tmp_path / "project")
+    again = OpenPanel(panel._runtime, "MedSSLSegment", panel.wait_until)
+    again.wait_until(lambda: again.session.project is not None)
+    assert again.session.project.folder == str(tmp_path / "project")
