@@ -17,14 +17,13 @@ class OpenPanel:
     """A module that was opened as a person does, found by its widgets' names."""
 
     def __init__(self, runtime: slicer_runtime.Runtime, name: str, wait_until: Callable[..., None]) -> None:
-        from MedSSLLib.session import Session
-
         self._runtime, self._name, self.wait_until = runtime, name, wait_until
-        Session.end()
-        runtime.load_module(ROOT / name / f"{name}.py")
-        slicer.util.selectModule(name)
-        self.widget = getattr(slicer.modules, f"{name}Widget")
-        self.session = Session.current()
+        self._open()
+
+    def reopen(self) -> None:
+        """End Slicer and start it again, as far as the module sees that."""
+        self.close()
+        self._open()
 
     def close(self) -> None:
         """Leave the module and take it out of Slicer, as at its end."""
@@ -33,6 +32,15 @@ class OpenPanel:
         slicer.util.selectModule("")
         self._runtime.modules.unload(self._name)
         Session.end()
+
+    def _open(self) -> None:
+        from MedSSLLib.session import Session
+
+        Session.end()
+        self._runtime.load_module(ROOT / self._name / f"{self._name}.py")
+        slicer.util.selectModule(self._name)
+        self.widget = getattr(slicer.modules, f"{self._name}Widget")
+        self.session = Session.current()
 
     def find(self, name: str) -> Any:
         """A widget by its name, wherever it is in the panel."""
