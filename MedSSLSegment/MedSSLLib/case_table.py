@@ -173,10 +173,21 @@ class CaseTable:
 
 
 def icon_of(picture: Optional[bytes]) -> Any:
-    """Make an icon of a PNG."""
+    """Make a square icon of a PNG, so that all names begin in one line."""
     pixmap = qt.QPixmap()
     pixmap.loadFromData(qt.QByteArray(picture))
-    return qt.QIcon(pixmap)
+    if pixmap.isNull():
+        return _blank()
+    fitted = pixmap.scaled(
+        2 * _ICON, 2 * _ICON, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation
+    )  # sharp on displays with many pixels too
+    square = qt.QPixmap(2 * _ICON, 2 * _ICON)
+    square.fill(qt.Qt.black)
+    painter = qt.QPainter(square)
+    left, top = (2 * _ICON - fitted.width()) // 2, (2 * _ICON - fitted.height()) // 2
+    painter.drawPixmap(left, top, fitted)
+    painter.end()
+    return qt.QIcon(square)
 
 
 def _blank() -> Any:

@@ -41,7 +41,7 @@ class ProjectLogic:
         self._session = session
         self._shown = 0.0
         session.engine_changed.connect(self._engine_changed)
-        session.project_changed.connect(self.changed.emit)
+        session.project_changed.connect(self._project_changed)
         session.cases_changed.connect(self.describe)
         session.jobs.told.connect(self._heard)
 
@@ -63,7 +63,7 @@ class ProjectLogic:
     def close(self) -> None:
         """The module goes."""
         self._session.engine_changed.disconnect(self._engine_changed)
-        self._session.project_changed.disconnect(self.changed.emit)
+        self._session.project_changed.disconnect(self._project_changed)
         self._session.cases_changed.disconnect(self.describe)
         self._session.jobs.told.disconnect(self._heard)
 
@@ -141,7 +141,6 @@ class ProjectLogic:
             self.busy = ""
             self._session.settings.remember(_LAST, project.folder)
             self._session.set_project(project)
-            self._list_recent()
 
         def failed(error: Exception) -> None:
             if getattr(error, "code", "") == _PATH_REFUSED and self._session.files.shares_disk:
@@ -174,6 +173,12 @@ class ProjectLogic:
             self._session.report(error)
 
         self._session.ask(lambda client: client.open_project(folder), opened, failed)
+
+    def _project_changed(self) -> None:
+        project = self._session.project
+        if project is not None and project.key not in [each.key for each in self.recent]:
+            self._list_recent()
+        self.changed.emit()
 
     def _engine_changed(self) -> None:
         if self._session.client is None:

@@ -43,8 +43,10 @@ def terminology_of(entry: str) -> Optional[dict[str, dict[str, str]]]:
 
 
 def label_of(terminology: Optional[Mapping[str, Any]]) -> str:
-    """Say a code in a few words, such as 'Kidney (SCT 64033007)'; '' when there is none."""
+    """Say a code in a few words, such as 'Kidney, Left (SCT 64033007)'; '' when there is none."""
     if not terminology:
         return ""
     kind = terminology["type"]
-    return f"{kind['meaning']} ({kind['scheme']} {kind['value']})"
+    parts = [terminology.get(part) for part in ("type", "type_modifier", "region", "region_modifier")]
+    words = ", ".join(str(part["meaning"]) for part in parts if part)
+    return f"{words} ({kind['scheme']} {kind['value']})"
