@@ -96,6 +96,10 @@ class FolderLogic:
         row = None if track is None else track.rows.get(name)
         if track is None or row is None or project is None or not row.output or self._loading:
             return
+        if not row.source:
+            told = _("{name} is a DICOM series; load it and its segmentation with the module DICOM.")
+            self._session.say(told.format(name=name))
+            return
         request = track.job.request or {}
         output = f"{request.get('output', '')}/{row.output}"
         source, segments = row.source, project.segments

@@ -67,7 +67,7 @@ class Row(_Event):
     volumes_ml: dict[str, Number] = Field(default={}, description="By segment; empty when it failed.")
     uncertainty: Number | None = Field(default=None, description="0 for certain, 1 for uncertain.")
     worst_slice: int | None = Field(default=None, description="Index along z, to look at first.")
-    source: str = Field(default="", description="The file or folder of the scan.")
+    source: str = Field(default="", description="The file or folder of the scan, if it may be told.")
     output: str = Field(default="", description="The segmentation, below the job's output folder.")
     note: str = Field(default="", description="The reason when it failed, or what a person should know.")
 

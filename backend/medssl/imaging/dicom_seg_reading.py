@@ -85,23 +85,20 @@ class _Places:
         shared = header.SharedFunctionalGroupsSequence[0]
         groups = [(group, shared) for group in header.PerFrameFunctionalGroupsSequence][:count]
 
-        def found(sequence: str, name: str, at: Sequence[pydicom.Dataset]) -> Any:
-            return next((g[sequence][0].get(name) for g in at if sequence in g and g[sequence][0]), None)
-
         positions = np.array(
-            [found("PlanePositionSequence", "ImagePositionPatient", at) for at in groups], np.float64
+            [_found("PlanePositionSequence", "ImagePositionPatient", at) for at in groups], np.float64
         )
         turned = np.array(
-            [found("PlaneOrientationSequence", "ImageOrientationPatient", at) for at in groups], np.float64
+            [_found("PlaneOrientationSequence", "ImageOrientationPatient", at) for at in groups], np.float64
         )
         if np.ptp(turned, axis=0).max() > 1e-3:
             raise ImageError(f"{path} has frames in different directions.", "Save it in one direction.")
-        rows_apart, columns_apart = map(float, found("PixelMeasuresSequence", "PixelSpacing", groups[0]))
+        rows_apart, columns_apart = map(float, _found("PixelMeasuresSequence", "PixelSpacing", groups[0]))
         row, column = turned[0, :3], turned[0, 3:]
         normal = np.cross(row, column)
         heights = np.unique(np.round(positions @ normal, 3))
-        thickness = found("PixelMeasuresSequence", "SliceThickness", groups[0])
-        between = found("PixelMeasuresSequence", "SpacingBetweenSlices", groups[0])
+        thickness = _found("PixelMeasuresSequence", "SliceThickness", groups[0])
+        between = _found("PixelMeasuresSequence", "SpacingBetweenSlices", groups[0])
         step = _step(heights, float(between or thickness or 1.0), path)
         spacing = np.array([columns_apart, rows_apart, step])
         axes = np.stack([row, column, normal], axis=1)
@@ -118,6 +115,11 @@ class _Places:
         )
         check_grid(grid, path)
         return cls(grid, voxels)
+
+
+def _found(sequence: str, name: str, groups: Sequence[pydicom.Dataset]) -> Any:
+    """An element of the first of some functional groups that has its sequence: a frame's own, the shared."""
+    return next((g[sequence][0].get(name) for g in groups if sequence in g and g[sequence].value), None)
 
 
 def _step(heights: NDArray[np.float64], named: float, path: Path) -> float:
@@ -153,8 +155,8 @@ def _put_together(
         if kind == "LABELMAP":
             merged[at] = table[frame]
             continue
-        group = header.PerFrameFunctionalGroupsSequence[index]
-        value = table[group.SegmentIdentificationSequence[0].ReferencedSegmentNumber]
+        groups = (header.PerFrameFunctionalGroupsSequence[index], header.SharedFunctionalGroupsSequence[0])
+        value = table[_found("SegmentIdentificationSequence", "ReferencedSegmentNumber", groups)]
         share = frame / highest
         inside = share >= _HALF
         if best is not None:

@@ -125,9 +125,10 @@ def read_channel_rules(path: Path) -> ChannelRules:
         raise UsageError(f"The channel rules {path} cannot be read.", "Check the path.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"])
+        where = "".join(f"{part}: " for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
         raise UsageError(
-            f"The channel rules {path} are wrong: {where}: {first['msg'].removeprefix('Value error, ')}",
+            f"The channel rules {path} are wrong: {where}{message}.",
             'They look like {"T1": [{"description": "t1", "contrast": false}]}.',
         ) from error
 

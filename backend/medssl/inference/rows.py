@@ -45,7 +45,8 @@ class FolderRow:
             volumes_ml={} if measured is None else measured.volumes_ml,
             uncertainty=None if measured is None else measured.score,
             worst_slice=None if measured is None else measured.worst_slice,
-            source=str(self.source),
+            # What is shown in place of a path leads nowhere, and the path itself may tell of the patient.
+            source=self.shown if self.shown == str(self.source) else "",
             output=_where(self, output),
             note=self.note,
         )

@@ -1,0 +1,200 @@
+"""What scanners and archives really send: compressed, enhanced, scaled by the slice, broken in every way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_making import change, complaints, write_enhanced, write_series
+from medssl.errors import ImageError, MissingPackageError
+from medssl.imaging.dicom import list_series, read_series
+from medssl.imaging.dicom_geometry import NotAScanError
+from medssl.imaging.dicom_seg_writing import Algorithm, make_segmentation, write_dicom
+from medssl.imaging.labels import fit_to_grid, read_labels
+from medssl.imaging.reading import read_volume
+from medssl.labels import LabelSchema
+from pydicom.uid import JPEGLSLossless, RLELossless
+
+ARRAY = np.random.default_rng(0).integers(-100, 1000, (5, 12, 8)).astype(np.int16)
+
+
+def compress(file: Path, syntax: str) -> None:
+    data = pydicom.dcmread(file)
+    data.compress(syntax, generate_instance_uid=False)
+    data.save_as(file)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_compressed_slices_are_unpacked(tmp_path: Path, syntax: str) -> None:
+    for file in write_series(tmp_path, ARRAY):
+        compress(file, syntax)
+    assert np.array_equal(read_volume(tmp_path).array, ARRAY)
+
+
+def test_compressed_slices_that_end_early_are_damaged(tmp_path: Path) -> None:
+    files = write_series(tmp_path, ARRAY)
+    for file in files:
+        compress(file, JPEGLSLossless)
+    content = files[2].read_bytes()
+    files[2].write_bytes(content[:-60])
+    with pytest.raises(ImageError, match="damaged, or packed"):
+        read_volume(tmp_path)
+
+
+def test_each_slice_may_have_its_own_slope(tmp_path: Path) -> None:
+    files = write_series(tmp_path, ARRAY)
+    slopes = [1, 0.25, 3, 1.5, 2]
+    for file, slope in zip(files, slopes, strict=True):
+        change(file, RescaleSlope=slope, RescaleIntercept=slope - 10)
+    expected = ARRAY * np.array(slopes)[:, None, None] + np.array(slopes)[:, None, None] - 10
+    assert np.allclose(read_volume(tmp_path).array, expected)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_frames_of_an_enhanced_file_are_a_volume(tmp_path: Path, compressed: bool) -> None:
+    file = write_enhanced(tmp_path / "IM1", ARRAY, order=[3, 0, 4, 2, 1], slopes=[1, 2, 0.5, 1, 1])
+    if compressed:
+        compress(file, JPEGLSLossless)
+    volume = read_volume(tmp_path)
+    assert np.allclose(volume.array, ARRAY * np.array([1, 2, 0.5, 1, 1])[:, None, None])
+    assert volume.grid.spacing_mm == (0.5, 0.75, 2.5)
+    assert volume.grid.origin_mm == (-10, 20, 0)
+
+
+def test_whole_slopes_keep_an_enhanced_file_in_whole_numbers(tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "IM1", ARRAY, slopes=[2] * 5)
+    volume = read_volume(tmp_path)
+    assert (volume.array.dtype.kind, volume.array.max()) == ("i", 2 * ARRAY.max())
+
+
+def test_the_segmentation_of_an_enhanced_file_lies_on_its_frames(tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "scan" / "IM1", ARRAY, order=[3, 0, 4, 2, 1])
+    (series,) = list_series(tmp_path / "scan")
+    assert series.grid is not None
+    values = np.zeros(ARRAY.shape, np.uint8)
+    values[3, 2:6, 1:4] = 1
+    schema = LabelSchema.of_names({1: "Lesion"})
+    made = make_segmentation(values, series, schema, Algorithm("Model", "1"))
+    write_dicom(tmp_path / "a.seg.dcm", made)
+    (group,) = made.PerFrameFunctionalGroupsSequence
+    assert group.PlanePositionSequence[0].ImagePositionPatient == [-10, 20, 7.5]
+    source = group.DerivationImageSequence[0].SourceImageSequence[0]
+    assert source.ReferencedFrameNumber == 1
+    assert complaints(tmp_path / "a.seg.dcm") == []
+    labels = read_labels(tmp_path / "a.seg.dcm")
+    assert np.array_equal(fit_to_grid(labels.volume, series.grid, "a"), values)
+
+
+def test_what_cannot_be_unpacked_here_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compress(write_enhanced(tmp_path / "IM1", ARRAY), RLELossless)
+
+    class Nothing:
+        is_available = False
+
+    monkeypatch.setattr("medssl.imaging.dicom_voxels.get_decoder", lambda syntax: Nothing())
+    with pytest.raises(MissingPackageError, match=r"compressed \(RLE Lossless\).*pip install .*gdcm"):
+        read_volume(tmp_path)
+
+
+def test_an_enhanced_file_that_ends_early_is_named(tmp_path: Path) -> None:
+    file = write_enhanced(tmp_path / "IM1", ARRAY)
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(ImageError, match="IM1 is incomplete: it ends before its last pixel"):
+        read_volume(tmp_path)
+
+
+def test_an_enhanced_file_without_places_is_no_scan(tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "IM1", ARRAY, PerFrameFunctionalGroupsSequence=None)
+    with pytest.raises(NotAScanError, match="does not say where its slices lie"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"PatientID": "SOMEBODY-ELSE"}, "holds images of 2 patients under one series number"),
+        ({"StudyInstanceUID": "1.2.3.4"}, "holds images of 2 studies under one series number"),
+        ({"ImagePositionPatient": None}, "does not say where its slices lie"),
+        ({"ImageOrientationPatient": None}, "does not say where its slices lie"),
+        ({"ImagePositionPatient": ["nan", "0", "0"]}, "does not say where its slices lie"),
+        ({"Rows": 500}, "slices of different sizes: 8 x 12, 8 x 500"),
+    ],
+)
+def test_one_slice_that_does_not_belong_stops_the_series(
+    tmp_path: Path, changed: dict[str, Any], words: str
+) -> None:
+    files = write_series(tmp_path, ARRAY)
+    before = pydicom.config.settings.writing_validation_mode
+    pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
+    try:
+        change(files[2], **changed)
+    finally:
+        pydicom.config.settings.writing_validation_mode = before
+    with pytest.raises(ImageError, match=words):
+        read_volume(tmp_path)
+
+
+def test_a_colour_picture_with_the_name_burnt_in_is_no_scan(tmp_path: Path) -> None:
+    for file in write_series(tmp_path, ARRAY):
+        change(
+            file, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, BitsAllocated=8,
+            BitsStored=8, HighBit=7, PixelRepresentation=0, BurnedInAnnotation="YES",
+            PixelData=bytes(12 * 8 * 3),
+        )  # fmt: skip
+    with pytest.raises(NotAScanError, match="colour pictures"):
+        read_volume(tmp_path)
+
+
+def test_an_element_longer_than_its_file_takes_only_that_file_out(tmp_path: Path) -> None:
+    files = write_series(tmp_path, ARRAY)
+    content = files[0].read_bytes()
+    at = content.index(b"\x28\x00\x10\x00US")  # Rows, whose length is then 65535
+    files[0].write_bytes(content[: at + 6] + b"\xff\xff" + content[at + 8 :])
+    (series,) = list_series(tmp_path)
+    assert len(series.files) == 4
+    assert np.array_equal(read_series(series).array, ARRAY[1:])
+
+
+def test_private_elements_odd_dates_and_any_alphabet_disturb_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pydicom.config.settings.writing_validation_mode, before = (
+        pydicom.config.IGNORE,
+        pydicom.config.settings.writing_validation_mode,
+    )
+    try:
+        files = write_series(
+            tmp_path, ARRAY, SpecificCharacterSet="ISO_IR 13", PatientName="ﾔﾏﾀﾞ^ﾀﾛｳ", StudyDate="99999999",
+            PatientBirthDate="yesterday", PatientAge="1000 years", SeriesNumber=None,
+        )  # fmt: skip
+    finally:
+        pydicom.config.settings.writing_validation_mode = before
+    for file in files:
+        data = pydicom.dcmread(file)
+        block = data.private_block(0x0019, "SOMEBODY 1.0", create=True)
+        block.add_new(0x10, "OB", bytes(range(256)))
+        block.add_new(0x11, "UN", b"\xff\xfe not text")
+        data.save_as(file)
+        # A character set that nobody knows, behind everybody's back.
+        file.write_bytes(file.read_bytes().replace(b"ISO_IR 13 ", b"ISO_IR 999"))
+    assert np.array_equal(read_volume(tmp_path).array, ARRAY)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_neutral_series_says_nothing_of_its_files(tmp_path: Path) -> None:
+    from medssl.imaging.dicom import series_of
+
+    files = write_series(tmp_path / "DOE JANE 1940", ARRAY, description="JANE DOE knee")
+    files[1].write_bytes(files[1].read_bytes()[:-4])
+    (series,) = series_of(files, "neutral")
+    assert "incomplete" in str(series.refusal)
+    assert not any(word in f"{series.refusal} {series.title}".upper() for word in ("DOE", "JANE", "KNEE"))
+    assert series.neutral_name.startswith("study-")
+    assert "/series-012-" in series.neutral_name
+    (again,) = series_of(files[2:], "neutral")
+    assert again.neutral_name == series.neutral_name

@@ -1,0 +1,67 @@
+"""A batch over DICOM series tells of nobody: not in names, tables, reports, events or logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+import pytest
+from dicom_making import PATIENT_ID, change, write_series
+from medssl.events import Monitor
+from medssl.jobs import PredictRequest, PredictResult, TrainRequest, read_events, run_job, settings_for
+from medssl.phantom import make_phantom
+from medssl.project import Project
+
+# What a hospital's folders, headers and descriptions would tell.
+_SECRETS = ("DOE", "JANE", PATIENT_ID, "1940", "MÜLLER", "A77", "KNIE")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """One series that can be segmented, and others that fail in their own ways, in telling folders."""
+    scan = make_phantom(0, (16, 24, 20)).image
+    folder, array, (x, y, z) = tmp_path / "archive", scan.array, scan.grid.spacing_mm
+    patient = folder / "DOE^JANE 1940" / "Müller"
+    common = {"PatientName": "Doe^Jane", "PixelSpacing": [y, x], "SliceThickness": z}
+    heights = [z * index for index in range(16)]
+    write_series(patient / "good", array, heights, "Jane Doe Knie", **common)
+    write_series(patient / "ct", array, heights, "Jane Doe Knie", Modality="CT", **common)
+    write_series(patient / "page", array[:1], [0.0], "Jane Doe Knie", **common)
+    cut = write_series(patient / "cut", array, heights, "Jane Doe Knie", **common)
+    cut[2].write_bytes(cut[2].read_bytes()[:-9])
+    two = write_series(patient / "two", array, heights, "Jane Doe Knie", **common)
+    change(two[3], PatientID="DOE-2")
+    odd = write_series(patient / "odd", array, heights, "Jane Doe Knie", **common)
+    for file in odd:  # readable, but no DICOM segmentation can say where it lies
+        change(file, FrameOfReferenceUID=None)
+    return folder
+
+
+def told(folder: Path) -> str:
+    """All names and texts below a folder, but for those of DICOM objects, which are the patient's own."""
+    found = []
+    for path in folder.rglob("*"):
+        found.append(str(path.relative_to(folder)))
+        if path.is_file() and path.suffix != ".dcm":
+            found.append(path.read_bytes().decode("utf-8", "ignore"))
+    return "\n".join(found).upper()
+
+
+def test_nothing_that_a_batch_leaves_tells_of_the_patient(
+    project: Project, tree: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_job(project, TrainRequest(settings=settings_for("quick", steps=2, device="cpu")), Monitor())
+    request = PredictRequest(
+        inputs=(tree,), output=tmp_path / "out", device="cpu", format="dicom-seg", measurements=True
+    )
+    ended = run_job(project, request, Monitor())
+    result = ended.result
+    assert isinstance(result, PredictResult)
+    assert (result.done, len(result.failed), len(result.unfit)) == (1, 3, 2)
+    job = project.folder / "jobs" / ended.job_id
+    assert list(read_events(job))
+    captured = "".join(capfd.readouterr()).upper()
+    everything = "\n".join((told(tmp_path / "out"), told(job), captured, result.model_dump_json().upper()))
+    assert [secret for secret in _SECRETS if secret in everything] == []
+    (segmentation,) = (tmp_path / "out").rglob("*.seg.dcm")
+    assert pydicom.dcmread(segmentation).PatientName == "Doe^Jane"
