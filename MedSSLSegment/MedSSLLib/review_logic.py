@@ -9,9 +9,9 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking, review_saving
+from MedSSLLib.drawing_safety import Safety
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import ReviewQueue, fetch_queue
-from MedSSLLib.review_safety import Safety
 from MedSSLLib.review_saving import Verdict
 from MedSSLLib.review_scene import Proposal, ReviewScene, fetch_proposal
 from MedSSLLib.review_tour import Tour
@@ -20,7 +20,7 @@ from MedSSLLib.signals import Signal
 from MedSSLLib.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from medssl.client import Annotation, Case, Client, Project
+    from medssl.client import Annotation, Case, CaseSummary, Client, Project
 
     from MedSSLLib.session import Session
 
@@ -347,7 +347,8 @@ class ReviewLogic:
         answers = [_("Save"), _("Discard")]
         if verdict is None or asking.choose(_("Unsaved correction"), question, answers, _SAVE) != _SAVE:
             return False
-        self._safety.save(project, verdict)
+        kept = verdict
+        self._safety.save(case.name, lambda client, files: review_saving.send(client, files, project, kept))
         return True
 
     def _follow(self) -> None:
@@ -362,9 +363,9 @@ class ReviewLogic:
         self._project = project
         self.refresh()
 
-    def _open_asked(self, case: int) -> None:
-        if self.queue.place(case) >= 0:
-            self.open(case)
+    def _open_asked(self, case: CaseSummary) -> None:
+        if self.queue.place(case.id) >= 0:
+            self.open(case.id)
 
     def _wait(self, sentence: str) -> None:
         self.busy = sentence

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
-import vtk
 
-from MedSSLLib.grids import Grid
+from MedSSLLib.case_scene import CaseScene
 from MedSSLLib.heat_map import add_heat_map, highest_shown, remove_heat_map, show_legend
-from MedSSLLib.segmentations import LoadedLabels, add_segmentation, read_labels
-from MedSSLLib.volumes import add_volume, fetch_volume, mark_as_case
+from MedSSLLib.segmentations import LoadedLabels, read_labels
+from MedSSLLib.volumes import fetch_volume
 from MedSSLLib.voxel_files import LoadedVolume, read_volume
 
 if TYPE_CHECKING:
@@ -61,8 +60,8 @@ def fetch_proposal(client: Client, files: EngineFiles, project: str, case: Case)
     return Proposal(case, scan, labels, uncertainty, highest_shown(uncertainty))
 
 
-class ReviewScene:
-    """The nodes of the one case that is under review, all of them made here and taken away again.
+class ReviewScene(CaseScene):
+    """The nodes of the one case that is under review, with its heat map.
 
     Args:
         project: key of its project.
@@ -81,49 +80,26 @@ class ReviewScene:
         going: Callable[[], Any],
     ) -> None:
         case = proposal.case
-        self.grid: Grid = proposal.scan.grid
-        self.volume: Any = add_volume(proposal.scan, case.name)
-        self.segmentation: Any = add_segmentation(
-            proposal.labels, segments, f"{case.name} proposal", self.volume
-        )
+        name = f"{case.name} proposal"
+        super().__init__(project, case, [proposal.scan], proposal.labels, segments, name, changed, going)
         self.heat_map: Any = add_heat_map(proposal.uncertainty, proposal.highest, f"{case.name} uncertainty")
-        for node in (self.volume, self.segmentation, self.heat_map):
-            mark_as_case(node, project, case.id)
-            node.SetSaveWithScene(False)  # the project keeps them
+        self._own(self.heat_map, project, case)
         _outline(self.segmentation)
-        self._observed: list[tuple[Any, int]] = []
-        segmentation = self.segmentation.GetSegmentation()
-        for event in (
-            slicer.vtkSegmentation.SourceRepresentationModified,
-            slicer.vtkSegmentation.SegmentAdded,
-            slicer.vtkSegmentation.SegmentRemoved,
-            slicer.vtkSegmentation.SegmentModified,
-        ):
-            self._observe(segmentation, event, lambda *_: changed())
-        self._going = going
-        self._observe_removal()
         self.show_heat_map(True, 0.6)
         self.fit()
 
     @property
     def nodes(self) -> tuple[Any, ...]:
         """The nodes that the case consists of."""
-        return (self.volume, self.segmentation, self.heat_map)
+        return (*super().nodes, self.heat_map)
 
     def show_heat_map(self, visible: bool, opacity: float) -> None:
         """Lay the heat map over the scan in all slice views, or take it off."""
+        self.show()
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-            composite.SetBackgroundVolumeID(self.volume.GetID())
             composite.SetForegroundVolumeID(self.heat_map.GetID() if visible else None)
             composite.SetForegroundOpacity(opacity if visible else 0.0)
-            composite.SetLabelVolumeID(None)
         show_legend(self.heat_map, visible)
-
-    def fit(self) -> None:
-        """Turn the slice views along the scan's own axes and show all of it."""
-        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-            node.RotateToVolumePlane(self.volume)
-        slicer.util.resetSliceViews()
 
     def jump_to_voxel(self, voxel: Sequence[float]) -> None:
         """Show a voxel (z, y, x) in all slice views."""
@@ -139,31 +115,9 @@ class ReviewScene:
 
     def remove(self) -> None:
         """Take the nodes away."""
-        self.forget()
-        for node in (self.segmentation, self.volume):
-            _remove(node)
+        super().remove()
         if slicer.mrmlScene.IsNodePresent(self.heat_map):
             remove_heat_map(self.heat_map)
-
-    def forget(self) -> None:
-        """Listen to the nodes no more, and leave them where they are."""
-        for caller, tag in self._observed:
-            caller.RemoveObserver(tag)
-        self._observed.clear()
-
-    def _observe(self, caller: Any, event: Any, call: Callable[..., Any]) -> None:
-        self._observed.append((caller, caller.AddObserver(event, call)))
-
-    def _observe_removal(self) -> None:
-        scene = slicer.mrmlScene
-
-        @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator]  # VTK has no types
-        def look(caller: Any, event: Any, node: Any) -> None:
-            if node is self.volume or node is self.segmentation:
-                self._going()
-
-        self._observe(scene, slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, look)
-        self._observe(scene, slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self._going())
 
 
 def _outline(segmentation: Any) -> None:
@@ -172,13 +126,3 @@ def _outline(segmentation: Any) -> None:
     display.SetOpacity2DFill(0.12)
     display.SetOpacity2DOutline(1.0)
     display.SetSliceIntersectionThickness(2)
-
-
-def _remove(node: Any) -> None:
-    if not slicer.mrmlScene.IsNodePresent(node):
-        return
-    displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
-    slicer.mrmlScene.RemoveNode(node)
-    for display in displays:
-        if display is not None and slicer.mrmlScene.IsNodePresent(display):
-            slicer.mrmlScene.RemoveNode(display)

@@ -1,0 +1,120 @@
+"""The nodes of one case in the scene: its scan and what is drawn on it, watched for changes and removal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Optional
+
+import slicer
+import vtk
+
+from MedSSLLib.grids import Grid
+from MedSSLLib.segmentations import LoadedLabels, add_segmentation
+from MedSSLLib.volumes import add_volume, mark_as_case
+from MedSSLLib.voxel_files import LoadedVolume
+
+if TYPE_CHECKING:
+    from medssl.client import Case, Segment
+
+
+class CaseScene:
+    """All nodes are made here and taken away again; scenes are saved without them, as the project has them.
+
+    Args:
+        project: key of the project.
+        case: whose scan it is.
+        scans: its channels, or the first of them.
+        labels: what is drawn; None for nothing.
+        segments: of the project's schema.
+        name: of the segmentation.
+        changed: called when the person changed the segmentation.
+        going: called when one of the nodes is about to leave the scene, with all of them still there.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        case: Case,
+        scans: Sequence[LoadedVolume],
+        labels: Optional[LoadedLabels],
+        segments: Sequence[Segment],
+        name: str,
+        changed: Callable[[], Any],
+        going: Callable[[], Any],
+    ) -> None:
+        self.grid: Grid = scans[0].grid
+        self.volumes: tuple[Any, ...] = tuple(add_volume(scan, case.name) for scan in scans)
+        self.volume: Any = self.volumes[0]
+        self.segmentation: Any = add_segmentation(labels, segments, name, self.volume)
+        for node in (*self.volumes, self.segmentation):
+            self._own(node, project, case)
+        self._observed: list[tuple[Any, int]] = []
+        segmentation = self.segmentation.GetSegmentation()
+        for event in (
+            slicer.vtkSegmentation.SourceRepresentationModified,
+            slicer.vtkSegmentation.SegmentAdded,
+            slicer.vtkSegmentation.SegmentRemoved,
+            slicer.vtkSegmentation.SegmentModified,
+        ):
+            self._observe(segmentation, event, lambda *_: changed())
+        self._going = going
+        self._observe_removal()
+
+    @property
+    def nodes(self) -> tuple[Any, ...]:
+        """The nodes that the case consists of."""
+        return (*self.volumes, self.segmentation)
+
+    def show(self) -> None:
+        """Show the scan alone in all slice views."""
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            composite.SetBackgroundVolumeID(self.volume.GetID())
+            composite.SetForegroundVolumeID(None)
+            composite.SetLabelVolumeID(None)
+
+    def fit(self) -> None:
+        """Turn the slice views along the scan's own axes and show all of it."""
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            node.RotateToVolumePlane(self.volume)
+        slicer.util.resetSliceViews()
+
+    def remove(self) -> None:
+        """Take the nodes away."""
+        self.forget()
+        for node in (self.segmentation, *self.volumes):
+            remove_node(node)
+
+    def forget(self) -> None:
+        """Listen to the nodes no more, and leave them where they are."""
+        for caller, tag in self._observed:
+            caller.RemoveObserver(tag)
+        self._observed.clear()
+
+    def _own(self, node: Any, project: str, case: Case) -> None:
+        mark_as_case(node, project, case.id)
+        node.SetSaveWithScene(False)
+
+    def _observe(self, caller: Any, event: Any, call: Callable[..., Any]) -> None:
+        self._observed.append((caller, caller.AddObserver(event, call)))
+
+    def _observe_removal(self) -> None:
+        scene = slicer.mrmlScene
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator]  # VTK has no types
+        def look(caller: Any, event: Any, node: Any) -> None:
+            if node is self.volume or node is self.segmentation:
+                self._going()
+
+        self._observe(scene, slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, look)
+        self._observe(scene, slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self._going())
+
+
+def remove_node(node: Any) -> None:
+    """Take a node out of the scene with what displays it."""
+    if not slicer.mrmlScene.IsNodePresent(node):
+        return
+    displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
+    slicer.mrmlScene.RemoveNode(node)
+    for display in displays:
+        if display is not None and slicer.mrmlScene.IsNodePresent(display):
+            slicer.mrmlScene.RemoveNode(display)
