@@ -11,26 +11,8 @@ from medssl.errors import Cancelled, DataError, UsageError
 from medssl.evaluation.benchmark.benchmark import RUNS, run_benchmark
 from medssl.evaluation.benchmark.runs import planned, read_results
 from medssl.evaluation.benchmark.settings import BenchmarkSettings, Measure, Start
-from medssl.events import Event, Log, Monitor, Progress
-
-
-class Watcher(Monitor):
-    """Collects events and asks to stop when a training took so many steps."""
-
-    def __init__(self, stop_at: int | None = None) -> None:
-        super().__init__(self._take)
-        self.events: list[Event] = []
-        self._stop_at = stop_at
-
-    def _take(self, event: Event) -> None:
-        self.events.append(event)
-        trains = isinstance(event, Progress) and event.stage.endswith(": Training")
-        if self._stop_at is not None and trains and event.done >= self._stop_at:
-            self.cancel()
-
-    @property
-    def told(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Log)]
+from medssl.events import Monitor
+from watching import Watcher
 
 
 @pytest.fixture
@@ -74,14 +56,14 @@ def test_every_run_is_done_once_and_new_ones_are_added(settings: BenchmarkSettin
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(settings: BenchmarkSettings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"starts": (Start(task="relative_location", share=0.25),)})
     with pytest.raises(Cancelled):
-        run_benchmark(settings, tmp_path / "a", Watcher(stop_at=1))
+        run_benchmark(settings, tmp_path / "a", Watcher(stop_at=1, stage=": Training"))
     assert list((tmp_path / "a" / "working").rglob("checkpoint*"))
     watcher = Watcher()
 
     run_benchmark(settings, tmp_path / "a", watcher)
     run_benchmark(settings, tmp_path / "b", Monitor())
 
-    stages = {event.stage.split(": ")[1] for event in watcher.events if isinstance(event, Progress)}
+    stages = {event.stage.split(": ")[1] for event in watcher.reported}
     assert stages == {"Training", "Scoring"}  # the pretraining was finished
     (resumed,), (whole,) = (read_results(tmp_path / name / RUNS).values() for name in "ab")
     assert resumed.steps == whole.steps == 3

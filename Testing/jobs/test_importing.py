@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from medssl.errors import DataError, UsageError
-from medssl.events import Event, Log, Monitor
+from medssl.events import Monitor
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.jobs import ImportRequest, run_job
 from medssl.jobs.results import ImportResult
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
+from watching import Watcher
 
 
 @pytest.fixture
@@ -28,14 +29,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_scan_becomes_a_case_and_a_bad_one_stops_nothing(folder: Path, tmp_path: Path) -> None:
-    events: list[Event] = []
+    watcher = Watcher()
     with Project.create(tmp_path / "project", SCHEMA) as project:
-        done = run_job(project, ImportRequest(folder=folder), Monitor(events.append))
+        done = run_job(project, ImportRequest(folder=folder), watcher)
         assert [case.name for case in project.cases()] == ["patient 1", "second visit/patient 1"]
     assert done.result == ImportResult(cases=2, annotated=0, already_there=0, refused=1)
-    warnings = [event.text for event in events if isinstance(event, Log) and event.level == "warning"]
-    assert len(warnings) == 1
-    assert "broken" in warnings[0]
+    (warning,) = watcher.warnings
+    assert "broken" in warning
 
 
 def test_how_a_scan_had_to_be_read_is_told(tmp_path: Path) -> None:
@@ -44,13 +44,12 @@ def test_how_a_scan_had_to_be_read_is_told(tmp_path: Path) -> None:
     holes[2, 3] = np.nan
     (tmp_path / "scans").mkdir()
     write_volume(tmp_path / "scans" / "patient 3.nrrd", Volume(holes, scan.grid))
-    events: list[Event] = []
+    watcher = Watcher()
     with Project.create(tmp_path / "project", SCHEMA) as project:
-        run_job(project, ImportRequest(folder=tmp_path / "scans"), Monitor(events.append))
-    told = [event.text for event in events if isinstance(event, Log) and event.level == "warning"]
-    assert len(told) == 1
-    assert "patient 3" in told[0]
-    assert "finite" in told[0]
+        run_job(project, ImportRequest(folder=tmp_path / "scans"), watcher)
+    (told,) = watcher.warnings
+    assert "patient 3" in told
+    assert "finite" in told
 
 
 def test_a_second_run_adds_what_is_new(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from medssl.errors import Cancelled, ModelError, NotFoundError
-from medssl.events import Event, Log, Monitor, Progress
+from medssl.events import Monitor
 from medssl.imaging.writing import write_volume
 from medssl.jobs import (
     EvaluateRequest,
@@ -23,6 +23,7 @@ from medssl.jobs import (
 from medssl.learning.model import load_model, read_card
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
+from watching import Watcher
 
 
 def _pretraining(steps: int = 2, scans: Path | None = None) -> PretrainRequest:
@@ -79,13 +80,13 @@ def test_a_pretrained_model_is_refused_before_a_job_is_made(project: Project, tm
 
 def test_a_training_tells_which_tensors_it_began_with(project: Project) -> None:
     model = _pretrain(project).model_id
-    events: list[Event] = []
+    watcher = Watcher()
 
-    trained = run_job(project, _two_steps(model), Monitor(events.append)).result
+    trained = run_job(project, _two_steps(model), watcher).result
 
     assert trained.kind == "train"
     assert read_card(project.model(trained.model_id).folder).started_from == model
-    texts = "\n".join(event.text for event in events if isinstance(event, Log))
+    texts = "\n".join(watcher.told)
     assert "Began with the model Relative location" in texts
     assert "decoder 0 of" in texts
     assert "Not loaded, because the model has none: decoder." in texts
@@ -108,19 +109,13 @@ def test_a_model_of_one_channel_starts_a_training_with_two_when_asked_to(
 
 
 def test_a_cancelled_pretraining_goes_on_from_its_checkpoint(project: Project) -> None:
-    events: list[Event] = []
-
-    def stop_at_two(event: Event) -> None:
-        if isinstance(event, Progress) and event.stage == "Pretraining" and event.done >= 2:
-            monitor.cancel()
-
-    monitor = Monitor(stop_at_two)
+    watcher = Watcher()
     with pytest.raises(Cancelled, match="job resume"):
-        run_job(project, _pretraining(steps=4), monitor)
+        run_job(project, _pretraining(steps=4), Watcher(stop_at=2, stage="Pretraining"))
 
-    result = resume_job(project, project.jobs()[0].id, Monitor(events.append)).result
+    result = resume_job(project, project.jobs()[0].id, watcher).result
 
-    assert any(isinstance(event, Log) and event.text == "Going on from step 2." for event in events)
+    assert "Going on from step 2." in watcher.told
     assert result.kind == "pretrain"
     assert result.steps == 4
     assert [model.id for model in project.models()] == [result.model_id]
@@ -140,10 +135,9 @@ def test_a_pretraining_that_does_not_fit_in_memory_goes_on_with_less(
         return learn(self, batch)  # type: ignore[arg-type]  # the batch is the task's own
 
     monkeypatch.setattr(RelativeLocation, "learn", learn_in_little_memory)
-    events: list[Event] = []
+    watcher = Watcher()
 
-    run_job(project, _pretraining(), Monitor(events.append))
+    run_job(project, _pretraining(), watcher)
 
     assert sizes[1:] == [sizes[0] // 2] * 2
-    warnings = [e.text for e in events if isinstance(e, Log) and e.level == "warning"]
-    assert any("not enough memory" in text for text in warnings)
+    assert any("not enough memory" in text for text in watcher.warnings)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from medssl.errors import Cancelled, DataError, ImageError, ModelError
-from medssl.events import Event, Log, Metric, Monitor, Progress
+from medssl.events import Monitor
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
@@ -22,31 +22,10 @@ from medssl.learning.settings import PretrainingSettings, TrainingSettings
 from medssl.learning.training import CHECKPOINT, PLAN, train_project
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
+from watching import Watcher
 
 CPU = torch.device("cpu")
 SIZE = (16, 24, 20)
-
-
-class StopAt(Monitor):
-    """Collects events and asks to stop once a given step is reported."""
-
-    def __init__(self, step: int | None = None) -> None:
-        super().__init__(self.take)
-        self.events: list[Event] = []
-        self._step = step
-
-    def take(self, event: Event) -> None:
-        self.events.append(event)
-        reached = isinstance(event, Progress) and event.stage == STAGE and event.done >= (self._step or 0)
-        if reached and self._step is not None:
-            self.cancel()
-
-    def values(self, name: str) -> dict[int, float]:
-        return {e.step: e.value for e in self.events if isinstance(e, Metric) and e.name == name}
-
-    @property
-    def text(self) -> str:
-        return "\n".join(e.text for e in self.events if isinstance(e, Log))
 
 
 @pytest.fixture
@@ -81,12 +60,12 @@ def test_an_interrupted_pretraining_ends_as_an_uninterrupted_one(
 ) -> None:
     cases = [make_case(i) for i in range(2)]
     settings = PretrainingSettings(method=method, steps=6, seed=3)
-    whole = StopAt()
+    whole = Watcher()
     expected = pretrain(cases, plan, settings, CPU, whole)
-    interrupted, checkpoint = StopAt(step=3), tmp_path / "checkpoint.safetensors"
+    interrupted, checkpoint = Watcher(stop_at=3, stage=STAGE), tmp_path / "checkpoint.safetensors"
     with pytest.raises(Cancelled):
         pretrain(cases, plan, settings, CPU, interrupted, checkpoint=checkpoint)
-    resumed = StopAt()
+    resumed = Watcher()
     found = pretrain(cases, plan, settings, CPU, resumed, checkpoint=checkpoint)
     assert set(resumed.values("loss")) == {4, 5, 6}
     both = interrupted.values("loss") | resumed.values("loss")
@@ -105,20 +84,20 @@ def test_every_task_pretrains_an_encoder(make_case, plan: Plan, method: str) -> 
 
 
 def test_progress_losses_and_figures_are_reported(make_case, plan: Plan) -> None:
-    monitor = StopAt()
+    monitor = Watcher()
     cases = [make_case(i) for i in range(2)]
     pretrain(cases, plan, PretrainingSettings(method="relative_location", steps=3), CPU, monitor)
     assert set(monitor.values("accuracy")) == set(monitor.values("relative_location")) == {1, 2, 3}
-    progress = [event for event in monitor.events if isinstance(event, Progress)]
+    progress = monitor.reported
     assert {event.stage for event in progress} == {STAGE}
     assert progress[-1].done == progress[-1].total == 3
 
 
 def test_a_collapse_is_told_while_there_is_time(make_case, plan: Plan, monkeypatch) -> None:
     monkeypatch.setattr(PriorGuidedLocal, "trouble", lambda self, outcome: "It has collapsed.")
-    monitor = StopAt()
+    monitor = Watcher()
     pretrain([make_case(0)], plan, PretrainingSettings(method="pgl", steps=2), CPU, monitor)
-    assert "It has collapsed." in monitor.text
+    assert "It has collapsed." in "\n".join(monitor.told)
 
 
 def test_too_few_scans_for_a_task_are_refused(make_case, plan: Plan) -> None:
@@ -151,12 +130,12 @@ def test_a_project_gets_a_model_with_a_card_and_nothing_but_the_encoder(
 def test_a_training_begins_with_a_pretrained_model(project: Project, tmp_path: Path) -> None:
     settings = PretrainingSettings(method="rotation", steps=2)
     pretrained = pretrain_project(project, settings, job(tmp_path, "a"), Monitor())
-    monitor = StopAt()
+    monitor = Watcher()
     gentle = TrainingSettings(method="supervised", steps=1)  # the encoder rests in the first tenth: all of it
     trained = train_project(project, gentle, job(tmp_path, "b"), monitor, start_from=pretrained)
     model = load_model(project.model(trained).folder)
     assert model.card.started_from == pretrained
-    assert "encoder 15 of 15, decoder 0 of" in monitor.text
+    assert "encoder 15 of 15, decoder 0 of" in "\n".join(monitor.told)
     for name, tensor in read_weights(project.model(pretrained).folder).tensors.items():
         assert torch.equal(model.network.state_dict()[name], tensor), name
 
@@ -183,12 +162,12 @@ def test_a_model_pretrained_on_a_folder_starts_a_training_in_any_project(
 def test_what_is_no_scan_is_passed_over_and_told(project: Project, scan_folder: Path, tmp_path: Path) -> None:
     write_volume(scan_folder / "labels.nii.gz", make_phantom(0, size=SIZE).labels)
     (scan_folder / "broken.nrrd").write_bytes(b"NRRD0004\nno header")
-    monitor = StopAt()
+    monitor = Watcher()
     settings = PretrainingSettings(method="jigsaw", steps=1)
     model_id = pretrain_project(project, settings, job(tmp_path), monitor, scans=scan_folder)
     assert read_card(project.model(model_id).folder).unannotated_cases == 3
-    assert "labels.nii.gz is passed over: it holds labels" in monitor.text
-    assert "The scan broken is passed over" in monitor.text
+    assert "labels.nii.gz is passed over: it holds labels" in "\n".join(monitor.told)
+    assert "The scan broken is passed over" in "\n".join(monitor.told)
 
 
 def test_a_cancelled_folder_goes_on_in_the_same_job(
@@ -196,13 +175,13 @@ def test_a_cancelled_folder_goes_on_in_the_same_job(
 ) -> None:
     folder, settings = job(tmp_path), PretrainingSettings(method="relative_location", steps=4)
     with pytest.raises(Cancelled):
-        pretrain_project(project, settings, folder, StopAt(step=2), scans=scan_folder)
+        pretrain_project(project, settings, folder, Watcher(stop_at=2, stage=STAGE), scans=scan_folder)
     assert (folder / PLAN).exists()
     assert (folder / CHECKPOINT).exists()
     assert project.models() == []
-    monitor = StopAt()
+    monitor = Watcher()
     model_id = pretrain_project(project, settings, folder, monitor, scans=scan_folder)
-    assert "Going on from step 2" in monitor.text
+    assert "Going on from step 2" in "\n".join(monitor.told)
     assert read_card(project.model(model_id).folder).steps == 4
     assert not (folder / CHECKPOINT).exists()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from medssl.errors import Cancelled, DataError
-from medssl.events import Event, Metric, Monitor, Progress
+from medssl.events import Monitor
 from medssl.learning import loop
 from medssl.learning.loop import learning_rate_factor, mixed_precision
 from medssl.learning.losses import segmentation_loss
@@ -18,25 +18,9 @@ from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.settings import TrainingSettings
 from medssl.learning.trainer import STAGE, VALIDATIONS, FineTuning, train
+from watching import Watcher
 
 CPU = torch.device("cpu")
-
-
-class StopAt(Monitor):
-    """Collects events and asks to stop once a given step is reported."""
-
-    def __init__(self, step: int | None = None) -> None:
-        super().__init__(self.take)
-        self.events: list[Event] = []
-        self._step = step
-
-    def take(self, event: Event) -> None:
-        self.events.append(event)
-        if isinstance(event, Progress) and self._step is not None and event.done >= self._step:
-            self.cancel()
-
-    def losses(self, name: str = "loss") -> dict[int, float]:
-        return {e.step: e.value for e in self.events if isinstance(e, Metric) and e.name == name}
 
 
 def dice(network: Network, case) -> list[float]:
@@ -70,16 +54,16 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(make_case, plan: P
     labelled = [make_case(0)]
     unlabelled = [dataclasses.replace(make_case(1), labels=None, level_set=None)]
     settings = TrainingSettings(method="dual_task", steps=12, seed=3)
-    whole = StopAt()
+    whole = Watcher()
     expected = train(labelled, unlabelled, plan, settings, CPU, whole)
-    interrupted, checkpoint = StopAt(step=7), tmp_path / "checkpoint.safetensors"
+    interrupted, checkpoint = Watcher(stop_at=7), tmp_path / "checkpoint.safetensors"
     with pytest.raises(Cancelled):
         train(labelled, unlabelled, plan, settings, CPU, interrupted, checkpoint=checkpoint)
-    resumed = StopAt()
+    resumed = Watcher()
     found = train(labelled, unlabelled, plan, settings, CPU, resumed, checkpoint=checkpoint)
-    assert set(resumed.losses()) == {8, 9, 10, 11, 12}
-    both = interrupted.losses() | resumed.losses()
-    assert both == pytest.approx(whole.losses(), rel=1e-5)
+    assert set(resumed.values()) == {8, 9, 10, 11, 12}
+    both = interrupted.values() | resumed.values()
+    assert both == pytest.approx(whole.values(), rel=1e-5)
     for name, weight in expected.network.state_dict().items():
         assert torch.allclose(found.network.state_dict()[name], weight, atol=1e-6), name
 
@@ -109,13 +93,13 @@ def test_a_time_budget_ends_the_training(make_case, plan: Plan) -> None:
 
 
 def test_progress_and_losses_are_reported_to_the_end(make_case, plan: Plan) -> None:
-    monitor = StopAt()
+    monitor = Watcher()
     train([make_case(0)], [], plan, TrainingSettings(method="dual_task", steps=6), CPU, monitor)
-    progress = [e for e in monitor.events if isinstance(e, Progress)]
+    progress = monitor.reported
     assert {e.stage for e in progress} == {STAGE}
     assert progress[-1].done == progress[-1].total == 6
     assert progress[-1].left_s == 0
-    assert set(monitor.losses("segmentation")) == set(monitor.losses("level_set")) == set(range(1, 7))
+    assert set(monitor.values("segmentation")) == set(monitor.values("level_set")) == set(range(1, 7))
 
 
 def test_the_average_is_validated_ten_times(make_case, plan: Plan) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from medssl.errors import Cancelled
-from medssl.events import Event, Monitor, Progress
+from medssl.events import Monitor
 from medssl.labels import UNANNOTATED, LabelSchema
 from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods import METHODS, Step
@@ -19,6 +19,7 @@ from medssl.learning.plan import Plan
 from medssl.learning.sampling import Augmentation, PatchSampler
 from medssl.learning.settings import TrainingSettings
 from medssl.learning.trainer import train
+from watching import Watcher
 
 CPU = torch.device("cpu")
 
@@ -161,18 +162,6 @@ def test_one_structure_in_one_annotated_case_is_enough(make_case, plan: Plan) ->
     assert gradient(network, "heads.projection") > 0
 
 
-class StopAt(Monitor):
-    """Asks to stop once a given step is reported."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(self.take)
-        self._step = step
-
-    def take(self, event: Event) -> None:
-        if isinstance(event, Progress) and event.done >= self._step:
-            self.cancel()
-
-
 def test_a_training_interrupted_before_the_contrast_goes_on_exactly(
     make_case, plan: Plan, tmp_path: Path
 ) -> None:
@@ -181,7 +170,7 @@ def test_a_training_interrupted_before_the_contrast_goes_on_exactly(
     expected = train(labelled, unlabelled, plan, settings, CPU, Monitor())
     checkpoint = tmp_path / "checkpoint.safetensors"
     with pytest.raises(Cancelled):
-        train(labelled, unlabelled, plan, settings, CPU, StopAt(2), checkpoint=checkpoint)
+        train(labelled, unlabelled, plan, settings, CPU, Watcher(stop_at=2), checkpoint=checkpoint)
     found = train(labelled, unlabelled, plan, settings, CPU, Monitor(), checkpoint=checkpoint)
     for name, weight in expected.network.state_dict().items():
         assert torch.allclose(found.network.state_dict()[name], weight, atol=1e-6), name

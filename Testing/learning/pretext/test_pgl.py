@@ -138,6 +138,15 @@ def test_the_target_starts_as_a_copy_and_follows_as_its_average(scans: Scans, pl
             assert torch.allclose(theirs, 0.99 * was + 0.01 * mine, atol=1e-6)
 
 
+def test_counts_of_a_layer_are_copied_and_not_averaged(plan: Plan) -> None:
+    task = PriorGuidedLocal(plan)
+    for encoder in (task.encoder, task.target_encoder):
+        encoder.register_buffer("seen", torch.zeros(1))
+    task.encoder.get_buffer("seen").fill_(5)
+    task.after_step(0.0)
+    assert float(task.target_encoder.get_buffer("seen")) == 5
+
+
 def test_the_target_stands_still_at_the_end() -> None:
     momenta = [target_momentum(i / 10) for i in range(11)]
     assert momenta[0] == pytest.approx(0.99)
