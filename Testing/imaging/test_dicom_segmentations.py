@@ -177,6 +177,46 @@ def test_probabilities_are_kept_in_a_fractional_one(tmp_path: Path) -> None:
     assert np.array_equal(values, expected)
 
 
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_segmentations_of_other_programs_are_read(tmp_path: Path, kind: str) -> None:
+    files = write_series(tmp_path / "scan", ARRAY)
+    stacked = np.zeros((*ARRAY.shape, 2), np.uint8)
+    stacked[2:5, 3:9, 2:7, 0], stacked[4:6, 5:12, 4:11, 1] = 1, 1
+    if kind == "LABELMAP":  # which has no place for voxels of two segments
+        stacked[..., 0] *= 1 - stacked[..., 1]
+    by_hand = [
+        highdicom.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=name,
+            segmented_property_category=highdicom.sr.CodedConcept("123037004", "SCT", "Anatomical Structure"),
+            segmented_property_type=highdicom.sr.CodedConcept("10200004", "SCT", "Liver"),
+            algorithm_type="MANUAL",
+        )
+        for number, name in enumerate(("Liver", "Lesion"), 1)
+    ]
+    made = highdicom.seg.Segmentation(
+        [pydicom.dcmread(file) for file in files],
+        stacked if kind == "BINARY" else stacked.max(axis=-1) + stacked[..., 1],
+        kind,
+        by_hand,
+        series_instance_uid="1.2.3",
+        series_number=1,
+        sop_instance_uid="1.2.3.4",
+        instance_number=1,
+        manufacturer="Somebody",
+        manufacturer_model_name="Else",
+        software_versions="1",
+        device_serial_number="1",
+    )
+    made.save_as(tmp_path / "other.dcm")
+    labels = read_labels(tmp_path / "other.dcm")
+    assert [segment.name for segment in labels.segments or ()] == ["Liver", "Lesion"]
+    expected = np.where(stacked[..., 1], 2, stacked[..., 0])
+    values = fit_to_grid(labels.volume, series_grid(series_in(tmp_path / "scan")), "other")
+    assert np.array_equal(values, expected)
+    assert bool(labels.volume.notes) == (kind == "BINARY")  # where voxels belong to both segments
+
+
 def test_a_segmentation_without_any_voxel_is_written_and_read(tmp_path: Path) -> None:
     write_series(tmp_path / "scan", ARRAY)
     series = series_in(tmp_path / "scan")

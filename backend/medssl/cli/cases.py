@@ -141,7 +141,9 @@ def show(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOption 
 @app.command("annotate")
 def annotate(
     name: CaseArgument,
-    labels: Annotated[Path, typer.Argument(help="A label map: .seg.nrrd, .nii.gz, .nrrd or .mha.")],
+    labels: Annotated[
+        Path, typer.Argument(help="A label map: .seg.nrrd, .nii.gz, .nrrd, .mha or DICOM SEG.")
+    ],
     author: AuthorOption = "",
     seconds: SecondsOption = None,
     project: ProjectOption = HERE,

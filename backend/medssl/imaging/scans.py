@@ -43,7 +43,8 @@ class Scan:
         if self.series is None or self.series.names != "neutral":
             return str(self.source)
         header = self.series.header
-        return f"{header.modality}, series {header.number}, {len(self.series.placed)} images"
+        number = f"series {header.number}, " if header.number else ""
+        return f"{header.modality}, {number}{len(self.series.placed)} images"
 
     def read(self) -> Volume:
         """Read it; see `read_volume` and `read_series` for the errors."""
