@@ -142,6 +142,7 @@ def test_an_error_is_one_line_with_its_remedy(medssl: Medssl, tmp_path: Path) ->
         ("project", "new", "nowhere", "--segments", "1=Liver,1=Tumor"),
         ("project", "new", "nowhere"),
         ("evaluate", "-o", "nowhere", "--predictions", "nowhere"),
+        ("predict", "nowhere", "-o", "nowhere", "--channels", "nowhere.json"),
     ],
 )
 def test_wrong_use_ends_with_2_and_a_sentence(medssl: Medssl, arguments: tuple[str, ...]) -> None:

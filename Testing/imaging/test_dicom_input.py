@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gdcm
 import numpy as np
 import pydicom
 import pytest
@@ -31,6 +32,28 @@ def compress(file: Path, syntax: str) -> None:
 def test_compressed_slices_are_unpacked(tmp_path: Path, syntax: str) -> None:
     for file in write_series(tmp_path, ARRAY):
         compress(file, syntax)
+    assert np.array_equal(read_volume(tmp_path).array, ARRAY)
+
+
+@pytest.mark.parametrize("enhanced", [False, True])
+@pytest.mark.parametrize("syntax", ["JPEGLosslessProcess14_1", "JPEG2000Lossless"])
+def test_what_archives_compress_with_is_unpacked(tmp_path: Path, syntax: str, enhanced: bool) -> None:
+    files = [write_enhanced(tmp_path / "IM1", ARRAY)] if enhanced else write_series(tmp_path, ARRAY)
+    for file in files:
+        reader, change_syntax, writer = (
+            gdcm.ImageReader(),
+            gdcm.ImageChangeTransferSyntax(),
+            gdcm.ImageWriter(),
+        )
+        reader.SetFileName(str(file))
+        assert reader.Read()
+        change_syntax.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, syntax)))
+        change_syntax.SetInput(reader.GetImage())
+        assert change_syntax.Change()
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change_syntax.GetOutput())
+        writer.SetFileName(str(file))
+        assert writer.Write()
     assert np.array_equal(read_volume(tmp_path).array, ARRAY)
 
 
