@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import pytest
 import torch
+from medssl.learning.checkpoint import random_generator
 from medssl.learning.plan import Plan
 from medssl.learning.pretext import Scans
 from medssl.learning.pretext.exemplar import MARGIN, Exemplar, triplet_loss
@@ -47,3 +50,20 @@ def test_all_three_share_one_projection_so_that_no_constant_satisfies_it(scans: 
     assert float(task.learn(batch).losses["exemplar"].detach()) == pytest.approx(MARGIN, abs=1e-5)
     others = [name for name, _ in task.named_children()]
     assert others == ["encoder", "projection"]
+
+
+def test_a_part_of_a_scan_is_found_again_more_often_than_by_chance(scans: Scans, plan: Plan) -> None:
+    """The loss alone does not tell: vectors at random distances lose less than the margin as well."""
+    generator = random_generator(0)
+    task = Exemplar(plan)
+    optimiser = torch.optim.AdamW(task.parameters(), lr=3e-3)
+    found = []
+    for _ in range(80):
+        outcome = task.learn(task.draw(scans, generator, torch.device("cpu")))
+        optimiser.zero_grad()
+        outcome.losses["exemplar"].backward()
+        optimiser.step()
+        found.append(float(outcome.figures["accuracy"]))
+    chance = 1 / 8
+    # 320 answers: four standard deviations of chance are 0.07.
+    assert fmean(found[40:]) > chance + 0.07
