@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import platformdirs
@@ -30,8 +31,11 @@ from medssl.cli import (
     serve,
     train,
 )
-from medssl.errors import Cancelled, MedSSLError
+from medssl.cli.workplace import Elsewhere, work_elsewhere
+from medssl.endpoint import read_endpoint, read_token, state_folder
+from medssl.errors import Cancelled, MedSSLError, UsageError
 
+_HERE_ONLY = ("demo", "doctor", "serve")
 app = typer.Typer(
     name="medssl",
     help="Segmentation of medical volumes from one or two annotated scans.",
@@ -62,12 +66,65 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
+    remote: Annotated[
+        str | None,
+        typer.Option(
+            help="Work through the engine at this address, such as https://gpu-server:8443. Paths are those "
+            "of this computer, except a project's and those that begin with 'engine:'.",
+            envvar="MEDSSL_REMOTE",
+            show_default=False,
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the engine's token; or the token itself in the variable MEDSSL_TOKEN.",
+            envvar="MEDSSL_TOKEN_FILE",
+            show_default=False,
+        ),
+    ] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM file of the engine's certificate, where this computer does not know it.",
+            envvar="MEDSSL_VERIFY",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Segmentation of medical volumes from one or two annotated scans."""
+    work_elsewhere(None)
+    if not remote:
+        return
+    if context.invoked_subcommand in _HERE_ONLY:
+        raise UsageError(
+            f"'medssl {context.invoked_subcommand}' works on this computer only.", "Leave out --remote."
+        )
+    token = _token(remote, token_file)
+    work_elsewhere(Elsewhere(remote, token, True if verify is None else str(verify)))
+
+
+def _token(remote: str, file: Path | None) -> str:
+    """The token of an engine: from a file, from the environment, or of this user's own engine."""
+    if file is not None:
+        try:
+            return file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise UsageError(f"The token file {file} cannot be read.", "Check the path.") from error
+    if found := os.environ.get("MEDSSL_TOKEN", "").strip():
+        return found
+    own = read_endpoint(state_folder())
+    if own is not None and own.url == remote.rstrip("/"):
+        return read_token(state_folder())
+    raise UsageError(
+        f"The engine at {remote} wants a token.",
+        "Give the file that 'medssl serve' names there with --token-file, or set MEDSSL_TOKEN.",
+    )
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from medssl.cli.session import JsonOption, run_request
 from medssl.cli.train import DeviceOption
+from medssl.cli.workplace import full_path, is_elsewhere
 from medssl.errors import UsageError
 from medssl.evaluation.benchmark.settings import PRETRAINING_SHARE, BenchmarkSettings, Measure, Start
 from medssl.learning.settings import MethodName, PretextName
@@ -85,14 +86,18 @@ def compare_by_annotations(
         device=device,
     )
     settings = BenchmarkSettings(
-        dataset=dataset.absolute(),
+        dataset=full_path(dataset),
         measure=measure,
         annotated=_parts(annotated, int, "a number"),
         methods=_parts(methods, _METHOD.validate_python, "a method"),
         starts=_parts(starts, _start, "a start"),
         seeds=_parts(seeds, int, "a number"),
     )
-    request = BenchmarkRequest(settings=settings, output=output.absolute())
+    if project is None and is_elsewhere():
+        raise UsageError(
+            "An engine elsewhere needs a project for the job.", "Name its folder there with --project."
+        )
+    request = BenchmarkRequest(settings=settings, output=full_path(output))
     run_request(project or _own_project(dataset, output), request, as_json)
 
 

@@ -11,6 +11,7 @@ import typer
 from medssl.cli.display import write_json
 from medssl.cli.results import number
 from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, table
+from medssl.cli.workplace import full_path, is_there
 from medssl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +51,11 @@ def add(
     A Decathlon- or nnU-Net-style dataset brings its labels; of any other folder, every scan becomes a case.
     With --name, a folder is one DICOM series.
     """
-    if len(scans) == 1 and scans[0].is_dir() and not name:
+    if len(scans) == 1 and _may_be_folder(scans[0]) and not name:
         from medssl.jobs import ImportRequest
 
         request = ImportRequest(
-            folder=scans[0].absolute(),
+            folder=full_path(scans[0]),
             annotated=annotated,
             validation=validation,
             leave_out=leave_out,
@@ -174,6 +175,36 @@ def exclude(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOpti
     set_role(name, "excluded", project, as_json)
 
 
+@app.command("next")
+def suggest(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Suggest which case to work on next, and say why."""
+    with opened(project) as found:
+        suggestion = found.suggest()
+    case = suggestion.case
+    text = suggestion.reason if case is None else f"Case {case.name}. {suggestion.reason}"
+    content = {
+        "case": None if case is None else case.name,
+        "why": suggestion.why,
+        "reason": suggestion.reason,
+    }
+    answer(text, content, as_json)
+
+
+@app.command("restore")
+def restore(
+    name: CaseArgument,
+    version: Annotated[int, typer.Argument(help="As 'case history' shows it.")],
+    author: AuthorOption = "",
+    seconds: SecondsOption = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an older version of a case's annotation count again, as a new version."""
+    with opened(project) as found:
+        restored = found.restore_annotation(name, version, author=author, seconds=seconds)
+        show_annotation(name, restored, as_json)
+
+
 @app.command("history")
 def history(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Show every version of a case's annotation."""
@@ -192,6 +223,13 @@ def history(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOpti
     ]
     text = table(("version", "time", "kind", "author", "seconds", "model"), rows)
     answer(text if rows else f"Case {name} has no annotation.", [_annotation(v) for v in versions], as_json)
+
+
+def _may_be_folder(path: Path) -> bool:
+    """Whether a path names many scans; of the engine's computer, its name must tell."""
+    from medssl.imaging.formats import suffix_of
+
+    return suffix_of(path) is None if is_there(path) else path.is_dir()
 
 
 def show_cases(cases: list[CaseSummary], as_json: bool) -> None:

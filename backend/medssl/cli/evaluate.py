@@ -9,6 +9,7 @@ import typer
 
 from medssl.cli.session import HERE, JsonOption, ProjectOption, run_request
 from medssl.cli.train import DeviceOption, ModelOption
+from medssl.cli.workplace import full_path
 
 
 def evaluate(
@@ -32,12 +33,12 @@ def evaluate(
     from medssl.jobs import EvaluateRequest
 
     request = EvaluateRequest(
-        output=output.absolute(),
+        output=full_path(output),
         model=model,
         role=role,
-        predictions=None if predictions is None else predictions.absolute(),
-        references=None if references is None else references.absolute(),
-        scans=None if scans is None else scans.absolute(),
+        predictions=None if predictions is None else full_path(predictions),
+        references=None if references is None else full_path(references),
+        scans=None if scans is None else full_path(scans),
         device=device,
     )
     run_request(project, request, as_json)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from medssl.cli.display import write_json
 from medssl.cli.results import describe, show_result
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, say, table, watched
-from medssl.jobs import cancel_job, job_state, read_events, read_result, resume_job
+from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, say, table, watched
+from medssl.cli.workplace import SeenJob, workplace
 from medssl.jobs.files import LOG_FILE
-
-if TYPE_CHECKING:
-    from medssl.project import JobRow
 
 app = typer.Typer(help="What runs, what ran, and going on with what was cut off.", no_args_is_help=True)
 
@@ -24,36 +21,36 @@ JobArgument = Annotated[str, typer.Argument(help="A job's id.", show_default=Fal
 @app.command("list")
 def list_jobs(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """List the jobs, newest first."""
-    with opened(project) as found:
-        jobs = found.jobs()
+    with workplace(project) as place:
+        jobs = place.jobs()
     if as_json:
         for job in jobs:
             write_json(_content(job))
         return
-    rows = [(j.id, j.kind, job_state(j), f"{j.created.astimezone():%Y-%m-%d %H:%M}", j.error) for j in jobs]
+    rows = [(j.id, j.kind, j.state, f"{j.created.astimezone():%Y-%m-%d %H:%M}", j.error) for j in jobs]
     say(table(("id", "kind", "state", "created", "error"), rows) if rows else "No jobs yet.")
 
 
 @app.command("show")
 def show(job: JobArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Show how a job went or goes."""
-    with opened(project) as found:
-        row = found.job(job)
-    result = read_result(row.folder)
+    with workplace(project) as place:
+        seen = place.job(job)
+    result = seen.result
     if as_json:
-        write_json({**_content(row), "result": None if result is None else result.model_dump(mode="json")})
+        write_json({**_content(seen), "result": None if result is None else result.model_dump(mode="json")})
         return
-    say("\n".join(_lines(row)))
-    if result is not None and row.state == "finished":
+    say("\n".join(_lines(seen)))
+    if result is not None and seen.state == "finished":
         say(describe(result))
 
 
 @app.command("resume")
 def resume(job: JobArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Go on with a job that was cancelled, failed or interrupted."""
-    with opened(project) as found:
+    with workplace(project) as place:
         with watched(as_json) as (_, monitor):
-            result = resume_job(found, job, monitor)
+            result = place.resume(job, monitor)
         show_result(result, as_json)
 
 
@@ -65,37 +62,32 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Ask a running job to stop; end its process when it does not."""
-    with opened(project) as found:
-        state = cancel_job(found, job, wait_s=wait)
+    with workplace(project) as place:
+        state = place.cancel(job, wait)
     answer(f"The job {job} is {state}.", {"id": job, "state": state}, as_json)
 
 
-def _lines(row: JobRow) -> Iterator[str]:
-    state = job_state(row)
-    yield f"Job     {row.id} ({row.kind})"
-    yield f"State   {state}"
-    if row.error:
-        yield f"Why     {row.error} {row.remedy}".rstrip()
-    last = None
-    for event in read_events(row.folder):
-        if event.kind == "progress":
-            last = event
-    if last is not None:
-        yield f"Stage   {last.stage}: {last.done:.0f} of {last.total:.0f}"
-    yield f"Log     {row.folder / LOG_FILE}"
-    if state in ("interrupted", "cancelled", "failed"):
-        yield f"Go on   medssl job resume {row.id}"
+def _lines(job: SeenJob) -> Iterator[str]:
+    yield f"Job     {job.id} ({job.kind})"
+    yield f"State   {job.state}"
+    if job.error:
+        yield f"Why     {job.error} {job.remedy}".rstrip()
+    if job.progress is not None:
+        yield f"Stage   {job.progress.stage}: {job.progress.done:.0f} of {job.progress.total:.0f}"
+    yield f"Log     {job.folder / LOG_FILE}"
+    if job.state in ("interrupted", "cancelled", "failed"):
+        yield f"Go on   medssl job resume {job.id}"
 
 
-def _content(row: JobRow) -> dict[str, object]:
+def _content(job: SeenJob) -> dict[str, object]:
     return {
-        "id": row.id,
-        "kind": row.kind,
-        "state": job_state(row),
-        "created": row.created.isoformat(),
-        "started": None if row.started is None else row.started.isoformat(),
-        "ended": None if row.ended is None else row.ended.isoformat(),
-        "error": row.error,
-        "remedy": row.remedy,
-        "folder": str(row.folder),
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "created": job.created.isoformat(),
+        "started": None if job.started is None else job.started.isoformat(),
+        "ended": None if job.ended is None else job.ended.isoformat(),
+        "error": job.error,
+        "remedy": job.remedy,
+        "folder": str(job.folder),
     }

@@ -9,6 +9,7 @@ import typer
 
 from medssl.cli.display import duration, write_json
 from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, say, table
+from medssl.cli.workplace import full_path, workplace
 
 app = typer.Typer(help="The models of a project.", no_args_is_help=True)
 
@@ -50,11 +51,9 @@ def list_models(project: ProjectOption = HERE, as_json: JsonOption = False) -> N
 @app.command("show")
 def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Show a model's card."""
-    from medssl.learning.model import read_card
-
-    with opened(project) as found:
-        record = found.model(model)
-    card = read_card(record.folder)
+    with workplace(project) as place:
+        record = place.project.model(model)
+        card = place.card(record.id)
     took = f"{card.steps} steps in {duration(card.seconds)}, seed {card.seed}"
     lines = [
         f"Model           {card.name} ({card.id})",
@@ -106,7 +105,7 @@ def export(
     from medssl.jobs import ExportModelRequest
 
     request = ExportModelRequest(
-        output=output.absolute(),
+        output=full_path(output),
         model=model,
         format=file_format,
         licence=licence,
@@ -126,7 +125,23 @@ def import_model(
     """Bring a model into the project; it is checked first, and nothing in it is run."""
     from medssl.jobs import ImportModelRequest
 
-    run_request(project, ImportModelRequest(path=path.absolute(), name=name), as_json)
+    run_request(project, ImportModelRequest(path=full_path(path), name=name), as_json)
+
+
+@app.command("compare")
+def compare(
+    models: Annotated[list[str], typer.Argument(help="Ids of models, or 'latest'.", show_default=False)],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Lay the cards of models side by side; a star marks what differs."""
+    from medssl.learning.card import compare_cards
+
+    with workplace(project) as place:
+        lines = compare_cards([place.card(model) for model in models])
+    rows = [("*" if line.differs else "", line.name, *line.values) for line in lines]
+    head = ("", "", *models)
+    answer(table(head, rows), [line.model_dump(mode="json") for line in lines], as_json)
 
 
 @app.command("delete")

@@ -9,6 +9,7 @@ import typer
 
 from medssl.cli.session import HERE, JsonOption, ProjectOption, run_request
 from medssl.cli.train import DeviceOption, ModelOption
+from medssl.cli.workplace import full_path
 from medssl.imaging.formats import LabelFormat, SeriesNames
 
 
@@ -55,8 +56,8 @@ def predict(
     from medssl.jobs import PredictRequest
 
     request = PredictRequest(
-        inputs=tuple(path.absolute() for path in inputs),
-        output=output.absolute(),
+        inputs=tuple(full_path(path) for path in inputs),
+        output=full_path(output),
         model=model,
         format=file_format,
         recursive=recursive,

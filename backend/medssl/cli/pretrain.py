@@ -9,6 +9,7 @@ import typer
 
 from medssl.cli.session import HERE, JsonOption, ProjectOption, run_request
 from medssl.cli.train import DeviceOption, NameOption, SecondsOption, SeedOption, StepsOption
+from medssl.cli.workplace import full_path
 from medssl.jobs.effort import Effort, pretraining_settings_for
 from medssl.learning.settings import PretextName
 
@@ -34,5 +35,5 @@ def pretrain(
     settings = pretraining_settings_for(
         effort, method=method, seed=seed, device=device, steps=steps, seconds=seconds
     )
-    folder = None if scans is None else scans.absolute()
+    folder = None if scans is None else full_path(scans)
     run_request(project, PretrainRequest(settings=settings, scans=folder, name=name), as_json)

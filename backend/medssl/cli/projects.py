@@ -9,11 +9,13 @@ import typer
 from pydantic import ValidationError
 
 from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, table
+from medssl.cli.workplace import full_path, new_workplace, workplace
 from medssl.errors import LabelError, UsageError
 from medssl.labels import LabelSchema
 
 if TYPE_CHECKING:
-    from medssl.project import CaseState, Project
+    from medssl.cli.workplace import Workplace
+    from medssl.project import CaseState
 
 app = typer.Typer(help="Make a project and look at it.", no_args_is_help=True)
 
@@ -50,8 +52,6 @@ def new(
     as_json: JsonOption = False,
 ) -> None:
     """Make a new project."""
-    from medssl.project import Project
-
     _check_one_source(segments, schema, template, dataset)
     if dataset is not None:
         from medssl.exchange.datasets import read_dataset
@@ -61,8 +61,8 @@ def new(
     else:
         labels = _schema(segments, schema, template)
         names = tuple(part.strip() for part in channels.split(","))
-    with Project.create(folder, labels, names, name) as project:
-        _show(project, as_json)
+    with new_workplace(folder, labels, names, name) as place:
+        _show(place, as_json)
 
 
 @app.command("templates")
@@ -87,14 +87,14 @@ def export(
     """Write the cases and annotations as a data set for other programs."""
     from medssl.jobs import ExportProjectRequest
 
-    run_request(project, ExportProjectRequest(output=output.absolute(), format=file_format), as_json)
+    run_request(project, ExportProjectRequest(output=full_path(output), format=file_format), as_json)
 
 
 @app.command("info")
 def info(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Show what is in a project."""
-    with opened(project) as found:
-        _show(found, as_json)
+    with workplace(project) as place:
+        _show(place, as_json)
 
 
 @app.command("schema")
@@ -122,7 +122,8 @@ def show_or_change_schema(
         answer(table(("value", "name", "colour", "code"), rows), labels.model_dump(mode="json"), as_json)
 
 
-def _show(project: Project, as_json: bool) -> None:
+def _show(place: Workplace, as_json: bool) -> None:
+    project = place.project
     states: tuple[CaseState, ...] = ("annotated", "proposed", "rejected", "new")
     counts = {state: project.count_cases(state=state) for state in states}
     content = {
@@ -132,7 +133,7 @@ def _show(project: Project, as_json: bool) -> None:
         "segments": {str(s.value): s.name for s in project.schema.segments},
         "cases": counts,
         "models": len(project.models()),
-        "jobs": len(project.jobs()),
+        "jobs": len(place.jobs()),
     }
     segments = ", ".join(f"{s.value} {s.name}" for s in project.schema.segments)
     lines = [

@@ -29,7 +29,8 @@ def show_result(job: JobResult, as_json: bool) -> None:
         write_json({"kind": "result", **job.model_dump(mode="json")})
         return
     say(describe(job.result))
-    say(f"Done in {duration(job.seconds)} (job {job.job_id}).")
+    which = f" (job {job.job_id})" if job.job_id else ""
+    say(f"Done in {duration(job.seconds)}{which}.")
 
 
 def describe(result: Result) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from medssl.cli.display import Display, make_display, write_json
+from medssl.cli.workplace import ProjectView, workplace
 from medssl.events import Monitor
 
 if TYPE_CHECKING:
     from medssl.jobs.requests import Request
     from medssl.jobs.results import JobResult
-    from medssl.project import Project
 
 ProjectOption: TypeAlias = Annotated[
     Path, typer.Option("--project", "-p", help="The project's folder.", show_default="this folder")
@@ -28,12 +28,10 @@ HERE = Path()
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Project]:
-    """Open the project of a command."""
-    from medssl.project import Project
-
-    with Project.open(folder) as project:
-        yield project
+def opened(folder: Path) -> Iterator[ProjectView]:
+    """Open the project of a command, here or through an engine elsewhere."""
+    with workplace(folder) as place:
+        yield place.project
 
 
 @contextmanager
@@ -66,11 +64,10 @@ def watched(as_json: bool) -> Iterator[tuple[Display, Monitor]]:
 def run_request(folder: Path, request: Request, as_json: bool) -> JobResult:
     """Run a job of the project in `folder` and show its events and its result."""
     from medssl.cli.results import show_result
-    from medssl.jobs import run_job
 
-    with opened(folder) as project:
+    with workplace(folder) as place:
         with watched(as_json) as (_, monitor):
-            result = run_job(project, request, monitor)
+            result = place.run(request, monitor)
         show_result(result, as_json)
     return result
 

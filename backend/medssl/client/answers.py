@@ -104,8 +104,8 @@ def job_of(found: Mapping[str, Any]) -> Job:
 
 def upload_of(found: Mapping[str, Any]) -> Upload:
     """Make an upload of an answer."""
-    grid = {name: tuple(values) for name, values in found["grid"].items()}
-    return record(Upload, found, grid=record(Grid, grid))
+    grid = found["grid"] and {name: tuple(values) for name, values in found["grid"].items()}
+    return record(Upload, found, grid=grid and record(Grid, grid))
 
 
 def folder_of(found: Mapping[str, Any]) -> Folder:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from medssl.client.answers import folder_of, record, upload_of
 from medssl.client.calls import Calls, as_text, model_path, project_path
-from medssl.client.records import Folder, Model, ModelFact, Upload
+from medssl.client.records import Folder, Model, ModelFact, ResultFolder, Upload
 from medssl.client.transfers import receive, send
 
 
@@ -33,8 +33,12 @@ class ModelCalls(Calls):
         self.connection.change("DELETE", model_path(project, model))
 
     def upload(self, file: str | Path) -> Upload:
-        """Send a volume to the engine's computer, where it stays for a day."""
+        """Send a volume, or the zip of a model, to the engine's computer, where it stays for a day."""
         return upload_of(send(self.connection, Path(file)))
+
+    def make_folder(self) -> ResultFolder:
+        """Make a folder for results that are downloaded afterwards; it stays for a day."""
+        return record(ResultFolder, self.connection.change("POST", "/v1/uploads/folder"))
 
     def remove_upload(self, upload_id: str) -> None:
         """Remove an uploaded file before its day is over."""

@@ -316,13 +316,21 @@ class Grid:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that arrived; other requests name it by `path`."""
+    """A file that arrived; other requests name it by `path`. An archive has no grid."""
 
     id: str
     path: str
     size_bytes: int
     sha256: str
-    grid: Grid
+    grid: Grid | None
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """A folder on the engine's computer for results; it goes like an upload, by its `id`."""
+
+    id: str
+    path: str
 
 
 @dataclass(frozen=True)

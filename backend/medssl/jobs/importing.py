@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -21,10 +22,32 @@ from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
 from medssl.labels import UNANNOTATED
 from medssl.pace import Pace
-from medssl.project import Case, Project, Role
+from medssl.project import Annotation, Case, CaseSummary, Role
 
 
-def import_folder(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
+class Receiver(Protocol):
+    """The part of a `Project` that cases come into; the project may also be on another computer."""
+
+    @property
+    def channel_names(self) -> Sequence[str]:
+        """See `Project`."""
+
+    def cases(self) -> list[CaseSummary]:
+        """See `Project`."""
+
+    def case(self, case: str) -> Case:
+        """See `Project`."""
+
+    def add_case(
+        self, name: str, channels: Sequence[Path], copy: bool = False, role: Role = "training"
+    ) -> Case:
+        """See `Project`."""
+
+    def save_annotation(self, case: str, values: Path, *, author: str = "") -> Annotation:
+        """See `Project`."""
+
+
+def import_folder(project: Receiver, request: ImportRequest, monitor: Monitor) -> ImportResult:
     """Add the cases of a data set or of a MITK task list, or every scan of a folder that is neither.
 
     A case that is there already stays as it is, so that a second run finishes what a first one began.
@@ -41,7 +64,7 @@ def import_folder(project: Project, request: ImportRequest, monitor: Monitor) ->
     return _import_scans(project, request, monitor)
 
 
-def _import_scans(project: Project, request: ImportRequest, monitor: Monitor) -> ImportResult:
+def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -> ImportResult:
     """Add one case a scan; one that cannot be a case is told of with its reason and stops nothing."""
     if request.annotated is not None or request.validation or request.leave_out:
         raise UsageError(
@@ -82,7 +105,7 @@ class _Labels:
     author: str
     ignore: int | None = None
 
-    def save(self, project: Project, case: str, path: Path) -> None:
+    def save(self, project: Receiver, case: str, path: Path) -> None:
         if self.ignore is None:
             project.save_annotation(case, path, author=self.author)
             return
@@ -95,7 +118,7 @@ class _Labels:
 
 
 def _import_cases(
-    project: Project,
+    project: Receiver,
     request: ImportRequest,
     cases: Sequence[DatasetCase],
     labels: _Labels,

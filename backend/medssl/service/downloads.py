@@ -35,7 +35,8 @@ def file_response(service: Service, path: Path) -> FileResponse:
     """Send a result; other files, and hidden ones, are nobody's business."""
     real = service.roots.inside(path)
     hidden = any(part.startswith(".") for part in real.relative_to(_root_of(service, real)).parts)
-    if hidden or not real.name.lower().endswith(_SENT):
+    # What lies among the uploads, clients have sent there or let a job write there.
+    if hidden or not (service.is_upload(real) or real.name.lower().endswith(_SENT)):
         raise PathError(
             f"{path} is not a file that this service sends.", "It sends volumes, tables and reports."
         )

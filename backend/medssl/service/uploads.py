@@ -17,7 +17,7 @@ from medssl.errors import MedSSLError, NotFoundError, StorageError, UsageError
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.volume import Grid
 from medssl.project.store import folder_name
-from medssl.service.voxels import VoxelWorker
+from medssl.service.voxels import ARCHIVE, VoxelWorker
 from medssl.storage import publish, staging_folder, storage_error
 
 KEPT_S = 24 * 3600.0
@@ -39,14 +39,14 @@ class Upload:
     Attributes:
         path: what other requests name it by.
         sha256: of its bytes.
-        grid: where its voxels lie.
+        grid: where its voxels lie; None for an archive.
     """
 
     id: str
     path: Path
     size_bytes: int
     sha256: str
-    grid: Grid
+    grid: Grid | None
 
 
 class Uploads:
@@ -70,7 +70,7 @@ class Uploads:
             sha256: what they must hash to, when the client says so.
 
         Raises:
-            UsageError: no volume by its name, or other bytes than the client says.
+            UsageError: no volume and no archive by its name, or other bytes than the client says.
             ImageError: no volume by its header.
             TooLargeError: more than allowed.
             StorageError: the disk is full.
@@ -95,6 +95,19 @@ class Uploads:
             target = self._folder / identity
             await asyncio.to_thread(publish, staging / identity, target)
         return Upload(identity, target / kept_name, size, found, grid)
+
+    def make_folder(self) -> tuple[str, Path]:
+        """Make an empty folder for results that a client will fetch; it goes like an upload.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        identity = secrets.token_hex(16)
+        try:
+            (self._folder / identity).mkdir()
+        except OSError as error:
+            raise storage_error(error, self._folder) from error
+        return identity, self._folder / identity
 
     def remove(self, identity: str) -> None:
         """Remove an upload.
@@ -157,7 +170,10 @@ class Uploads:
 
 
 def _checked_name(name: str) -> str:
-    suffix = suffix_of(Path(name))
+    suffix = ARCHIVE if name.lower().endswith(ARCHIVE) else suffix_of(Path(name))
     if suffix is None or "/" in name or "\\" in name:
-        raise UsageError(f"'{name[:100]}' is not the name of a volume.", "Give a name such as scan.nii.gz.")
+        raise UsageError(
+            f"'{name[:100]}' is not the name of a volume or of a model.",
+            "Give a name such as scan.nii.gz or model.zip.",
+        )
     return folder_name(name[: -len(suffix)]) + suffix

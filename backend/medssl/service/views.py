@@ -247,7 +247,14 @@ class UploadView(_View):
     path: Path
     size_bytes: int
     sha256: str
-    grid: Grid
+    grid: Grid | None = Field(description="None for an archive.")
+
+
+class ResultFolder(_View):
+    """A folder on the engine's computer for results; other requests name it by `path`."""
+
+    id: str
+    path: Path
 
 
 class FolderEntry(_View):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -29,6 +30,7 @@ from medssl.storage import write_bytes
 T = TypeVar("T")
 
 _UPLOADED = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
+ARCHIVE = ".zip"  # of a model
 _HEADER_BYTES = 1 << 16
 
 
@@ -59,8 +61,10 @@ class VoxelWorker:
         """See `Project.correct`."""
         return self._run(_correct, folder, case, labels, author, seconds)
 
-    def check_upload(self, path: Path) -> Grid:
-        """Read the header of a file that came from another computer, and return its grid.
+    def check_upload(self, path: Path) -> Grid | None:
+        """Look at the header of a file that came from another computer; the grid of a volume.
+
+        What is in an archive is checked when it is imported.
 
         Raises:
             ImageError: it is no volume, is damaged, points to other files, or needs more memory than is free.
@@ -136,7 +140,11 @@ def _correct(folder: Path, case: Case, labels: Path, author: str, seconds: float
         return project.correct(case, labels, author=author, seconds=seconds)
 
 
-def _check_upload(path: Path) -> Grid:
+def _check_upload(path: Path) -> Grid | None:
+    if path.suffix.lower() == ARCHIVE:
+        if not zipfile.is_zipfile(path):
+            raise UsageError(f"{path.name} is no zip archive, or not a whole one.", "Send it again.")
+        return None
     if suffix_of(path) not in _UPLOADED:
         raise UsageError(
             f"{path.name} is not the name of a volume in one file.", f"End it in {', '.join(_UPLOADED)}."

@@ -15,7 +15,7 @@ from medssl.errors import NotFoundError, StorageError, UsageError
 from medssl.project import DATABASE_NAME
 from medssl.service.context import ServiceOf
 from medssl.service.downloads import FILE, file_response
-from medssl.service.views import Done, FolderEntry, FolderView, UploadView
+from medssl.service.views import Done, FolderEntry, FolderView, ResultFolder, UploadView
 from medssl.storage import storage_error
 
 router = APIRouter(prefix="/v1", tags=["files"])
@@ -31,7 +31,7 @@ async def upload(
     name: Annotated[str, Query(max_length=255, examples=["scan.nii.gz"])],
     sha256: Annotated[str | None, Query(pattern="^[0-9a-fA-F]{64}$")] = None,
 ) -> UploadView:
-    """Send a volume as the body, byte for byte. Other requests then name it by its `path`, for a day."""
+    """Send a volume or a model's zip as the body. Other requests then name it by its `path`, for a day."""
     length = request.headers.get("content-length")
     made = await service.uploads.receive(name, _chunks(request), int(length) if length else None, sha256)
     return UploadView(
@@ -39,9 +39,16 @@ async def upload(
     )
 
 
+@router.post("/uploads/folder", status_code=201)
+def make_folder(service: ServiceOf) -> ResultFolder:
+    """Make a folder for the results of a job that the client fetches afterwards; it is there for a day."""
+    made, path = service.uploads.make_folder()
+    return ResultFolder(id=made, path=path)
+
+
 @router.delete("/uploads/{upload_id}")
 def remove_upload(service: ServiceOf, upload_id: str) -> Done:
-    """Remove an uploaded file."""
+    """Remove an uploaded file, or a folder for results."""
     service.uploads.remove(upload_id)
     return Done()
 

@@ -1,0 +1,145 @@
+"""`medssl --remote`: every command does the same through a service, with the same words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from medssl.cli.app import run
+from medssl.imaging.labels import read_labels
+from medssl.project import Project
+from service_engine import Engine, propose, write_drawing, write_scan
+
+Run: TypeAlias = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command on this computer: exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def there(engine: Engine, here: Run) -> Run:
+    """Run a command through the service."""
+    return lambda *arguments: here("--remote", engine.url, "--token-file", engine.state / "token", *arguments)
+
+
+def same(text: str) -> str:
+    """A text without what differs between two projects: times, ids, and where they lie."""
+    text = re.sub(r"[^\s\"]*/(?:here|there|root)(/[^\s\"]*)?", "PATH", text)
+    text = re.sub(r"\d{8}-\d{6}-\w{4}|\d{4}-\d\d-\d\d[T ][\d:.+Z]+|here|there", "TIME", text)
+    return re.sub(r"in [\d ]+ s\b.*", "in TIME", text)
+
+
+def test_each_command_on_projects_and_cases_says_the_same_here_and_there(
+    engine: Engine, here: Run, there: Run, tmp_path: Path
+) -> None:
+    scan, drawing = write_scan(tmp_path / "scan.nii.gz"), write_drawing(tmp_path / "drawn.nii.gz")
+    folders = {here: tmp_path / "here", there: engine.root / "there"}
+    said: list[list[tuple[int, str, str]]] = []
+    for medssl, folder in folders.items():
+        project = ("--project", folder)
+        answers = [medssl("project", "new", folder, "--segments", "1=Head,2=Body", "--name", "Two")]
+        answers += [medssl("case", "add", scan, "--name", name, "--copy", *project) for name in "abc"]
+        with Project.open(folder) as opened:
+            propose(opened, "b", 0.5)
+            propose(opened, "c", 0.25)
+        commands = (
+            ("case", "add", scan, "--name", "a"),
+            ("case", "list"),
+            ("case", "list", "--json", "--sort", "score", "--limit", "2"),
+            ("case", "next"),
+            ("case", "annotate", "a", drawing, "--author", "Dr. A", "--seconds", "3"),
+            ("case", "annotate", "nobody", drawing),
+            ("case", "annotate", "a", scan),
+            ("review", "list"),
+            ("review", "accept", "b", "--author", "Dr. A"),
+            ("review", "accept", "b"),
+            ("review", "accept", "a"),
+            ("review", "undo", "b"),
+            ("review", "correct", "b", drawing),
+            ("review", "reject", "c"),
+            ("case", "restore", "b", "1"),
+            ("case", "history", "b"),
+            ("case", "history", "b", "--json"),
+            ("case", "show", "b"),
+            ("case", "role", "c", "validation"),
+            ("case", "exclude", "c"),
+            ("project", "schema", "--segments", "1=Head,2=Body,3=Tail"),
+            ("project", "schema", "--segments", "2=Body"),
+            ("project", "info"),
+            ("project", "info", "--json"),
+            ("model", "list"),
+            ("model", "show"),
+            ("model", "delete", "none"),
+            ("job", "list"),
+            ("job", "show", "none"),
+            ("job", "cancel", "none"),
+            ("job", "resume", "none"),
+            ("train", "--steps", "1", "--from", "none"),
+            ("evaluate", "--out", tmp_path / "out", "--model", "none"),
+        )
+        answers += [medssl(*command, *project) for command in commands]
+        said.append(answers)
+    for ours, theirs in zip(*said, strict=True):
+        assert [same(str(part)) for part in ours] == [same(str(part)) for part in theirs]
+    assert not list((engine.state / "uploads").iterdir())
+
+
+def test_a_dataset_goes_in_and_segmentations_come_back(
+    engine: Engine, there: Run, small_dataset: Path, tmp_path: Path
+) -> None:
+    folder = engine.root / "far"
+    project = ("--project", folder)
+    assert there("project", "new", "engine:far", "--dataset", small_dataset)[0] == 0
+    code, out, err = there("case", "add", small_dataset, "--annotated", "1", *project)
+    assert (code, out.splitlines()[0]) == (0, "6 cases added, 1 of them with an annotation."), err
+    code, out, err = there("train", "--steps", "2", "--method", "supervised", "--device", "cpu", *project)
+    assert code == 0, err
+    assert "2 steps" in out
+    scans = small_dataset / "imagesTs"
+    code, out, err = there("predict", scans, "--out", tmp_path / "out", "--device", "cpu", "--json", *project)
+    assert code == 0, err
+    told = [json.loads(line) for line in out.splitlines()]
+    assert {"state", "progress", "row"} <= {line["kind"] for line in told}
+    assert told[-1]["result"]["report"] == str(tmp_path / "out" / "report.html")
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == ["report.html", "small_7.seg.nrrd", "small_8.seg.nrrd", "volumes.csv"]
+    assert read_labels(tmp_path / "out" / "small_7.seg.nrrd").volume.array.shape == (16, 24, 20)
+    code, _, err = there("predict", scans, "--out", tmp_path / "out", *project)
+    assert (code, "new or empty" in err) == (2, True)
+    assert there("model", "export", tmp_path / "model.zip", *project)[0] == 0
+    code, out, err = there("model", "import", tmp_path / "model.zip", *project)
+    assert code == 0, err
+    assert not list((engine.state / "uploads").iterdir())
+    folders = ("--predictions", scans, "--references", scans)
+    code, _, err = there("evaluate", "--out", tmp_path / "e", *folders, *project)
+    assert (code, "the engine cannot see" in err) == (2, True)
+
+
+def test_what_cannot_be_done_elsewhere_is_said(
+    engine: Engine, here: Run, there: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert there("demo")[0] == 2
+    assert "--project" in there("case", "list")[2]
+    wrong = here("--remote", engine.url, "case", "list", "--project", "x")
+    assert (wrong[0], "--token-file" in wrong[2]) == (2, True)
+    monkeypatch.setenv("MEDSSL_TOKEN", "wrong")
+    refused = here("--remote", engine.url, "case", "list", "--project", engine.root)
+    assert (refused[0], "token" in refused[2]) == (1, True)
+    monkeypatch.setenv("MEDSSL_TOKEN", engine.token)
+    monkeypatch.setenv("MEDSSL_REMOTE", engine.url)
+    unknown = here("case", "list", "--project", engine.root / "nothing")
+    assert (unknown[0], "no project" in unknown[2].lower()) == (1, True)
+    monkeypatch.setenv("MEDSSL_REMOTE", "http://127.0.0.1:9")
+    assert "does not answer" in here("case", "list", "--project", tmp_path)[2]

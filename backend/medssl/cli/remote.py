@@ -1,0 +1,153 @@
+"""Commands through a service: jobs run there, and are watched from here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from medssl.cli.luggage import Luggage
+from medssl.cli.remote_project import RemoteProject, connected, there
+from medssl.cli.workplace import SeenJob, is_there
+from medssl.client import Client, EngineError
+from medssl.client import records as told
+from medssl.errors import Cancelled, MedSSLError, ModelError, UsageError
+from medssl.events import EVENT, Event, Monitor, Progress
+from medssl.jobs import ImportRequest, JobResult, Request, SeenState
+from medssl.jobs.importing import import_folder
+from medssl.jobs.results import RESULT
+from medssl.labels import LabelSchema
+from medssl.learning.card import ModelCard
+
+__all__ = ["RemoteWorkplace", "connected"]
+
+_JOBS = 200  # of a page
+_LOOK_S = 0.2
+
+
+class RemoteWorkplace:
+    """A project of the engine's computer; jobs run there."""
+
+    def __init__(self, client: Client, project: RemoteProject) -> None:
+        """Work in a project that the engine knows."""
+        self._client = client
+        self.project = project
+
+    @classmethod
+    def open(cls, client: Client, folder: Path) -> RemoteWorkplace:
+        """Open a project by its folder on the engine's computer."""
+        if folder == Path():
+            raise UsageError(
+                "Nothing says which project of the engine's computer is meant.",
+                "Name its folder there with --project.",
+            )
+        return cls(client, RemoteProject(client, client.open_project(there(client, folder))))
+
+    @classmethod
+    def create(
+        cls, client: Client, folder: Path, schema: LabelSchema, channel_names: Sequence[str], name: str
+    ) -> RemoteWorkplace:
+        """Make a project in a folder of the engine's computer."""
+        place = there(client, folder)
+        segments = schema.model_dump(mode="json")
+        made = client.create_project(name or Path(place).name, segments, channel_names, place)
+        return cls(client, RemoteProject(client, made))
+
+    def run(self, request: Request, monitor: Monitor) -> JobResult:
+        """See `Workplace`. What lies on this computer is sent before, and results are fetched afterwards."""
+        if isinstance(request, ImportRequest) and not is_there(request.folder):
+            began = time.monotonic()
+            result = import_folder(self.project, request, monitor)
+            return JobResult(job_id="", seconds=time.monotonic() - began, result=result)
+        with Luggage(self._client, lambda path: there(self._client, path)) as luggage:
+            job = self._client.submit(self.project.key, luggage.pack(request, monitor))
+            return luggage.unpack(self._follow(job.id, monitor, 0), monitor)
+
+    def resume(self, job_id: str, monitor: Monitor) -> JobResult:
+        """See `Workplace`."""
+        known = self._events(job_id)
+        job = self._client.resume(self.project.key, job_id)
+        return self._follow(job.id, monitor, known[-1].number if known else 0)
+
+    def cancel(self, job_id: str, wait_s: float) -> SeenState:
+        """See `Workplace`; the service ends what does not stop."""
+        job = self._client.cancel(self.project.key, job_id)
+        deadline = time.monotonic() + wait_s
+        while not job.over and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+            job = self._client.job(self.project.key, job_id)
+        return _seen(job).state
+
+    def jobs(self) -> list[SeenJob]:
+        """See `Workplace`."""
+        found: list[told.Job] = []
+        while True:
+            page = self._client.jobs(self.project.key, offset=len(found), limit=_JOBS)
+            found += page
+            if len(page) < _JOBS:
+                return [_seen(job) for job in found]
+
+    def job(self, job_id: str) -> SeenJob:
+        """See `Workplace`."""
+        job = self._client.job(self.project.key, job_id)
+        progress = [event for event in self._events(job_id) if event.kind == "progress"]
+        return _seen(job, _event(progress[-1]) if progress else None)
+
+    def card(self, model_id: str) -> ModelCard:
+        """See `Workplace`."""
+        model = self._client.model(self.project.key, model_id)
+        if model.card is None:
+            raise ModelError(model.problem)
+        return ModelCard.model_validate(model.card)
+
+    def _events(self, job_id: str) -> list[told.Event]:
+        found: list[told.Event] = []
+        while True:
+            page = self._client.events(self.project.key, job_id, found[-1].number if found else 0)
+            if not page:
+                return found
+            found += page
+
+    def _follow(self, job_id: str, monitor: Monitor, after: int) -> JobResult:
+        """Show what a job reports until it ends; a wish to stop is passed on."""
+        began, failed, asked = time.monotonic(), list[EngineError](), False
+        reader = self._client.watch(
+            self.project.key,
+            job_id,
+            lambda event: monitor.emit(_event(event)),
+            on_error=failed.append,
+            after=after,
+        )
+        try:
+            while not reader.join(_LOOK_S):
+                if monitor.cancelled and not asked:
+                    asked = True
+                    self._client.cancel(self.project.key, job_id)
+        finally:
+            reader.stop()
+        if failed:
+            raise failed[0]
+        job = self._client.job(self.project.key, job_id)
+        if job.state == "finished":
+            result = RESULT.validate_python(job.result)
+            return JobResult(job_id=job_id, seconds=time.monotonic() - began, result=result)
+        if job.state == "cancelled":
+            again = f"Go on with: medssl --remote {self._client.url} job resume {job_id} "
+            raise Cancelled(remedy=f'{again}--project "{self.project.folder}"')
+        raise MedSSLError(job.error or f"The job {job_id} is {job.state}.", job.remedy)
+
+
+def _event(event: told.Event) -> Event:
+    """Turn a record of the client, which has room for all kinds, into an event of its own kind."""
+    kept = {name: value for name, value in asdict(event).items() if name != "number"}
+    return EVENT.validate_python(kept)
+
+
+def _seen(job: told.Job, progress: Event | None = None) -> SeenJob:
+    values = {each.name: getattr(job, each.name, None) for each in fields(SeenJob)}
+    kept = {**values, "progress": progress if isinstance(progress, Progress) else None}
+    found: SeenJob = TypeAdapter(SeenJob).validate_python(kept)
+    return found
