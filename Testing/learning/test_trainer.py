@@ -34,7 +34,7 @@ def dice(network: Network, case) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("method", ["supervised", "dual_task", "dual_task_published", "local_contrastive"])
+@pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_method_learns_from_one_annotated_case(make_case, plan: Plan, method: str) -> None:
     unlabelled = [dataclasses.replace(make_case(i), labels=None, level_set=None) for i in range(1, 4)]
     settings = TrainingSettings(method=method, steps=80, learning_rate=1e-2)
@@ -50,10 +50,13 @@ def test_every_method_trains_without_unannotated_cases(make_case, plan: Plan, me
     )
 
 
-def test_an_interrupted_training_ends_as_an_uninterrupted_one(make_case, plan: Plan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["automatic", "dual_task"])
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(
+    make_case, plan: Plan, tmp_path: Path, method: str
+) -> None:
     labelled = [make_case(0)]
     unlabelled = [dataclasses.replace(make_case(1), labels=None, level_set=None)]
-    settings = TrainingSettings(method="dual_task", steps=12, seed=3)
+    settings = TrainingSettings(method=method, steps=12, seed=3)
     whole = Watcher()
     expected = train(labelled, unlabelled, plan, settings, CPU, whole)
     interrupted, checkpoint = Watcher(stop_at=7), tmp_path / "checkpoint.safetensors"

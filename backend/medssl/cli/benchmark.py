@@ -51,7 +51,7 @@ def compare_by_annotations(
     annotated: Annotated[str, typer.Option(help="Numbers of first cases to annotate.")] = "1,2,4,8",
     methods: Annotated[
         str, typer.Option(help="Ways to learn; the first is what the others are compared to.")
-    ] = "supervised,dual_task",
+    ] = "supervised,dual_task,automatic",
     starts: StartsOption = "scratch",
     seeds: Annotated[str, typer.Option(help="Starts of the random numbers.")] = "0,1,2",
     steps: Annotated[int | None, typer.Option(min=2, help="Give each run so many steps.")] = None,

@@ -29,7 +29,7 @@ def demo(
     keep: Annotated[
         bool, typer.Option(help="Keep the project; otherwise only reports and tables stay.")
     ] = True,
-    method: Annotated[MethodName, typer.Option(help="How to learn.")] = "dual_task",
+    method: Annotated[MethodName, typer.Option(help="How to learn.")] = "automatic",
     annotated: Annotated[int, typer.Option(min=1, help="So many cases are annotated at the start.")] = 2,
     held_out: Annotated[
         int | None, typer.Option(min=1, help="So many last cases of --data are the folder of new scans.")

@@ -21,7 +21,7 @@ NameOption = Annotated[str, typer.Option("--name", help="Of the model, for peopl
 
 
 def train(
-    method: Annotated[MethodName, typer.Option(help="How to learn.")] = "dual_task",
+    method: Annotated[MethodName, typer.Option(help="How to learn.")] = "automatic",
     effort: Annotated[
         Effort, typer.Option(help="How long: 2, 10 or 60 minutes; half of it to refine.")
     ] = "balanced",

@@ -22,7 +22,7 @@ class DemoSettings(BaseModel):
     data: Path | None = None
     out: Path | None = Field(default=None, description="New or empty; None: medssl-demo.")
     keep: bool = Field(default=True, description="Keep the project beside the results.")
-    method: MethodName = "dual_task"
+    method: MethodName = "automatic"
     annotated: Annotated[int, Field(ge=1)] = 2
     held_out: Annotated[int, Field(ge=1)] | None = Field(
         default=None,

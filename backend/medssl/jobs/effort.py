@@ -25,7 +25,7 @@ REFINING_PART = 0.5  # a refinement begins with weights that are nearly right
 def settings_for(
     effort: Effort,
     *,
-    method: MethodName = "dual_task",
+    method: MethodName = "automatic",
     refine: bool = False,
     seed: int = 0,
     device: DeviceName = "auto",

@@ -6,7 +6,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MethodName: TypeAlias = Literal["supervised", "dual_task", "dual_task_published", "local_contrastive"]
+MethodName: TypeAlias = Literal[
+    "automatic", "supervised", "dual_task", "dual_task_published", "local_contrastive"
+]
 PretextName: TypeAlias = Literal["pgl", "cpc", "rotation", "jigsaw", "relative_location", "exemplar"]
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 
@@ -36,7 +38,7 @@ class RunSettings(BaseModel):
 class TrainingSettings(RunSettings):
     """How to train a network that segments."""
 
-    method: MethodName = "dual_task"
+    method: MethodName = "automatic"
 
 
 class PretrainingSettings(RunSettings):

@@ -86,6 +86,6 @@ class BenchmarkSettings(BaseModel):
     dataset: Path = Field(description="A Decathlon- or nnU-Net-style folder.")
     measure: Measure
     annotated: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 2, 4, 8)
-    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("supervised", "dual_task")
+    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("supervised", "dual_task", "automatic")
     starts: Annotated[tuple[Start, ...], Field(min_length=1)] = (Start(),)
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)

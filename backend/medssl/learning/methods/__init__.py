@@ -1,5 +1,6 @@
 """The training methods, by name. A new method is a file, its test and a line here."""
 
+from medssl.learning.methods.automatic import Automatic
 from medssl.learning.methods.base import Method, Step
 from medssl.learning.methods.dual_task import DualTask
 from medssl.learning.methods.dual_task_published import DualTaskPublished
@@ -7,7 +8,7 @@ from medssl.learning.methods.local_contrastive import LocalContrastive
 from medssl.learning.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Supervised, DualTask, DualTaskPublished, LocalContrastive)
+    method.name: method for method in (Automatic, Supervised, DualTask, DualTaskPublished, LocalContrastive)
 }
 
 __all__ = ["METHODS", "Method", "Step"]

@@ -24,6 +24,7 @@ LEVEL_SET_WEIGHT = 0.3  # beta of the paper
 ABSENT_WEIGHT = 0.1  # of a class that a patch does not show: its level set is +1 everywhere
 CONSISTENCY_WEIGHT = 0.5
 START, RAMP = 0.5, 0.3  # in parts of the training: when the consistency sets in, and how long it rises
+SHARE = 0.5  # unannotated patches for each annotated one
 RISE_VOXELS = 2.0  # the task transform rises over two voxels, so that gradients reach both sides of a border
 
 
@@ -41,6 +42,11 @@ class DualTask(Method):
 
     d is the Dice of the worst class on the annotated patches of the same step: guesses are trusted as far as
     what is known has been learned.
+
+    Attributes:
+        start: when the consistency sets in, in parts of the training.
+        ramp: how long its weight rises, in parts of the training.
+        share: unannotated patches for each annotated one.
     """
 
     name: ClassVar[str] = "dual_task"
@@ -49,10 +55,13 @@ class DualTask(Method):
         "Learns class and distance to the border, and makes both agree on unannotated scans."
     )
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "level_set")
+    start: ClassVar[float] = START
+    ramp: ClassVar[float] = RAMP
+    share: ClassVar[float] = SHARE
 
     def unlabelled_patches(self, labelled: int, fraction: float) -> int:
-        """Half as many as annotated ones, at least one, once the consistency has set in."""
-        return max(1, labelled // 2) if fraction >= START else 0
+        """The share of the annotated ones, at least one, once the consistency has set in."""
+        return max(1, int(self.share * labelled)) if fraction >= self.start else 0
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         """Return the terms `segmentation`, `level_set` and, once it has set in, `consistency`."""
@@ -68,7 +77,7 @@ class DualTask(Method):
             * level_set_loss(level_sets[known], patches.level_set, patches.labels),
         }
         if others is not None:
-            weight = CONSISTENCY_WEIGHT * min(1.0, (step.fraction - START) / RAMP)
+            weight = CONSISTENCY_WEIGHT * min(1.0, (step.fraction - self.start) / self.ramp)
             trust = worst_dice(logits[known].detach(), patches.labels)
             guessed = slice(len(patches), None)
             sharpness = sharpness_over(RISE_VOXELS, step.plan.spacing_mm, step.plan.level_set_mm)
