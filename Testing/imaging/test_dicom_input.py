@@ -85,6 +85,7 @@ def test_the_frames_of_an_enhanced_file_are_a_volume(tmp_path: Path, compressed:
     assert np.allclose(volume.array, ARRAY * np.array([1, 2, 0.5, 1, 1])[:, None, None])
     assert volume.grid.spacing_mm == (0.5, 0.75, 2.5)
     assert volume.grid.origin_mm == (-10, 20, 0)
+    assert np.array_equal(read_volume(file).array, volume.array)
 
 
 def test_whole_slopes_keep_an_enhanced_file_in_whole_numbers(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_making import PATIENT_ID, change, write_series
-from medssl.errors import MissingPackageError, UsageError
-from medssl.events import Monitor
+from medssl.errors import Cancelled, MissingPackageError, UsageError
+from medssl.events import Event, Monitor, Progress
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
@@ -122,6 +122,21 @@ def test_the_card_tells_which_series_fit_and_the_others_are_left_out_with_number
     assert "is incomplete" in notes["broken"]
     assert "misses 1 slices" in notes["gap"]
     assert "--any-series" in notes["ct"]
+
+
+def test_looking_at_a_large_tree_is_heard_of_and_can_be_cancelled(
+    make_model: ModelMaker, tmp_path: Path
+) -> None:
+    write_series(tmp_path / "tree", np.zeros((420, 2, 2), np.int16))
+    events: list[Event] = []
+    monitor = Monitor(events.append)
+    result = segment_folder(learned_from(make_model()), [tmp_path / "tree"], tmp_path / "out", DICOM, monitor)
+    assert result.count("unfit") == 1
+    heard = [(e.stage, e.done, e.total) for e in events if isinstance(e, Progress)]
+    assert heard[:2] == [("Looking at the files", 200, 420), ("Looking at the files", 400, 420)]
+    monitor.cancel()
+    with pytest.raises(Cancelled):
+        segment_folder(make_model(), [tmp_path / "tree"], tmp_path / "other", DICOM, monitor)
 
 
 def test_series_of_other_sizes_are_left_out(

@@ -6,7 +6,7 @@ Source: DICOM PS3.3, C.7.6.2 (Image Plane Module): the position and orientation 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from medssl.imaging.dicom_voxels import read_slices
 from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.volume import Grid, Volume
+
+_HEARD_EVERY = 200  # files, about a quarter of a second
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,23 @@ def list_series(folder: Path, recursive: bool = True) -> list[Series]:
     return series_of(files)
 
 
-def series_of(files: Iterable[Path], names: SeriesNames = "folders") -> list[Series]:
+def series_of(
+    files: Sequence[Path],
+    names: SeriesNames = "folders",
+    heard: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Series]:
     """Sort files into DICOM series; what is not DICOM, or no image, is passed over.
 
-    With the names `neutral`, nothing that the series say of themselves holds a path or a text of a file.
+    Args:
+        files: the files.
+        names: how the series are called; with `neutral`, nothing that they say of themselves holds a path or
+            a text of a file.
+        heard: told now and then how many files of how many were looked at; may raise to stop.
     """
     groups: dict[str, dict[str, Slice]] = {}
-    for file in files:
+    for number, file in enumerate(files):
+        if number % _HEARD_EVERY == 0:
+            heard(number, len(files))
         part = read_slice(file)
         if part is not None:
             groups.setdefault(part.series.uid, {}).setdefault(part.image_uid, part)
@@ -132,12 +144,12 @@ def series_grid(series: Series) -> Grid:
 
 
 def only_series(folder: Path) -> Series:
-    """Return the one series of a folder that is a volume, or its only one.
+    """Return the one series of a folder, or of a single DICOM file, that is a volume, or its only one.
 
     Raises:
         ImageError: there is none, or there are several.
     """
-    found = list_series(folder)
+    found = list_series(folder) if folder.is_dir() else series_of([folder])
     if not found:
         raise ImageError(
             f"{folder} holds no DICOM images.", "Choose a folder with one DICOM series, or a file."

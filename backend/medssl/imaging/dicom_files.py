@@ -15,6 +15,7 @@ import pydicom.config
 from pydicom.errors import InvalidDicomError
 
 from medssl.errors import ImageError
+from medssl.imaging.formats import suffix_of
 
 # Scanners break DICOM's rules for text in thousands of harmless ways; a warning for each helps nobody, and
 # its text would be the patient's.
@@ -138,9 +139,14 @@ def read_slice(path: Path) -> Slice | None:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM files do."""
-    with path.open("rb") as file:
-        return _looks_like_dicom(file.read(132), path)
+    """Whether a path is a file that begins as DICOM files do, and may be read."""
+    if suffix_of(path) is not None:
+        return False
+    try:
+        with path.open("rb") as file:
+            return _looks_like_dicom(file.read(132), path)
+    except OSError:
+        return False  # whoever reads it will say why
 
 
 def _series_header(header: pydicom.Dataset, uid: str) -> SeriesHeader:

@@ -14,7 +14,7 @@ from medssl.errors import ImageError, LabelError
 from medssl.imaging.dicom_files import is_dicom
 from medssl.imaging.dicom_seg_reading import read_dicom_segmentation
 from medssl.imaging.fitting import fit_to_grid
-from medssl.imaging.formats import SEGMENTATION_SUFFIX, suffix_of, writable_suffix
+from medssl.imaging.formats import SEGMENTATION_SUFFIX, writable_suffix
 from medssl.imaging.headers import header_grid, open_header
 from medssl.imaging.itk import image_of
 from medssl.imaging.reading import check_three_dimensions, read_voxels
@@ -49,7 +49,7 @@ def read_labels(path: Path) -> LabelVolume:
         ImageError: see `read_volume`; fractions, NaN.
         LabelError: label values below 0 or above 255.
     """
-    if suffix_of(path) is None and path.is_file() and is_dicom(path):
+    if is_dicom(path):
         return _from_dicom(path)
     reader = open_header(path)
     segments = parse_segments({key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()})

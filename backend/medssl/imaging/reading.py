@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom import only_series, read_series, series_grid
+from medssl.imaging.dicom_files import is_dicom
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import header_grid, incomplete, open_header, unreadable
 from medssl.imaging.itk import array_of
@@ -23,7 +24,8 @@ def read_volume(path: Path) -> Volume:
     """Read a scan of three dimensions.
 
     Args:
-        path: a NIfTI, NRRD or MetaImage file, or a folder that holds exactly one DICOM series.
+        path: a NIfTI, NRRD or MetaImage file, an enhanced DICOM file, or a folder that holds exactly one
+            DICOM series.
 
     Returns:
         The voxels in the file's own type, with the file's own geometry. Voxels that are not finite are
@@ -33,7 +35,7 @@ def read_volume(path: Path) -> Volume:
         ImageError: the file is missing, empty, truncated or not an image; it has not three dimensions, no
             voxels or a geometry that means nothing; half of its voxels or more are not finite.
     """
-    if path.is_dir():
+    if path.is_dir() or is_dicom(path):
         return read_series(only_series(path))
     reader = open_header(path)
     check_three_dimensions(reader, path)
@@ -44,7 +46,7 @@ def read_volume(path: Path) -> Volume:
 
 def read_grid(path: Path) -> Grid:
     """Read where the voxels lie, without reading them; the same grid and errors as `read_volume`."""
-    if path.is_dir():
+    if path.is_dir() or is_dicom(path):
         return series_grid(only_series(path))
     reader = open_header(path)
     check_three_dimensions(reader, path)

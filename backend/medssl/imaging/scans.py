@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -51,7 +51,12 @@ class Scan:
         return read_volume(self.source) if self.series is None else read_series(self.series)
 
 
-def find_scans(folder: Path, recursive: bool = True, names: SeriesNames = "folders") -> list[Scan]:
+def find_scans(
+    folder: Path,
+    recursive: bool = True,
+    names: SeriesNames = "folders",
+    heard: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Scan]:
     """List the scans of a folder, sorted by name; nothing but DICOM headers is read.
 
     Segmentations (`.seg.nrrd`, DICOM SEG) and hidden files and folders are passed over. A path to one file is
@@ -62,12 +67,13 @@ def find_scans(folder: Path, recursive: bool = True, names: SeriesNames = "folde
         recursive: also in folders inside it.
         names: what DICOM series are called: `folders`, after the tree and their descriptions; `patient-id`,
             after that and their numbers; `neutral`, by nothing that tells of the patient.
+        heard: told now and then how many DICOM files of how many were looked at; may raise to stop.
 
     Raises:
         ImageError: there is no such folder, or it may not be read.
     """
-    if folder.is_file() and suffix_of(folder) is None and is_dicom(folder):
-        return _series_scans([folder], folder.parent, names, set())
+    if is_dicom(folder):
+        return _series_scans(series_of([folder], names), folder.parent, names, set())
     if folder.is_file():
         return [_file_scan(folder, Path(stem_of(folder)))]
     if not folder.is_dir():
@@ -88,12 +94,12 @@ def find_scans(folder: Path, recursive: bool = True, names: SeriesNames = "folde
         # Two formats of one name lie beside each other: then the format tells them apart.
         otherwise = relative.with_name(re.sub(r"\.(?=\w)", "-", file.name))
         scans.append(_file_scan(file, _free(wanted, otherwise, taken)))
-    scans += _series_scans(others, folder, names, taken)
+    scans += _series_scans(series_of(others, names, heard), folder, names, taken)
     return sorted(scans, key=lambda scan: scan.name.casefold())
 
 
-def _series_scans(files: list[Path], folder: Path, names: SeriesNames, taken: set[str]) -> list[Scan]:
-    found = [series for series in series_of(files, names) if series.header.modality != "SEG"]
+def _series_scans(every: list[Series], folder: Path, names: SeriesNames, taken: set[str]) -> list[Scan]:
+    found = [series for series in every if series.header.modality != "SEG"]
     alone = [sum(other.folder == series.folder for other in found) == 1 for series in found]
     scans = []
     for series, is_alone in zip(found, alone, strict=True):

@@ -63,7 +63,7 @@ def segment_folder(
         )
     writer = Output(settings, model.plan.label_schema, model.card)
     predictor = Predictor(model, settings.device)
-    sources = find_sources(inputs, output, model, settings)
+    sources = find_sources(inputs, output, model, settings, monitor)
     with locked(output), staging_folder(output / FOLDER) as staging:
         run = _Run(predictor, writer, output, settings, Ledger(output), staging)
         rows, waiting = run.look(sources)

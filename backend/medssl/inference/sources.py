@@ -9,6 +9,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from medssl.errors import DataError
+from medssl.events import Monitor
 from medssl.imaging.scans import Scan, find_scans
 from medssl.inference.ledger import FOLDER, Ledger
 from medssl.inference.series_sources import series_sources
@@ -20,7 +21,7 @@ _CHANNEL = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})")
 
 
 def find_sources(
-    inputs: Sequence[Path], output: Path, model: Model, settings: FolderSettings
+    inputs: Sequence[Path], output: Path, model: Model, settings: FolderSettings, monitor: Monitor
 ) -> list[Source]:
     """Find what there is to segment, sorted by name.
 
@@ -34,14 +35,22 @@ def find_sources(
         output: the output folder.
         model: names its channels, and what it learned from.
         settings: whether to look into folders inside the input folders, and what is said of DICOM series.
+        monitor: hears how many files of a DICOM tree were looked at, and may cancel.
 
     Raises:
+        Cancelled: the monitor was cancelled.
         DataError: there is nothing to segment.
         UsageError: the rules for channels do not fit the model.
     """
+
+    def heard(done: int, total: int) -> None:
+        monitor.check()
+        if done:  # a small tree is not worth a line
+            monitor.progress("Looking at the files", done, total)
+
     scans: list[Scan] = []
     for path in inputs:
-        found = find_scans(path, settings.recursive, settings.names)
+        found = find_scans(path, settings.recursive, settings.names, heard)
         if len(inputs) > 1 and path.is_dir():
             found = [_below(scan, path.resolve().name) for scan in found]
         scans += _without_outputs(found, path, output)
