@@ -70,9 +70,11 @@ class CaseAdding:
             self._add(project, name, taken, None, {})
             return
         drawn = snapshot_segmentation(segmentation, volumes[0])
-        find_values(
-            self._session, drawn, lambda values: self._add(self._project(project), name, taken, drawn, values)
-        )
+
+        def add(values: Mapping[str, int]) -> None:
+            self._add(project, name, taken, drawn, values)
+
+        find_values(self._session, project, drawn, add)
 
     def from_disk(self, path: Path, copy_files: bool) -> None:
         """Add a file as a case, or every scan of a folder, DICOM series included.
@@ -101,10 +103,6 @@ class CaseAdding:
                     endings=", ".join(READABLE[2:])
                 ),
             )
-
-    def _project(self, before: Project) -> Project:
-        """The project as it is after a segment was added to it."""
-        return self._session.project or before
 
     def _add(
         self,

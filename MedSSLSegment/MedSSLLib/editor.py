@@ -7,6 +7,8 @@ from typing import Any, Optional
 import slicer
 import vtk
 
+from MedSSLLib.signals import Signal
+
 _UNDO_STATES = 10
 
 
@@ -15,10 +17,12 @@ class SegmentEditor:
 
     Attributes:
         section: name of the section that has it now; '' when none has.
+        moved: another section has it.
     """
 
     def __init__(self) -> None:
         self.section = ""
+        self.moved = Signal()
         self._widget: Any = None
         self._entered = False
 
@@ -50,6 +54,7 @@ class SegmentEditor:
         self.widget.setSourceVolumeNode(volume)
         if self._entered:
             self._observe()
+        self.moved.emit()
 
     def release(self) -> None:
         """Edit nothing any more; what was drawn stays in its node."""
@@ -60,6 +65,7 @@ class SegmentEditor:
         self._widget.setSourceVolumeNode(None)
         self._widget.visible = False
         self.section = ""
+        self.moved.emit()
 
     def enter(self) -> None:
         """The person comes to the module: the editor's keys and its view of the mouse work from now on."""

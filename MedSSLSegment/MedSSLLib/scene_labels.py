@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 
 
 def find_values(
-    session: Session, snapshot: SegmentationSnapshot, then: Callable[[Mapping[str, int]], Any]
+    session: Session,
+    project: Project,
+    snapshot: SegmentationSnapshot,
+    then: Callable[[Mapping[str, int]], Any],
 ) -> None:
     """Find the label value of each segment; segments that the project lacks are added to it or left out.
 
     Args:
-        session: with an open project.
+        session: with the engine.
+        project: that the drawing is for.
         snapshot: what was drawn.
         then: gets the values by segment ids; not called when the person does not want to go on.
     """
-    project = session.project
-    if project is None:
-        return
     values, unknown = match_segments(snapshot.segments, project.segments)
     drawn = tuple(each for each in unknown if each.layer >= 0)
     if not drawn:
@@ -48,7 +49,7 @@ def find_values(
         while_testing=0,
     )
     if answer == 0:
-        _add(session, drawn, lambda: find_values(session, snapshot, then))
+        _add(session, project, drawn, lambda changed: find_values(session, changed, snapshot, then))
     elif answer == 1:
         then(values)
 
@@ -88,10 +89,12 @@ def is_empty(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> bool:
     )
 
 
-def _add(session: Session, segments: tuple[SegmentState, ...], then: Callable[[], Any]) -> None:
-    project = session.project
-    if project is None:
-        return
+def _add(
+    session: Session,
+    project: Project,
+    segments: tuple[SegmentState, ...],
+    then: Callable[[Project], Any],
+) -> None:
     try:
         wanted = with_scene_segments(drafts_of(project.segments), segments)
         schema = schema_of(wanted, project.mirror_axes)
@@ -100,8 +103,9 @@ def _add(session: Session, segments: tuple[SegmentState, ...], then: Callable[[]
         return
 
     def added(answer: Project) -> None:
-        session.set_project(answer)
-        then()
+        if session.project is not None and session.project.key == answer.key:
+            session.set_project(answer)
+        then(answer)
 
     def ask(client: Client) -> Project:
         return client.set_schema(project.key, schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from MedSSLLib import apply_view, models_view, review_view, sample_data, train_view
+from MedSSLLib import annotate_view, apply_view, models_view, review_view, sample_data, train_view
 from MedSSLLib.engine_view import EngineView
 from MedSSLLib.project_view import ProjectView
 from MedSSLLib.sections import Section, needs_nothing, needs_project
@@ -15,7 +15,8 @@ from MedSSLLib.setup_view import SetupView
 
 def segment_sections() -> tuple[Section, ...]:
     """List the sections; nothing is built yet."""
-    return (engine_section(), _project_section(), *learning_sections())
+    annotate = Section("annotate", _("Annotate"), annotate_view.build, needs_project)
+    return (engine_section(), _project_section(), annotate, *learning_sections())
 
 
 def learning_sections() -> tuple[Section, ...]:

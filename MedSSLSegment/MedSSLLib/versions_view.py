@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSSLLib import table_rows
+from MedSSLLib.sections import load_ui
 
 if TYPE_CHECKING:
     from medssl.client import Annotation
@@ -21,31 +22,15 @@ class VersionsView:
 
     def __init__(self, case: str, versions: tuple[Annotation, ...], restore: Callable[[int], Any]) -> None:
         self._restore = restore
-        self.dialog: Any = qt.QDialog(slicer.util.mainWindow())
-        self.dialog.objectName = "versionsDialog"
+        self.dialog, ui = load_ui("Versions")
+        self.dialog.setParent(slicer.util.mainWindow(), qt.Qt.Dialog)
         self.dialog.windowTitle = _("Versions of '{case}'").format(case=case)
-        column = qt.QVBoxLayout(self.dialog)
-        text = qt.QLabel(_("Older versions are never deleted. One that is restored becomes the newest."))
-        text.wordWrap = True
-        column.addWidget(text)
-        self.table: Any = qt.QTableWidget()
-        self.table.objectName = "versionsTable"
-        self.table.selectionBehavior = qt.QAbstractItemView.SelectRows
-        self.table.selectionMode = qt.QAbstractItemView.SingleSelection
-        self.table.editTriggers = qt.QAbstractItemView.NoEditTriggers
+        self.table: Any = ui.versionsTable
+        self.button: Any = ui.restoreVersionButton
         headings = [_("Version"), _("How"), _("By"), _("Time spent"), _("When")]
         table_rows.prepare(self.table, headings, stretched=1, right=(0, 3))
-        column.addWidget(self.table)
-        row = qt.QHBoxLayout()
-        self.button: Any = qt.QPushButton(_("Restore this version"))
-        self.button.objectName = "restoreVersionButton"
         self.button.clicked.connect(lambda *_: self._restore_chosen())
-        closer = qt.QPushButton(_("Close"))
-        closer.clicked.connect(lambda *_: self.dialog.hide())
-        row.addWidget(self.button)
-        row.addStretch(1)
-        row.addWidget(closer)
-        column.addLayout(row)
+        ui.closeVersionsButton.clicked.connect(lambda *_: self.dialog.hide())
         self.table.itemSelectionChanged.connect(self._allow)
         newest = list(reversed(versions))
         self._current = next((each.version for each in newest if not each.withdrawn), 0)

@@ -9,6 +9,7 @@ from typing import Any
 import qt
 import slicer
 import slicer_runtime
+from slicer_runtime.palettes import use_palette
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,45 +77,10 @@ class OpenPanel:
 def save_picture(widget: Any, path: Path, dark: bool, width: int = 480) -> None:
     """Save how a widget looks at the usual width of Slicer's panel."""
     application = qt.QApplication.instance()
-    before = application.palette
-    application.palette = dark_palette() if dark else light_palette()
-    widget.resize(width, widget.sizeHint.height())
+    use_palette(application, dark)
     widget.show()
-    for _ in range(5):
+    for _ in range(3):
+        widget.resize(width, widget.sizeHint.height())
         application.processEvents()
-    widget.resize(width, widget.sizeHint.height())
-    application.processEvents()
     widget.grab().save(str(path))
-    application.palette = before
-
-
-def dark_palette() -> Any:
-    """Slicer's dark style."""
-    return _palette("#2b2b2b", "#1f1f1f", "#e6e6e6", "#3a3a3a", "#4a90d9")
-
-
-def light_palette() -> Any:
-    """Slicer's light style."""
-    return _palette("#f0f0f0", "#ffffff", "#1a1a1a", "#e4e4e4", "#308cc6")
-
-
-def _palette(window: str, base: str, text: str, button: str, highlight: str) -> Any:
-    palette = qt.QPalette()
-    roles = {
-        qt.QPalette.Window: window,
-        qt.QPalette.Base: base,
-        qt.QPalette.AlternateBase: window,
-        qt.QPalette.WindowText: text,
-        qt.QPalette.Text: text,
-        qt.QPalette.Button: button,
-        qt.QPalette.ButtonText: text,
-        qt.QPalette.ToolTipBase: base,
-        qt.QPalette.ToolTipText: text,
-        qt.QPalette.Highlight: highlight,
-        qt.QPalette.HighlightedText: "#ffffff",
-    }
-    for role, color in roles.items():
-        palette.setColor(role, qt.QColor(color))
-    for role in (qt.QPalette.WindowText, qt.QPalette.Text, qt.QPalette.ButtonText):
-        palette.setColor(qt.QPalette.Disabled, role, qt.QColor("#8a8a8a"))
-    return palette
+    use_palette(application, False)

@@ -1,0 +1,227 @@
+"""The section Annotate, by its buttons and with real effects of the Segment Editor, and a real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+from medssl.client import Annotation
+from MedSSLLib import asking
+from MedSSLLib.grids import Grid
+from MedSSLLib.voxel_files import write_nrrd
+from panels import OpenPanel
+
+GRID = Grid((24, 20, 12), np.diag([-1.5, -1.5, 3.0, 1.0]))
+SHAPE = GRID.shape
+BRIGHT = np.zeros(SHAPE, bool)
+BRIGHT[3:9, 5:15, 6:18] = True
+
+
+def _write_scan(path: Path) -> Path:
+    write_nrrd(path, np.where(BRIGHT, 100, 10).astype(np.int16), GRID)
+    return path
+
+
+@pytest.fixture
+def opened(panel: OpenPanel, tmp_path: Path) -> OpenPanel:
+    """A panel with a project of two scans, none annotated, and the section open."""
+    panel.ready()
+    client = panel.session.client
+    project = client.create_project("Boxes", {1: "Box", 2: "Rest"}, folder=tmp_path / "Kästen")
+    for name in ("one", "two"):
+        client.add_case(project.key, name, [_write_scan(tmp_path / f"{name}.nrrd")])
+    panel.session.set_project(client.project(project.key))
+    panel.widget.panel.open("annotate")
+    return panel
+
+
+def _logic(panel: OpenPanel) -> Any:
+    return panel.widget.panel.views["annotate"].logic
+
+
+def _open_next(panel: OpenPanel) -> str:
+    panel.wait_until(lambda: panel.find("nextCaseButton").enabled)
+    panel.click("nextCaseButton")
+    panel.wait_until(lambda: _logic(panel).case is not None)
+    return _logic(panel).case.name
+
+
+def _draw(panel: OpenPanel, low: float = 50, high: float = 200) -> None:
+    editor = panel.session.editor.widget
+    editor.setActiveEffectByName("Threshold")
+    effect = editor.activeEffect()
+    effect.setParameter("MinimumThreshold", low)
+    effect.setParameter("MaximumThreshold", high)
+    effect.self().onApply()
+
+
+def _versions(panel: OpenPanel, name: str) -> tuple[Annotation, ...]:
+    client, key = panel.session.client, panel.session.project.key
+    return client.annotations(key, client.case(key, name).id)
+
+
+def _saved(panel: OpenPanel, name: str) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(_versions(panel, name)[-1].path))
+
+
+def _save(panel: OpenPanel, name: str, version: int) -> None:
+    panel.click("saveAnnotationButton")
+    panel.wait_until(lambda: len(_versions(panel, name)) == version)
+    panel.wait_until(lambda: not _logic(panel).busy)
+
+
+def test_the_suggested_case_is_opened_drawn_on_and_saved(opened: OpenPanel) -> None:
+    opened.wait_until(lambda: opened.find("nextCaseButton").enabled)
+    assert opened.find("suggestionLabel").text
+    name = _open_next(opened)
+    assert opened.shows("annotateEditorFrame")
+    composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    assert composite.GetBackgroundVolumeID() == _logic(opened).scene.volume.GetID()
+    _draw(opened)
+    assert "not saved yet" in opened.find("annotatedLabel").text
+    _save(opened, name, 1)
+    assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
+    assert "not saved yet" not in opened.find("annotatedLabel").text
+    assert "saved, as version 1" in opened.message
+    assert not list((Path(opened.session.project.folder) / "cache").glob("from-slicer/*"))
+    annotation = _versions(opened, name)[0]
+    assert annotation.author
+    assert annotation.seconds > 0
+
+
+def test_undo_of_the_editor_takes_a_stroke_back_before_it_is_saved(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    _draw(opened)
+    _draw(opened, 0, 50)
+    opened.session.editor.widget.undo()
+    _save(opened, name, 1)
+    assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
+
+
+def test_slices_that_are_not_done_are_saved_as_not_annotated_and_come_back(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    _draw(opened)
+    opened.find("partlyBox").checked = True
+    opened.click("saveAnnotationButton")
+    assert "No slice is marked as done" in opened.message
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    red.JumpSliceByCentering(0, 0, 3.0 * 4)
+    assert "slice 5 of 12" in opened.find("sliceLabel").text
+    opened.click("sliceDoneButton")
+    red.JumpSliceByCentering(0, 0, 3.0 * 5)
+    opened.click("sliceDoneButton")
+    assert "2 of 12 slices are done: 5-6" in opened.find("doneLabel").text
+    _save(opened, name, 1)
+    expected = np.full(SHAPE, 255, np.uint8)
+    expected[4:6] = BRIGHT[4:6]
+    expected[BRIGHT] = 1  # what was drawn elsewhere is not thrown away
+    assert np.array_equal(_saved(opened, name), expected)
+
+    opened.click("closeCaseButton")
+    case = opened.session.client.case(opened.session.project.key, name)
+    _logic(opened).open(case.id)
+    opened.wait_until(lambda: _logic(opened).case is not None)
+    assert _logic(opened).marks.done == {4, 5} or _logic(opened).marks.hidden is not None
+
+
+def test_every_slice_with_something_on_it_is_done_by_one_click(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    _draw(opened)
+    opened.find("partlyBox").checked = True
+    opened.click("drawnDoneButton")
+    opened.wait_until(lambda: _logic(opened).marks.ranges() == "4-9")
+    _save(opened, name, 1)
+    expected = np.where(BRIGHT, 1, 0).astype(np.uint8)
+    expected[:3] = expected[9:] = 255
+    assert np.array_equal(_saved(opened, name), expected)
+    opened.click("closeCaseButton")
+    _logic(opened).open(opened.session.client.case(opened.session.project.key, name).id)
+    opened.wait_until(lambda: _logic(opened).case is not None)
+    assert opened.find("partlyBox").checked
+    assert _logic(opened).marks.ranges() == "4-9"
+
+
+def test_a_case_with_nothing_drawn_is_not_saved_by_accident(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    opened.click("saveAnnotationButton")
+    assert "nothing is drawn" in opened.message
+    assert not _versions(opened, name)
+
+
+def test_a_segment_that_the_project_lacks_is_added_to_it(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    segmentation = _logic(opened).scene.segmentation.GetSegmentation()
+    segment = segmentation.AddEmptySegment("cyst", "Cyst", (1.0, 0.0, 0.0))
+    opened.session.editor.widget.setCurrentSegmentID(segment)
+    _draw(opened)
+    _save(opened, name, 1)
+    found = opened.session.project.segments[-1]
+    assert (found.name, found.value, found.colour) == ("Cyst", 3, (255, 0, 0))
+    assert np.array_equal(_saved(opened, name), BRIGHT * np.uint8(3))
+
+
+def test_leaving_a_case_asks_about_what_is_not_saved(
+    opened: OpenPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(_title: str, text: str, _answers: object, while_testing: int) -> int:
+        asked.append(text)
+        return 2  # stay
+
+    monkeypatch.setattr(asking, "choose", answer)
+    name = _open_next(opened)
+    _draw(opened)
+    opened.click("closeCaseButton")
+    assert "not saved" in asked[0]
+    assert _logic(opened).case.name == name
+
+
+def test_closing_the_scene_saves_what_was_drawn(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    _draw(opened)
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: len(_versions(opened, name)) == 1)
+    assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
+    assert _logic(opened).case is None
+    assert _open_next(opened)  # and the panel works on
+    _draw(opened)
+
+
+def test_removing_the_volume_saves_what_was_drawn(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    _draw(opened)
+    slicer.mrmlScene.RemoveNode(_logic(opened).scene.volume)
+    opened.wait_until(lambda: len(_versions(opened, name)) == 1)
+    assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
+
+
+def test_a_double_click_in_the_table_opens_the_case_here(opened: OpenPanel) -> None:
+    table = opened.find("casesTable")
+    opened.wait_until(lambda: table.rowCount == 2 and table.item(1, 0) is not None)
+    table.cellDoubleClicked.emit(1, 0)
+    opened.wait_until(lambda: _logic(opened).case is not None)
+    assert _logic(opened).case.name == "two"
+
+
+def test_an_older_version_counts_again(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    _draw(opened)
+    _save(opened, name, 1)
+    _draw(opened, 0, 200)
+    _save(opened, name, 2)
+    table = opened.find("casesTable")
+    row = 0 if name == "one" else 1
+    opened.wait_until(lambda: table.item(row, 1) is not None and "annotated" in table.item(row, 1).text())
+    table.selectRow(row)
+    opened.click("versionsButton")
+    view = opened.widget.panel.views["project"]
+    opened.wait_until(lambda: view._versions is not None)
+    view._versions.table.selectRow(1)
+    view._versions.button.click()
+    opened.wait_until(lambda: len(_versions(opened, name)) == 3)
+    assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
