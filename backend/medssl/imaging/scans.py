@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -100,19 +101,20 @@ def find_scans(
 
 def _series_scans(every: list[Series], folder: Path, names: SeriesNames, taken: set[str]) -> list[Scan]:
     found = [series for series in every if series.header.modality != "SEG"]
-    alone = [sum(other.folder == series.folder for other in found) == 1 for series in found]
+    folders = [series.folder for series in found]
+    count = Counter(folders)
     scans = []
-    for series, is_alone in zip(found, alone, strict=True):
-        header, relative = series.header, series.folder.relative_to(folder)
+    for series, source in zip(found, folders, strict=True):
+        header, relative = series.header, source.relative_to(folder)
         own = _as_name(header.description) or header.modality or "series"
-        wanted = relative if is_alone and relative.parts else relative / own
+        wanted = relative if count[source] == 1 and relative.parts else relative / own
         if names == "neutral":
             wanted = Path(series.neutral_name)
         elif names == "patient-id":
             relative = Path(_as_name(header.patient_id) or "no patient id")
             wanted = relative / f"series-{header.number:03d}-{own}"
         free = _free(wanted, relative / f"{own}-{header.uid[-12:]}", taken)
-        scans.append(Scan(_shown(free), free, series.folder, series, series.problem))
+        scans.append(Scan(_shown(free), free, source, series, series.problem))
     return scans
 
 
