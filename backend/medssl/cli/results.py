@@ -100,7 +100,7 @@ def _propose(result: ProposeResult) -> str:
 def _predict(result: PredictResult) -> str:
     lines = [f"{result.done} scans segmented, {result.skipped} were done before."]
     lines += _failures(result.failed)
-    lines += _listed(f"{len(result.unfit)} were skipped, being no scans for this model:", result.unfit)
+    lines += _listed(f"{len(result.unfit)} skipped, being no scan for this model:", result.unfit)
     lines += [
         f"Segmentations: {result.output}",
         f"Table:         {result.table}",

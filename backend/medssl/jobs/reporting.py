@@ -29,6 +29,8 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         Fact("Method", METHODS[card.method].title if card.method in METHODS else card.method),
         Fact("Trained on", f"{card.annotated_cases} annotated and {card.unannotated_cases} other cases"),
     ]
+    if card.scans is not None:
+        facts.append(Fact("Their scans", card.scans.describe()))
     if card.validation_dice is not None:
         scores = ", ".join(f"{name} {dice:.3f}" for name, dice in card.validation_dice.items())
         facts.append(Fact("Validation Dice", scores))
