@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,9 +17,12 @@ import pytest
 from medssl.evaluation.metrics import ClassScore
 from medssl.imaging.volume import Grid, Volume
 from medssl.labels import LabelSchema
+from medssl.reports.data import as_json
 from medssl.reports.model import Fact, HistoryEntry, Problem, Report, ReportRow, Scale
 from medssl.reports.page import render, write_report
 from medssl.reports.previews import make_previews
+from medssl.reports.scene import Scene
+from medssl.reports.stacks import make_stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -45,7 +49,9 @@ def row(name: str, uncertainty: float | None, dice: float | None, *, ml: float =
         volumes_ml=(ml, 0.0),
         scores=scores,
         uncertainty=uncertainty,
-        previews=make_previews(scan, values, SEGMENTS, reference=reference, worst_slice=5),
+        previews=make_previews(Scene.of(scan, values, reference), SEGMENTS, 5),
+        stack=make_stack(Scene.of(scan, values), SEGMENTS, 5),
+        note="Read with care." if name == "scan 10" else "",
     )
 
 
@@ -60,6 +66,7 @@ REPORT = Report(
         row("no score", None, None, ml=3),
     ),
     facts=(Fact("Model", "m-17"),),
+    card=(Fact("Intended use", "Research"),),
     settings=(Fact("Seed", "0"),),
     problems=(
         Problem("broken", "broken.nii.gz is empty.", "failed", "Copy it again."),
@@ -134,8 +141,11 @@ def test_a_hundred_scans_stay_below_ten_megabytes(tmp_path: Path) -> None:
     scan = Volume(random.normal(size=(8, 360, 360)).astype(np.float32), Grid((360, 360, 8), (0.7, 0.7, 5.0)))
     z, y, x = np.ogrid[:8, :360, :360]
     values = ((y - 180) ** 2 + (x - 180) ** 2 + 900 * (z - 4) ** 2 < 150**2).astype(np.uint8)
-    previews = make_previews(scan, values, SEGMENTS, reference=np.roll(values, 3, axis=2), worst_slice=2)
-    rows = tuple(replace(REPORT.rows[0], name=f"scan {i}", previews=previews) for i in range(100))
+    previews = make_previews(Scene.of(scan, values, np.roll(values, 3, axis=2)), SEGMENTS, 2)
+    stack = make_stack(Scene.of(scan, values), SEGMENTS, 2)
+    rows = tuple(
+        replace(REPORT.rows[0], name=f"scan {i}", previews=previews, stack=stack) for i in range(100)
+    )
     path = tmp_path / "report.html"
     write_report(path, replace(REPORT, rows=rows))
     assert path.stat().st_size < 10_000_000
@@ -270,6 +280,94 @@ def test_the_browser_asks_for_nothing_and_complains_about_nothing(reader: Reader
     asked = [url for url in reader.requests if not url.startswith("data:")]
     assert asked == [reader.page.url]
     assert reader.complaints == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1300), ("dark", 1300), ("light", 380)])
+def test_axe_finds_nothing_to_complain_about(reader: Reader, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    reader.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    reader.page.set_viewport_size({"width": width, "height": 900})
+
+    def complaints() -> list[str]:
+        found = axe.run(reader.page).response["violations"]
+        return [f"{v['id']}: {node['html'][:120]}" for v in found for node in v["nodes"]]
+
+    assert complaints() == []
+    reader.page.locator(".slices").first.click()
+    reader.page.locator("#leaf").wait_for()
+    assert complaints() == []
+    reader.page.keyboard.press("Escape")
+    reader.page.locator(".preview").first.click()
+    assert complaints() == []
+
+
+def test_slices_are_leafed_through_by_slider_wheel_and_keys(reader: Reader) -> None:
+    page = reader.page
+    page.get_by_role("button", name="Leaf through the slices of scan 10").click()
+    caption = page.locator("#leaf-caption")
+    assert caption.inner_text() == "Axial slice 6 of 12"  # the most uncertain one
+    page.keyboard.press("ArrowRight")
+    assert caption.inner_text() == "Axial slice 7 of 12"
+    page.get_by_role("slider", name="Slice").fill("0")
+    assert caption.inner_text() == "Axial slice 1 of 12"
+    page.locator("#leaf-picture").hover()
+    page.mouse.wheel(0, 100)
+    page.wait_for_function("document.querySelector('#leaf-caption').textContent === 'Axial slice 2 of 12'")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("document.querySelector('#leaf-name').textContent === 'scan 2'")
+    page.keyboard.press("Escape")
+    assert not page.locator("#leaf").is_visible()
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused == "Leaf through the slices of scan 2"
+
+
+def test_segments_lie_over_a_slice_as_strongly_as_the_slider_says(reader: Reader) -> None:
+    page = reader.page
+    page.get_by_role("button", name="Leaf through the slices of scan 10").click()
+    page.locator("#leaf").wait_for()
+
+    def shown() -> list[int]:
+        middle = "[Math.round(canvas.width * 0.5), Math.round(canvas.height * 0.45)]"
+        code = f"() => {{ const canvas = document.querySelector('#leaf-picture'); const [x, y] = {middle};"
+        return list(
+            page.evaluate(code + "return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]; }")
+        )
+
+    page.get_by_role("slider", name="Segments").fill("100")
+    assert np.abs(np.array(shown()[:3]) - SEGMENTS[0].colour).max() <= 2
+    page.get_by_role("slider", name="Segments").fill("0")
+    red, green, blue, _ = shown()
+    assert max(red, green, blue) - min(red, green, blue) <= 8  # grey
+
+
+def test_a_volume_that_stands_out_is_marked_and_found(browser: Browser, tmp_path: Path) -> None:
+    volumes = [1.4, 1.5, 1.5, 1.6, 1.5, 1.4, 1.6, 1.5, 9.0]
+    rows = tuple(ReportRow(f"scan {i}", volumes_ml=(ml, 1.0)) for i, ml in enumerate(volumes))
+    write_report(tmp_path / "report.html", replace(REPORT, rows=rows))
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert "1\nwith an unusual volume" in page.get_by_role("list", name="In short").inner_text()
+    page.get_by_label("Unusual volumes only (1)").check()
+    assert page.locator("#cases tbody tr:visible .name").all_inner_texts() == ["scan 8"]
+    assert page.locator("#cases .odd-word").all_inner_texts() == ["unusually large"]
+    plot = page.get_by_role("img", name="Volumes of Head from 1.40 to 9.00 ml, 1 unusual")
+    assert plot.locator("circle.odd title").text_content() == "scan 8: unusually large"
+    page.close()
+
+
+def test_the_data_says_the_same_as_the_page_without_pictures() -> None:
+    content = json.loads(as_json(REPORT))
+    scan = content["scans"][0]
+    assert (scan["name"], scan["volumes_ml"], scan["flag"]) == (
+        "scan 10",
+        {"Head": 12, "Body": 0.0},
+        REPORT.flag(REPORT.rows[0]),
+    )
+    assert scan["scores"][0]["dice"] == 0.6
+    assert scan["note"] == "Read with care."
+    assert content["problems"][1] == {"name": "flat", "reason": "2D", "cause": "skipped", "remedy": ""}
+    assert content["card"] == {"Intended use": "Research"}
+    assert content["history"][0]["author"] == "Dr. A"
 
 
 def contrast(one: str, other: str) -> float:

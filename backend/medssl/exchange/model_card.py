@@ -9,8 +9,8 @@ from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
 
 _NOT_STATED = "Not stated; ask whoever trained it."
-_INTENDED = "Research on scans like those it was trained on. Not a medical device."
-_LIMITS = (
+INTENDED_USE = "Research on scans like those it was trained on. Not a medical device."
+LIMITS = (
     "Nothing is known about scans of other kinds, scanners, field strengths, ages or diseases than those it "
     "was trained on. A person answers for every segmentation."
 )
@@ -23,8 +23,8 @@ def describe_model(card: ModelCard, plan: Plan) -> str:
         f"# {_plain(card.name)}",
         f"Made by MedSSL {card.medssl_version} on {card.created}. Id: {card.id}.",
         "## Use",
-        f"**Intended use.** {_plain(card.intended_use) or _INTENDED}",
-        f"**Limits.** {_plain(card.limits) or _LIMITS}",
+        f"**Intended use.** {_plain(card.intended_use) or INTENDED_USE}",
+        f"**Limits.** {_plain(card.limits) or LIMITS}",
         f"**Licence.** {_plain(card.licence) or _NOT_STATED}",
         "## Segments",
         _table(("value", "name", "code"), _segments(plan)),

@@ -21,12 +21,12 @@ from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
 from medssl.jobs.pairs import Pair, find_pairs
 from medssl.jobs.reporting import (
-    REPORT_FILE,
     SCORES_FILE,
     history,
     model_facts,
     names_of,
     place_for,
+    publish_report,
     scale_for,
     settings_facts,
 )
@@ -36,9 +36,10 @@ from medssl.labels import LabelSchema
 from medssl.learning.model import ModelCard, load_model
 from medssl.pace import Pace
 from medssl.project import Project
-from medssl.reports.model import Fact, Preview, Report, ReportRow
-from medssl.reports.page import write_report
+from medssl.reports.model import Fact, Preview, Report, ReportRow, Stack
 from medssl.reports.previews import make_previews
+from medssl.reports.scene import Scene
+from medssl.reports.stacks import make_stack, share_of
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,12 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
             case.name, score_case(case.values, case.reference, case.grid, schema), case.uncertainty
         )
         scores.append(found)
-        rows.append(_row(case, found, schema))
+        rows.append(_row(case, found, schema, share_of(total)))
         pace.count()
         monitor.progress("evaluate", number, total, pace.seconds_for(total - number))
-    table, report = place_for(request.output, SCORES_FILE), place_for(request.output, REPORT_FILE)
+    table = place_for(request.output, SCORES_FILE)
     write_scores(table, scores)
-    write_report(report, _report(project, request, card, rows))
+    report = publish_report(request.output, _report(project, request, card, rows))
     return EvaluateResult(
         model_id=None if card is None else card.id,
         cases=len(scores),
@@ -141,16 +142,13 @@ def _from_folders(pairs: Sequence[Pair], schema: LabelSchema) -> Iterator[_Score
         )
 
 
-def _row(case: _Scored, found: CaseScores, schema: LabelSchema) -> ReportRow:
+def _row(case: _Scored, found: CaseScores, schema: LabelSchema, most_bytes: int) -> ReportRow:
     previews: tuple[Preview, ...] = ()
+    stack: Stack | None = None
     if case.image is not None:
-        previews = make_previews(
-            case.image,
-            case.values,
-            schema.segments,
-            reference=case.reference,
-            worst_slice=case.worst_slice,
-        )
+        scene = Scene.of(case.image, case.values, case.reference)
+        previews = make_previews(scene, schema.segments, case.worst_slice)
+        stack = make_stack(scene, schema.segments, case.worst_slice, most_bytes)
     return ReportRow(
         name=case.name,
         source=str(case.source),
@@ -158,6 +156,7 @@ def _row(case: _Scored, found: CaseScores, schema: LabelSchema) -> ReportRow:
         scores=found.scores,
         uncertainty=case.uncertainty,
         previews=previews,
+        stack=stack,
     )
 
 

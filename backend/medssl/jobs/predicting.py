@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,14 +14,22 @@ from medssl.inference.folder import segment_folder
 from medssl.inference.rows import FolderResult, FolderRow
 from medssl.inference.settings import FolderSettings
 from medssl.inference.source import Source
-from medssl.jobs.reporting import REPORT_FILE, model_facts, names_of, place_for, scale_for, settings_facts
+from medssl.jobs.reporting import (
+    card_facts,
+    model_facts,
+    names_of,
+    publish_report,
+    scale_for,
+    settings_facts,
+)
 from medssl.jobs.requests import PredictRequest
 from medssl.jobs.results import PredictResult
 from medssl.learning.model import Model, load_model
 from medssl.project import Project
-from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow
-from medssl.reports.page import write_report
+from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow, Stack
 from medssl.reports.previews import make_previews
+from medssl.reports.scene import Scene
+from medssl.reports.stacks import make_stack, share_of
 
 
 def predict(project: Project, request: PredictRequest, monitor: Monitor) -> PredictResult:
@@ -43,8 +52,7 @@ def predict(project: Project, request: PredictRequest, monitor: Monitor) -> Pred
         measurements=request.measurements,
     )
     result = segment_folder(model, request.inputs, request.output, settings, monitor)
-    report = place_for(request.output, REPORT_FILE)
-    write_report(report, _report(project, model, request, result, monitor))
+    report = publish_report(request.output, _report(project, model, request, result, monitor))
     if len(result.failed) + len(result.unfit) == len(result.rows):
         first = next(iter((result.failed or result.unfit).values()))
         raise DataError(f"None of the {len(result.rows)} scans could be segmented. The first: {first}")
@@ -67,7 +75,9 @@ def _report(
     segmented = [row for row in result.rows if row.output is not None]
     for number, row in enumerate(segmented, start=1):
         monitor.check()
-        rows.append(_row(model, row, result.sources[row.scan]))
+        rows.append(
+            _row(model, row, result.sources[row.scan], _shown(row, request.inputs), share_of(len(segmented)))
+        )
         monitor.progress("report", number, len(segmented))
     return Report(
         title=_title(request, result),
@@ -75,6 +85,7 @@ def _report(
         segments=model.plan.label_schema.segments,
         rows=tuple(sorted(rows, key=lambda row: -(row.uncertainty or 0.0))),
         facts=model_facts(model.card),
+        card=card_facts(model.card, model.plan),
         settings=(*_inputs(request, result), *settings_facts(model.card, request.device)),
         problems=(
             *(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
@@ -102,29 +113,44 @@ def _is_private(result: FolderResult) -> bool:
     return any(source.is_private for source in result.sources.values())
 
 
-def _row(model: Model, row: FolderRow, source: Source) -> ReportRow:
+def _shown(row: FolderRow, inputs: Sequence[Path]) -> str:
+    """Where the scan lies inside the input folders: a report is handed on, and whole paths tell names."""
+    inside = (row.source.relative_to(path) for path in inputs if row.source.is_relative_to(path))
+    place = next((part.as_posix() for part in inside if part.parts), row.source.name)
+    return place if row.shown == str(row.source) else row.shown
+
+
+def _row(model: Model, row: FolderRow, source: Source, shown: str, most_bytes: int) -> ReportRow:
     """One scan of the report; a preview that cannot be drawn any more is left out."""
     schema, measured = model.plan.label_schema, row.measured
     assert measured is not None
     assert row.output is not None
+    previews, stack = _pictures(model, row.output, source, measured.worst_slice, most_bytes)
     state = "segmented" if row.state == "done" else "done before"
     return ReportRow(
         name=row.scan,
-        source=row.shown,
+        source=shown,
         state=state,
         volumes_ml=tuple(measured.volumes_ml.get(name) for name in schema.names),
         uncertainty=measured.score,
-        previews=_previews(model, row.output, source, measured.worst_slice),
+        previews=previews,
+        stack=stack,
+        note=row.note,
     )
 
 
-def _previews(model: Model, output: Path, source: Source, worst_slice: int) -> tuple[Preview, ...]:
-    """Draw a segmentation; none where a file was moved or changed since it was segmented."""
+def _pictures(
+    model: Model, output: Path, source: Source, worst_slice: int, most_bytes: int
+) -> tuple[tuple[Preview, ...], Stack | None]:
+    """Draw a segmentation; nothing where a file was moved or changed since it was segmented."""
     segments = model.plan.label_schema.segments
     try:
         image = source.read()[0]
         labels = match_schema(read_labels(output), model.plan.label_schema, str(output))
         values = fit_to_grid(labels, image.grid, str(output))
-        return make_previews(image, values, segments, worst_slice=worst_slice)
+        scene = Scene.of(image, values)
+        return make_previews(scene, segments, worst_slice), make_stack(
+            scene, segments, worst_slice, most_bytes
+        )
     except MedSSLError:
-        return ()
+        return (), None

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
 import medssl
+from medssl.exchange.model_card import INTENDED_USE, LIMITS
 from medssl.learning.methods import METHODS
 from medssl.learning.model import ModelCard
+from medssl.learning.plan import Plan
 from medssl.project import Project
-from medssl.reports.model import Fact, HistoryEntry, ReportRow, Scale
+from medssl.reports.data import SIGN, write_data
+from medssl.reports.model import Fact, HistoryEntry, Report, ReportRow, Scale
+from medssl.reports.page import write_report
 from medssl.storage import storage_error
 
 REPORT_FILE = "report.html"
+DATA_FILE = "report.json"
 SCORES_FILE = "scores.csv"
 # How the files of an earlier run begin: only those may be replaced.
-_SIGNS = {".html": '<meta name="generator" content="MedSSL">', ".csv": "case,segment,dice,"}
+_SIGNS = {".html": '<meta name="generator" content="MedSSL">', ".csv": "case,segment,dice,", ".json": SIGN}
 _SIGN_WITHIN = 4096  # bytes
 _NAMED = 3  # files or folders in a headline
 
@@ -37,10 +43,28 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
+def card_facts(card: ModelCard, plan: Plan) -> tuple[Fact, ...]:
+    """The model's card: what it is for, what it learned from, under which licence it is."""
+    spacing = " x ".join(f"{side:.3g}" for side in plan.spacing_mm)
+    facts = [
+        Fact("Intended use", card.intended_use or INTENDED_USE),
+        Fact("Limits", card.limits or LIMITS),
+        Fact("Licence", card.licence or "not stated"),
+        Fact("Segments", ", ".join(plan.label_schema.names)),
+        Fact("Channels", ", ".join(plan.channel_names)),
+        Fact("Sees scans at", f"{spacing} mm (up-down x front-back x left-right)"),
+    ]
+    if card.scans is not None:
+        facts.append(Fact("Learned from scans like", card.scans.describe()))
+    if card.imported_from is not None:
+        facts.append(Fact("Imported from", card.imported_from))
+    return tuple(facts)
+
+
 def settings_facts(card: ModelCard | None, device: str) -> tuple[Fact, ...]:
     """Everything needed to do it again."""
     facts = [
-        Fact("MedSSL", medssl.__version__),
+        Fact("MedSSL", f"{medssl.__version__} (torch {version('torch')}, MONAI {version('monai')})"),
         Fact("Computed on", f"{device}, {platform.system()} {platform.machine()}"),
     ]
     if card is not None:
@@ -88,6 +112,18 @@ def history(project: Project) -> tuple[HistoryEntry, ...]:
         if not annotation.withdrawn
     ]
     return tuple(sorted(entries, key=lambda entry: entry.time))
+
+
+def publish_report(folder: Path, report: Report) -> Path:
+    """Write the page and its data into a folder, and return the page's path.
+
+    Raises:
+        StorageError: they could not be written.
+    """
+    page = place_for(folder, REPORT_FILE)
+    write_report(page, report)
+    write_data(place_for(folder, DATA_FILE), report)
+    return page
 
 
 def place_for(folder: Path, name: str) -> Path:

@@ -110,6 +110,35 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Stack:
+    """Slices to leaf through. See `medssl.reports.stacks.make_stack`.
+
+    Attributes:
+        plane: 'Axial', 'Coronal' or 'Sagittal'.
+        numbers: which slices, for a person: from 1.
+        slice_count: how many slices that axis has.
+        first: index into `numbers` of the slice to begin with.
+        sheet: a grey WebP file with all slices side by side, `columns` in a row.
+        overlay: a PNG file of the same layout with the segments in their colors on nothing.
+        columns: tiles a row of the sheets.
+        tile: (width, height) of a tile in pixels.
+        aspect: width through height of a slice on the screen, from the millimetres.
+        edges: patient directions at the left, right, top and bottom.
+    """
+
+    plane: str
+    numbers: tuple[int, ...]
+    slice_count: int
+    first: int
+    sheet: bytes
+    overlay: bytes
+    columns: int
+    tile: tuple[int, int]
+    aspect: float
+    edges: tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
 class ReportRow:
     """One scan.
 
@@ -121,6 +150,8 @@ class ReportRow:
         scores: agreement of each segment with a reference, in the report's order; empty without a reference.
         uncertainty: the case score, 0 certain .. 1 uncertain; None where nothing was predicted.
         previews: pictures, most telling first.
+        stack: slices to leaf through; None where there is no picture.
+        note: what a person should know about how the scan was read; mostly empty.
     """
 
     name: str
@@ -130,6 +161,8 @@ class ReportRow:
     scores: tuple[ClassScore, ...] = ()
     uncertainty: float | None = None
     previews: tuple[Preview, ...] = ()
+    stack: Stack | None = None
+    note: str = ""
 
     @property
     def mean_dice(self) -> float | None:
@@ -169,6 +202,7 @@ class Report:
         segments: the schema's segments; every per-segment tuple has this order.
         rows: one a scan, in the order in which they should first be seen.
         facts: what a reader wants to know first: model, method, data.
+        card: the model's card: licence, intended use, limits, what it learned from.
         settings: everything needed to do it again: versions, settings, seeds, times.
         problems: scans that failed or were skipped.
         history: what people decided, oldest first; empty outside a project.
@@ -181,6 +215,7 @@ class Report:
     segments: tuple[Segment, ...]
     rows: tuple[ReportRow, ...]
     facts: tuple[Fact, ...] = ()
+    card: tuple[Fact, ...] = ()
     settings: tuple[Fact, ...] = ()
     problems: tuple[Problem, ...] = ()
     history: tuple[HistoryEntry, ...] = ()

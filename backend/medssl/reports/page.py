@@ -17,7 +17,21 @@ from medssl.evaluation.ranking import spearman
 from medssl.evaluation.summary import ClassSummary, Spread, summarise
 from medssl.labels import Segment
 from medssl.reports.model import FLAG_WORDS, SHOWN_DIGITS, Report, ReportRow
+from medssl.reports.volumes import Unusual, VolumeSpread
 from medssl.storage import write_text
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """The volumes of a segment on a line from `low` to `high` ml; places on it run from 0 to 1.
+
+    `dots` holds place, scan and whether the volume is unusual; `box` holds the quartiles and the median.
+    """
+
+    low: float
+    high: float
+    dots: tuple[tuple[float, str, Unusual | None], ...]
+    box: tuple[float, float, float] | None
 
 
 @dataclass(frozen=True)
@@ -29,8 +43,14 @@ class _SegmentView:
 
     segment: Segment
     volume_ml: Spread | None
+    usual: VolumeSpread | None
+    plot: _Plot | None
     summary: ClassSummary | None
     dots: tuple[float, ...]
+
+    def unusual(self, volume_ml: float) -> Unusual | None:
+        """Whether a volume stands out among those of the report."""
+        return None if self.usual is None else self.usual.judge(volume_ml)
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -49,7 +69,8 @@ def render(report: Report) -> str:
     return template.render(
         report=report,
         scored=scored,
-        segments=_segment_views(report),
+        segments=(views := _segment_views(report)),
+        unusual=_unusual_scans(report, views),
         mean_dice=Spread.of(row.mean_dice for row in report.rows),
         flags=Counter(flag for row in report.rows if (flag := report.flag(row)) is not None),
         causes=Counter(problem.cause for problem in report.problems),
@@ -60,6 +81,7 @@ def render(report: Report) -> str:
         digits=SHOWN_DIGITS,
         most_uncertain=_most_uncertain(report),
         has_scores=bool(scored),
+        has_stacks=any(row.stack for row in report.rows),
         has_previews=any(row.previews for row in report.rows),
         has_uncertainty=any(row.uncertainty is not None for row in report.rows),
         has_volumes=any(volume is not None for row in report.rows for volume in row.volumes_ml),
@@ -92,15 +114,48 @@ def _asset(name: str) -> Markup:
 def _segment_views(report: Report) -> list[_SegmentView]:
     scored = [row.scores for row in report.rows if row.scores]
     summaries = summarise(scored)
-    return [
-        _SegmentView(
-            segment=segment,
-            volume_ml=Spread.of(row.volumes_ml[number] for row in report.rows if row.volumes_ml),
-            summary=summaries[number] if summaries else None,
-            dots=tuple(dice for scores in scored if (dice := scores[number].dice) is not None),
+    views = []
+    for number, segment in enumerate(report.segments):
+        measured = [(row.name, row.volumes_ml[number]) for row in report.rows if row.volumes_ml]
+        known = [(name, volume) for name, volume in measured if volume is not None]
+        usual = VolumeSpread.of([volume for _, volume in known])
+        views.append(
+            _SegmentView(
+                segment=segment,
+                volume_ml=Spread.of(volume for _, volume in known),
+                usual=usual,
+                plot=_plot(known, usual),
+                summary=summaries[number] if summaries else None,
+                dots=tuple(dice for scores in scored if (dice := scores[number].dice) is not None),
+            )
         )
-        for number, segment in enumerate(report.segments)
-    ]
+    return views
+
+
+def _plot(known: list[tuple[str, float]], usual: VolumeSpread | None) -> _Plot | None:
+    if len(known) < 2:
+        return None
+    low, high = min(volume for _, volume in known), max(volume for _, volume in known)
+    width = high - low or 1.0
+
+    def place(volume: float) -> float:
+        return (volume - low) / width
+
+    dots = tuple((place(v), name, None if usual is None else usual.judge(v)) for name, v in known)
+    box = None if usual is None else (place(usual.first), place(usual.median), place(usual.third))
+    return _Plot(low, high, dots, box)
+
+
+def _unusual_scans(report: Report, views: list[_SegmentView]) -> int:
+    """Count the scans with a volume that stands out."""
+    return sum(
+        any(
+            volume is not None and view.unusual(volume) is not None
+            for view, volume in zip(views, row.volumes_ml, strict=True)
+        )
+        for row in report.rows
+        if row.volumes_ml
+    )
 
 
 def _ranking(scored: list[ReportRow]) -> float | None:
@@ -126,7 +181,8 @@ def _median_seconds(report: Report) -> float | None:
 
 
 def _data_uri(picture: bytes) -> str:
-    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    starts = {b"\x89PNG": "png", b"RIFF": "webp"}
+    kind = starts.get(picture[:4], "jpeg")
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
 
 

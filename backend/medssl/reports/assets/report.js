@@ -57,13 +57,15 @@
   // Filtering -------------------------------------------------------------------------------------------------
   const find = byId("find");
   const show = byId("show");
+  const odd = byId("odd");
 
   function filter() {
     const wanted = find.value.trim().toLowerCase();
     const flag = show ? show.value : "";
     let shown = 0;
     for (const row of rows) {
-      row.hidden = !row.dataset.find.includes(wanted) || (flag !== "" && row.dataset.flag !== flag);
+      row.hidden = !row.dataset.find.includes(wanted) || (flag !== "" && row.dataset.flag !== flag)
+        || (odd !== null && odd.checked && !("odd" in row.dataset));
       shown += row.hidden ? 0 : 1;
     }
     byId("count").textContent = `${shown} of ${rows.length} shown`;
@@ -72,10 +74,12 @@
 
   find.addEventListener("input", filter);
   if (show) show.addEventListener("change", filter);
+  if (odd) odd.addEventListener("change", filter);
   find.form.addEventListener("submit", (event) => event.preventDefault());
   byId("clear").addEventListener("click", () => {
     find.value = "";
     if (show) show.value = "";
+    if (odd) odd.checked = false;
     filter();
     find.focus();
   });
@@ -134,6 +138,88 @@
     event.preventDefault();
     acts[event.key]();
   });
+
+  // Slices to leaf through -------------------------------------------------------------------------------------
+  const leaf = byId("leaf");
+  if (leaf) leafing(leaf);
+
+  function leafing(leaf) {
+    const [canvas, slice, opacity] = ["leaf-picture", "leaf-slice", "leaf-opacity"].map(byId);
+    const ENLARGED = 6; // pixels a pixel of the sheet: the browser smooths between them
+    let button = null;
+    let sheets = [];
+
+    const load = (uri) => new Promise((done, failed) => {
+      const image = new Image();
+      image.onload = () => done(image);
+      image.onerror = failed;
+      image.src = uri;
+    });
+
+    async function open(wanted) {
+      button = wanted;
+      const { plane, edges, aspect, numbers, tile, sheet, overlay } = wanted.dataset;
+      const loaded = await Promise.all([load(sheet), load(overlay)]);
+      if (button !== wanted) return; // another one was asked for meanwhile
+      sheets = loaded;
+      const [width, height] = tile.split(" ").map(Number);
+      const ratio = Number(aspect);
+      canvas.width = Math.round(ENLARGED * (ratio > width / height ? height * ratio : width));
+      canvas.height = Math.round(canvas.width / ratio);
+      canvas.style.width = ratio > 1 ? "100%" : `${100 * ratio}%`;
+      byId("leaf-name").textContent = wanted.closest("tr").querySelector(".name").textContent;
+      leaf.querySelectorAll(".edge").forEach((edge, number) => { edge.textContent = edges.split(" ")[number]; });
+      slice.max = numbers.split(" ").length - 1;
+      slice.value = wanted.dataset.first;
+      if (!leaf.open) leaf.showModal();
+      slice.focus();
+      draw();
+    }
+
+    function draw() {
+      const { numbers, columns, tile, count, plane } = button.dataset;
+      const [width, height] = tile.split(" ").map(Number);
+      const index = Number(slice.value);
+      const number = numbers.split(" ")[index];
+      const x = (index % columns) * width, y = Math.floor(index / columns) * height;
+      const pen = canvas.getContext("2d");
+      pen.imageSmoothingQuality = "high";
+      sheets.forEach((sheet, layer) => {
+        pen.globalAlpha = layer === 0 ? 1 : Number(opacity.value) / 100;
+        pen.drawImage(sheet, x, y, width, height, 0, 0, canvas.width, canvas.height);
+      });
+      const words = `${plane} slice ${number} of ${count}`;
+      byId("leaf-caption").textContent = words;
+      canvas.setAttribute("aria-label", words);
+      slice.setAttribute("aria-valuetext", words);
+      opacity.setAttribute("aria-valuetext", `${opacity.value} percent`);
+    }
+
+    function stepScan(by) {
+      const all = [...body.rows].filter((row) => !row.hidden && row.querySelector(".slices"));
+      const row = all[(all.indexOf(button.closest("tr")) + by + all.length) % all.length];
+      open(row.querySelector(".slices"));
+    }
+
+    const turn = (by) => { slice.value = Number(slice.value) + by; draw(); };
+    body.addEventListener("click", (event) => {
+      const wanted = event.target.closest(".slices");
+      if (wanted) open(wanted);
+    });
+    slice.addEventListener("input", draw);
+    opacity.addEventListener("input", draw);
+    canvas.addEventListener("wheel", (event) => { event.preventDefault(); turn(Math.sign(event.deltaY)); }, { passive: false });
+    byId("leaf-close").addEventListener("click", () => leaf.close());
+    leaf.addEventListener("click", (event) => { if (event.target === leaf) leaf.close(); });
+    leaf.addEventListener("close", () => { if (button) button.focus(); });
+    leaf.addEventListener("keydown", (event) => {
+      const acts = { ArrowUp: () => stepScan(-1), ArrowDown: () => stepScan(1) };
+      if (event.target !== opacity) Object.assign(acts, { ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) });
+      if (!(event.key in acts)) return;
+      event.preventDefault();
+      acts[event.key]();
+    });
+  }
 
   // Paper shows everything.
   window.addEventListener("beforeprint", () => {
