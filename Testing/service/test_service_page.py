@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from medssl.events import Log, Metric, Monitor, Progress, State
+from medssl.events import Log, Metric, Monitor, Progress, Row, State
 from medssl.jobs.files import JobFiles
 from medssl.project import Project as OpenProject
 from service_engine import Engine, propose, write_drawing, write_scan
@@ -152,6 +152,14 @@ def test_curves_grow_while_the_job_runs(page: Page, run: Run) -> None:
     )
     assert "0.4" in page.locator(".legend").nth(1).inner_text()
     assert "1 min 15 s left" in page.locator(".stage").inner_text()
+
+
+def test_scans_of_a_folder_are_listed_as_they_are_done(page: Page, run: Run) -> None:
+    run.files.emit(Row(name="scan <7>", state="done", volumes_ml={"Head": 1.25}, uncertainty=0.125))
+    run.files.emit(Row(name="scan 8", state="failed", note="It is empty."))
+    page.locator("td", has_text="It is empty.").wait_for()
+    done = page.locator("tr", has=page.locator("th", has_text="scan <7>"))
+    assert done.locator("td").all_inner_texts() == ["done", "0.13", "1.25", ""]
 
 
 def test_names_and_messages_cannot_change_the_page(page: Page) -> None:

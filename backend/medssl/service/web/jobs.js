@@ -2,13 +2,17 @@
 
 import { ask, tell, text, watch } from "./engine.js";
 import { charts } from "./curves.js";
-import { duration, h, problem, when } from "./elements.js";
+import { duration, h, problem, table, when } from "./elements.js";
 
 const WORKING = ["queued", "running", "cancelling"];
 const RESUMABLE = ["failed", "cancelled", "interrupted"];
 const TITLES = { train: "Training", propose: "Proposals", predict: "Segmentation", import: "Import", evaluate: "Evaluation", pretrain: "Pretraining", benchmark: "Benchmark" };
 const LOOK_MS = 2000;
 const MOST_LINES = 200;
+const MOST_ROWS = 500;
+
+// A kind that this page has no word for is shown as it is called.
+const titleOf = (kind) => TITLES[kind] ?? (kind[0].toUpperCase() + kind.slice(1)).replaceAll("_", " ");
 
 export async function showJobs(view, project, signal) {
   const list = h("ul", { class: "jobs", "aria-label": "Jobs" });
@@ -50,7 +54,7 @@ function item(job, pressed, choose) {
     h(
       "button",
       { onclick: choose, "aria-pressed": String(pressed) },
-      h("span", { class: "title" }, TITLES[job.kind] ?? job.kind),
+      h("span", { class: "title" }, titleOf(job.kind)),
       h("span", { class: `state ${job.state}` }, job.state),
       h("span", { class: "fine" }, when(job.created)),
       progress === null ? null : h("progress", { max: 1, value: progress, "aria-label": "Done" }),
@@ -67,8 +71,11 @@ function showJob(detail, project, job, signal, refresh) {
   const plots = h("div", { class: "charts" });
   const lines = h("ol", { class: "log", tabindex: 0, "aria-label": "Messages" });
   const result = h("div");
+  const scans = h("div");
   const metrics = new Map();
+  const rows = new Map();
   let redraw = false;
+  let relist = false;
 
   const act = (verb, sure) => async () => {
     if (sure && !confirm(sure)) return;
@@ -104,6 +111,9 @@ function showJob(detail, project, job, signal, refresh) {
         if (!metrics.has(event.name)) metrics.set(event.name, []);
         metrics.get(event.name).push({ step: event.step, value: Number(event.value) });
         redraw = true;
+      } else if (event.kind === "row") {
+        rows.set(event.name, event);
+        relist = true;
       } else if (event.kind === "log") lines.append(h("li", { class: event.level }, h("time", {}, clock(event.time)), event.text));
       else if (event.kind === "state") lines.append(h("li", { class: "fine" }, h("time", {}, clock(event.time)), event.state));
     }
@@ -115,18 +125,23 @@ function showJob(detail, project, job, signal, refresh) {
       plots.replaceChildren(...charts(metrics));
       redraw = false;
     }
+    if (relist) {
+      scans.replaceChildren(listed([...rows.values()]));
+      relist = false;
+    }
   };
   const drawing = setInterval(draw, 500);
   signal.addEventListener("abort", () => clearInterval(drawing));
 
   update(job);
   detail.replaceChildren(
-    h("div", { class: "row" }, h("h2", {}, TITLES[job.kind] ?? job.kind), state, actions),
+    h("div", { class: "row" }, h("h2", {}, titleOf(job.kind)), state, actions),
     h("p", { class: "fine" }, `${job.id} · started ${when(job.started)}${job.ended ? ` · ended ${when(job.ended)}` : ""}`),
     told,
     stage,
     result,
     plots,
+    scans,
     h("h3", {}, "Messages"),
     lines,
   );
@@ -135,6 +150,27 @@ function showJob(detail, project, job, signal, refresh) {
     update(await ask(address));
     refresh();
   }).catch((error) => told.replaceChildren(problem(error)));
+}
+
+function listed(rows) {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row.volumes_ml)))];
+  const shown = rows.slice(-MOST_ROWS).reverse();
+  const number = (value, digits) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
+  return table(
+    ["Scan", "State", "Uncertainty", ...names.map((name) => `${name} (ml)`), "Note"],
+    shown.map((row) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, row.name),
+        h("td", {}, h("span", { class: `state ${row.state}` }, row.state)),
+        h("td", {}, number(row.uncertainty, 2)),
+        names.map((name) => h("td", {}, number(row.volumes_ml[name], 2))),
+        h("td", {}, row.note),
+      ),
+    ),
+    "",
+  );
 }
 
 function progressOf(event) {
