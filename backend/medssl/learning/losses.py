@@ -28,9 +28,9 @@ def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
         labels: `(B, D, H, W)`; voxels of 255 count nowhere.
     """
     known = (labels != UNANNOTATED).unsqueeze(1)
-    truth = F.one_hot(torch.where(known[:, 0], labels, 0), probabilities.shape[1]).movedim(-1, 1)
-    truth = (truth * known)[:, 1:].float()
-    found = (probabilities * known)[:, 1:].float()
+    # Faster than one_hot, whose 64-bit integers are of the size of the network's finest features.
+    truth = torch.stack([labels == index for index in range(1, probabilities.shape[1])], dim=1).float()
+    found = (probabilities[:, 1:] * known).float()
     overlap = (truth * found).sum(dim=(0, 2, 3, 4))
     total = truth.sum(dim=(0, 2, 3, 4)) + found.sum(dim=(0, 2, 3, 4))
     present = truth.sum(dim=(0, 2, 3, 4)) > 0

@@ -82,11 +82,13 @@ def plan_cut(
     for axis in mirror:
         if torch.rand((), generator=generator) < 0.5:
             matrix[:, axis] *= -1
-    offsets = torch.stack(
-        torch.meshgrid(*(torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in patch), indexing="ij"),
-        dim=-1,
+    # Voxels of the volume that one step along each axis of the patch takes: an affine map is a sum over axes.
+    steps = matrix.T * spacing[:, None] / spacing
+    z, y, x = (
+        (torch.arange(n, dtype=torch.float32) - (n - 1) / 2)[:, None] * step
+        for n, step in zip(patch, steps, strict=True)
     )
-    voxels = (offsets * spacing) @ matrix.T / spacing + centre
+    voxels = z[:, None, None] + y[:, None] + (x + centre)
     if deformation.bend_voxels > 0 and torch.rand((), generator=generator) < deformation.bend_chance:
         voxels = voxels + _bend(patch, deformation.bend_voxels, generator)
     return cut_through(voxels, shape, enlargement)
@@ -102,8 +104,9 @@ def cut_through(voxels: Tensor, shape: tuple[int, int, int], enlargement: float 
     """
     corners = voxels.reshape(-1, 3)
     ends = torch.tensor(shape)
-    first = corners.amin(dim=0).floor().long().clamp_min(0).minimum(ends - 1)
-    last = (corners.amax(dim=0).floor().long() + 2).clamp_min(1).minimum(ends)
+    least, most = torch.aminmax(corners, dim=0)
+    first = least.floor().long().clamp_min(0).minimum(ends - 1)
+    last = (most.floor().long() + 2).clamp_min(1).minimum(ends)
     # Voxel index i lies at (2 i + 1) / n - 1 (align_corners=False); grid_sample wants x, y, z.
     unit = (2 * (voxels - first) + 1) / (last - first) - 1
     z, y, x = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
@@ -132,14 +135,17 @@ def cut_labels(case: TrainingCase, cut: Cut, classes: int) -> Tensor:
     if case.labels is None:
         return torch.full((1, *patch), UNANNOTATED, dtype=torch.int64, device=case.image.device)
     coordinates = cut.coordinates.to(case.labels.device)
-    labels = case.labels[cut.box].long()
-    known = labels != UNANNOTATED
-    # The last channel is 'annotated': it falls to 0 beyond the scan, where nothing is known.
-    onehot = F.one_hot(torch.where(known, labels, 0), classes).movedim(-1, 0) * known
-    stacked = torch.cat((onehot, known.unsqueeze(0))).unsqueeze(0).float()
-    sampled = F.grid_sample(stacked, coordinates, mode="bilinear", padding_mode="zeros", align_corners=False)
-    found = sampled[:, :-1].max(dim=1).indices  # several times as fast as argmax
-    return torch.where(sampled[:, -1] > 0.5, found, UNANNOTATED)
+    labels = case.labels[cut.box]
+    # The last channel is 'annotated': it falls to 0 beyond the scan, where nothing is known. What of it is no
+    # structure's is the background's.
+    shares = torch.stack([*(labels == index for index in range(1, classes)), labels != UNANNOTATED])
+    sampled = F.grid_sample(
+        shares.unsqueeze(0).float(), coordinates, mode="bilinear", padding_mode="zeros", align_corners=False
+    )
+    structures, annotated = sampled[:, :-1], sampled[:, -1:]
+    background = annotated - structures.sum(dim=1, keepdim=True)
+    found = torch.cat((background, structures), dim=1).max(dim=1).indices  # much faster than argmax
+    return torch.where(annotated[:, 0] > 0.5, found, UNANNOTATED)
 
 
 def cut_level_set(case: TrainingCase, cut: Cut) -> Tensor:
