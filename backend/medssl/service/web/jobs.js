@@ -71,7 +71,7 @@ function showJob(detail, project, job, signal, refresh) {
   const plots = h("div", { class: "charts" });
   const lines = h("ol", { class: "log", tabindex: 0, "aria-label": "Messages" });
   const result = h("div");
-  const scans = h("div");
+  const scans = h("div", { class: "scans" });
   const metrics = new Map();
   const rows = new Map();
   let redraw = false;
@@ -166,7 +166,7 @@ function listed(rows) {
         h("td", {}, h("span", { class: `state ${row.state}` }, row.state)),
         h("td", {}, number(row.uncertainty, 2)),
         names.map((name) => h("td", {}, number(row.volumes_ml[name], 2))),
-        h("td", {}, row.note),
+        h("td", { class: "note" }, row.note),
       ),
     ),
     "",
