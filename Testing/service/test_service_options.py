@@ -6,6 +6,7 @@ import pytest
 from medssl.client import EngineError
 from medssl.jobs import REQUEST
 from medssl.jobs.effort import EFFORT_S
+from medssl.templates import list_templates
 from service_engine import Engine
 
 
@@ -31,3 +32,10 @@ def test_a_method_that_the_engine_does_not_have_is_refused(engine: Engine) -> No
     settings = {**engine.client.options().efforts[0].train, "method": "magic"}
     with pytest.raises(EngineError, match="method"):
         engine.client.submit(project.key, {"kind": "train", "settings": settings})
+
+
+def test_the_label_schemas_to_begin_with_are_offered(engine: Engine) -> None:
+    found = engine.client.connection.get("/v1/templates")
+    assert [each["name"] for each in found] == [template.name for template in list_templates()]
+    segments = next(each for each in found if each["name"] == "left-atrium")["label_schema"]["segments"]
+    assert segments[0]["terminology"]["type"]["value"] == "82471001"

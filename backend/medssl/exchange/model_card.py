@@ -32,6 +32,7 @@ def describe_model(card: ModelCard, plan: Plan) -> str:
         f"Channels: {', '.join(_plain(name) for name in plan.channel_names)}. "
         f"Voxels of {_mm(plan.spacing_mm)} (up-down, front-back, left-right), "
         f"windows of {' x '.join(map(str, plan.patch_size))} voxels.",
+        *([f"It learned from scans like these: {_plain(card.scans.describe())}."] if card.scans else []),
         "## Validation",
         _validation(card),
         "## Training",

@@ -96,7 +96,7 @@ def _facts(card: ModelCard) -> dict[str, str]:
         title = name.replace("_", " ")
         if isinstance(value, dict):
             facts |= {f"{title}, {key}": _text(each) for key, each in value.items()}
-        elif value is not None:
+        elif value not in (None, ""):
             facts[title] = _text(value)
     return facts
 

@@ -1,4 +1,4 @@
-"""What can be chosen when something is to be learned: no panel and no page keeps a list of its own."""
+"""What can be chosen, for learning and for a new project: no panel and no page keeps a list of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from fastapi import APIRouter
 from medssl.jobs.effort import EFFORT_S, settings_for
 from medssl.learning.settings import MethodName, PretextName, PretrainingSettings, TrainingSettings
 from medssl.service.views import EffortView, OptionsView
+from medssl.templates import Template, list_templates
 
 router = APIRouter(prefix="/v1", tags=["service"])
+
+
+@router.get("/templates")
+def templates() -> tuple[Template, ...]:
+    """List the label schemas that a new project can begin with."""
+    return list_templates()
 
 
 @router.get("/options")
