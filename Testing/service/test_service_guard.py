@@ -123,7 +123,12 @@ def test_malformed_bodies_are_the_clients_fault_everywhere(engine: Engine, name:
         for method, operation in operations.items():
             if "application/json" not in operation.get("requestBody", {}).get("content", {}):
                 continue
-            address = path.replace("{project}", key).replace("{case}", "1").replace("{job}", "j")
+            address = (
+                path.replace("{project}", key)
+                .replace("{case}", "1")
+                .replace("{job}", "j")
+                .replace("{version}", "1")
+            )
             answer = engine.request(method, address, headers=headers, data=MALFORMED[name])
             assert 400 <= answer.status_code < 500, (address, answer.text)
             problem(answer, answer.status_code)
@@ -337,7 +342,12 @@ def test_every_body_that_the_description_shows_is_one_that_the_service_understan
                 continue
             assert content["examples"], path
             for example in content["examples"].values():
-                address = path.replace("{project}", key).replace("{case}", "1").replace("{job}", "j")
+                address = (
+                    path.replace("{project}", key)
+                    .replace("{case}", "1")
+                    .replace("{job}", "j")
+                    .replace("{version}", "1")
+                )
                 body = json.dumps(example["value"])
                 answer = engine.request(method, address, headers=headers, data=body)
                 assert answer.status_code < 500, answer.text
