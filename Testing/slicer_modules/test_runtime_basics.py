@@ -102,3 +102,14 @@ def test_no_dialog_waits_for_a_click(runtime: object) -> None:
     assert slicer.app.testingEnabled()
     slicer.util.confirmOkCancelDisplay("Sure?")
     slicer.util.errorDisplay("Nothing is wrong.")
+
+
+def test_widgets_made_in_python_are_drawn_though_some_of_their_functions_are_hidden(runtime: object) -> None:
+    table = qt.QTableWidget()
+    table.setRowCount(2)
+    table.setColumnCount(2)
+    table.show()
+    for _ in range(5):
+        slicer.app.processEvents()
+    assert table.visible
+    table.hide()

@@ -45,8 +45,8 @@ def main() -> int:
         try:
             runpy.run_path(str(script), run_name=script.stem)
         except Exception:  # noqa: BLE001 - as in the application, which prints it and goes on
-            traceback.print_exc()
             runtime.application.exit(1)
+            traceback.print_exc()
 
     runtime.after_start(run)
     code = runtime.application.exec()

@@ -24,12 +24,7 @@ class OffscreenView(QtWidgets.QWidget):
     def renderWindow(self) -> Any:
         return self._window
 
-    def forceRender(self) -> None:
-        """Draw now."""
-        self._image = None
-        self.repaint()
-
-    def scheduleRender(self) -> None:
+    def _schedule(self) -> None:
         """Draw when Qt paints next."""
         self._image = None
         self.update()

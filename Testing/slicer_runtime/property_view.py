@@ -17,8 +17,3 @@ def own_names(cls: type) -> dict[str, Any]:
 def put(cls: type, name: str, value: Any) -> None:
     """Give the class an attribute, in place of one that it may have."""
     setattr(cls, name, value)
-
-
-def take(cls: type, name: str) -> None:
-    """Take an attribute of its own from the class."""
-    delattr(cls, name)

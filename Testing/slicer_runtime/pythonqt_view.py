@@ -7,7 +7,9 @@ pass its tests with something that 3D Slicer lacks.
 
 from __future__ import annotations
 
-from types import FunctionType, ModuleType
+import dis
+import sys
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from PySide6 import QtCore
@@ -28,14 +30,35 @@ _PYSIDE = frozenset({"connectNotify", "disconnectNotify", "receivers", "staticMe
 _TRAILING = {"exec": "exec_", "raise": "raise_", "print": "print_"}
 
 
-class _Absent:
-    """Hides an attribute of a base class."""
+class Absent:
+    """Hides an attribute from code that writes its name.
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+    Qt's own C++ still finds it: it looks up virtual functions in Python under their names, and would take one
+    that is not there for an error.
+    """
+
+    def __init__(self, name: str, original: Any) -> None:
+        self._name = name
+        self._original = original
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        raise AttributeError("3D Slicer does not have this attribute (see api_record.json)")
+        if _reads_attribute(sys._getframe(1), self._name):
+            raise AttributeError(f"3D Slicer does not have '{self._name}' (see api_record.json)")
+        bind = getattr(type(self._original), "__get__", None)
+        return self._original if bind is None else bind(self._original, instance, owner)
+
+
+def _reads_attribute(frame: FrameType, name: str) -> bool:
+    """Whether a Python function is at an expression `something.name`, and not within a call."""
+    code, place = frame.f_code.co_code, frame.f_lasti
+    if dis.opname[code[place]] not in ("LOAD_ATTR", "LOAD_METHOD"):
+        return False
+    index = code[place + 1]
+    if place >= 2 and dis.opname[code[place - 2]] == "EXTENDED_ARG":
+        index |= code[place - 1] << 8
+    names = frame.f_code.co_names
+    # From Python 3.12 on the last bit says whether it is called.
+    return name in {names[each] for each in (index, index >> 1) if each < len(names)}
 
 
 class _MetaProperty:
@@ -69,7 +92,8 @@ class _View:
 
     def names(self, cls: type) -> set[str]:
         """The names of a class and its bases."""
-        return set().union(*(self._own[base] for base in _bases(cls)))
+        every = set().union(*(self._own[base] for base in _bases(cls)))
+        return {name for name in every if not isinstance(self.find(cls, name), Absent)}
 
     def own(self, cls: type) -> list[str]:
         return list(self._own[cls])
@@ -81,9 +105,8 @@ class _View:
         self._own[cls][name] = value
         property_view.put(cls, name, value)
 
-    def take(self, cls: type, name: str) -> None:
-        del self._own[cls][name]
-        property_view.take(cls, name)
+    def hide(self, cls: type, name: str) -> None:
+        self.put(cls, name, Absent(name, self.find(cls, name)))
 
 
 def classes_of(namespace: ModuleType) -> dict[type, RecordedClass]:
@@ -103,14 +126,14 @@ def narrow(recorded: dict[type, RecordedClass]) -> None:
     for base in normal:
         below = [_allowed(record) for cls, record in recorded.items() if issubclass(cls, base)]
         allowed = _allowed(recorded[base]) if base in recorded else frozenset().union(*below)
-        for name in view.own(base):
-            if not name.startswith("_") and name not in allowed:
-                view.take(base, name)
+        for name in set(view.own(base)) - allowed:
+            if not name.startswith("_"):
+                view.hide(base, name)
     for cls in sorted(recorded, key=lambda cls: len(cls.__mro__)):
         _add_known(view, cls, recorded[cls], normal)
         for name in view.names(cls) - _allowed(recorded[cls]):
-            if not name.startswith("_") and not isinstance(view.find(cls, name), _Absent):
-                view.put(cls, name, _Absent())
+            if not name.startswith("_") and not isinstance(view.find(cls, name), Absent):
+                view.hide(cls, name)
 
 
 def _add_known(view: _View, cls: type, record: RecordedClass, normal: dict[type, dict[str, Any]]) -> None:
@@ -123,7 +146,7 @@ def _add_known(view: _View, cls: type, record: RecordedClass, normal: dict[type,
             known = isinstance(shown, (property, QtCore.Property, _MetaProperty, FunctionType))
             if is_object and not known and cls.staticMetaObject.indexOfProperty(name) >= 0:
                 view.put(cls, name, _MetaProperty(name, getattr(cls, name, None)))
-        elif plain is not None and (shown is None or (record.properties and isinstance(shown, property))):
+        elif plain is not None and _hides_method(shown, record):
             view.put(cls, name, plain)
     for name, other in _TRAILING.items():
         if name in record.names and view.find(cls, name) is not None and view.find(cls, other) is None:
@@ -132,3 +155,17 @@ def _add_known(view: _View, cls: type, record: RecordedClass, normal: dict[type,
         view.put(cls, "className", original_class)
     if is_object and view.find(cls, "name") is None:
         view.put(cls, "name", property(lambda self: self.objectName()))
+
+
+def _hides_method(shown: Any, record: RecordedClass) -> bool:
+    """Whether a method of C++ is not seen, or as a property that the record does not know."""
+    return (
+        shown is None
+        or isinstance(shown, Absent)
+        or (bool(record.properties) and isinstance(shown, property))
+    )
+
+
+def shown_names(cls: type) -> set[str]:
+    """The public names that modules see in a class."""
+    return {name for name in _View(set(_bases(cls))).names(cls) if not name.startswith("_")}

@@ -13,7 +13,14 @@ _WIDGET = "qt.QWidget"
 
 @dataclass(frozen=True)
 class RecordedClass:
-    """One class of the application as Python code sees it: names, and which of them are properties."""
+    """One class of the application as Python code sees it.
+
+    Attributes:
+        names: every attribute.
+        properties: those that are properties.
+        signals: with their signatures.
+        enums: enumerators by the name of their enumeration.
+    """
 
     names: frozenset[str]
     properties: frozenset[str]

@@ -36,8 +36,8 @@ class PlotView(OffscreenView):
     def setMRMLPlotViewNode(self, node: Any) -> None:
         self._node = node
         if node is not None:
-            node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.scheduleRender())
-        self.scheduleRender()
+            node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._schedule())
+        self._schedule()
 
     def chart(self) -> Any:
         return self._chart
@@ -73,7 +73,7 @@ class PlotView(OffscreenView):
         self._chart.RecalculateBounds()
 
     def _watch(self, node: Any) -> None:
-        tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.scheduleRender())
+        tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._schedule())
         self._observed.append((node, tag))
 
     def _add(self, series: Any) -> None:

@@ -54,8 +54,17 @@ class SliceView(OffscreenView):
         self._style.SetDisplayableManagers(self._managers)
         self._style.SetSliceLogic(logic)
         self._style.SetInteractor(self._interactor)
-        self._managers.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self.scheduleRender())
-        logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.scheduleRender())
+        self._managers.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: self._schedule())
+        logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._schedule())
+
+    def scheduleRender(self) -> None:
+        """Draw when Qt paints next."""
+        self._schedule()
+
+    def forceRender(self) -> None:
+        """Draw now."""
+        self._schedule()
+        self.repaint()
 
     def interactor(self) -> Any:
         return self._interactor

@@ -1,0 +1,359 @@
+"""The whole job by clicks, in the real 3D Slicer and in the stand-in of the tests alike.
+
+    Slicer --no-splash --testing --additional-module-paths MedSSLSegment MedSSLPretrain \\
+        --python-script Testing/slicer_selftest.py
+    python Testing/slicer_runtime --testing --additional-module-paths MedSSLSegment MedSSLPretrain \\
+        --python-script Testing/slicer_selftest.py
+
+Environment: MEDSSL_ENGINE_PYTHON, a Python that has the engine; MEDSSL_SCREENSHOTS, a folder for a picture of
+every section; MEDSSL_SELFTEST_SECONDS, how long each training takes (20). It prints each step
+and what failed, and ends 3D Slicer with 0 or 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+SEGMENT, PRETRAIN = "MedSSLSegment", "MedSSLPretrain"
+TRAINING_S = float(os.environ.get("MEDSSL_SELFTEST_SECONDS", "20"))
+LONGEST_WAIT_S = 300.0 + 4 * TRAINING_S
+
+
+class StepError(AssertionError):
+    """What was expected did not come."""
+
+
+def wait_until(what: str, holds: Callable[[], Any], at_most_s: float = LONGEST_WAIT_S) -> Any:
+    """Let Slicer work until something holds; return what it then is."""
+    end = time.monotonic() + at_most_s
+    while True:
+        found = holds()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise StepError(f"{what} did not come within {at_most_s:.0f} s; the panel says '{said()}'")
+        slicer.app.processEvents()
+        time.sleep(0.01)
+
+
+def said() -> str:
+    """What the line for messages says now."""
+    return str(panel().message.text)
+
+
+def expect(holds: Any, what: str) -> None:
+    """Fail with a sentence unless something holds."""
+    if not holds:
+        raise StepError(what)
+
+
+def click(button: Any) -> None:
+    """Click a button as a person can."""
+    expect(button.enabled, f"'{button.text}' cannot be clicked; the panel says '{said()}'")
+    button.click()
+    slicer.app.processEvents()
+
+
+def choose(combo: Any, key: str) -> None:
+    """Choose an entry of a combo box by its key."""
+    index = combo.findData(key)
+    expect(index >= 0, f"there is no '{key}' to choose")
+    combo.currentIndex = index
+
+
+def module(name: str = SEGMENT) -> Any:
+    """The Python widget of a module."""
+    return getattr(slicer.modules, f"{name}Widget")
+
+
+def panel(name: str = SEGMENT) -> Any:
+    """The column of sections of a module."""
+    return module(name).panel
+
+
+def ui(section: str, name: str = SEGMENT) -> Any:
+    """The widgets of a section by their names."""
+    return panel(name).views[section].ui
+
+
+def session() -> Any:
+    """What the sections share."""
+    return module().session
+
+
+def show(section: str, name: str = SEGMENT) -> None:
+    """Open one section and close the others."""
+    for each, button in panel(name).buttons.items():
+        button.collapsed = each != section
+    slicer.app.processEvents()
+
+
+class Pictures:
+    """Pictures of the window, numbered, if a folder for them was named."""
+
+    def __init__(self) -> None:
+        folder = os.environ.get("MEDSSL_SCREENSHOTS", "")
+        self._folder = Path(folder) if folder else None
+        self._taken = 0
+
+    def take(self, section: str, what: str = "", name: str = SEGMENT) -> None:
+        """Save how a section looks now, open and the others closed."""
+        if self._folder is None:
+            return
+        show(section, name)
+        for _ in range(20):
+            slicer.app.processEvents()
+            time.sleep(0.01)
+        self._taken += 1
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._taken:02d}-{what or section}.png"
+        expect(slicer.util.mainWindow().grab().save(str(path)), f"no picture could be written to {path}")
+
+
+def shorten_trainings() -> None:
+    """Have every effort mean the same few seconds, whatever the computer."""
+    from MedSSLLib import backend
+
+    client = backend.client_package().Client
+    options = client.options
+
+    def shortened(self: Any) -> Any:
+        found = options(self)
+        efforts = tuple(dataclasses.replace(effort, **short(effort)) for effort in found.efforts)
+        return dataclasses.replace(found, efforts=efforts)
+
+    def short(effort: Any) -> dict[str, Any]:
+        kinds = ("train", "refine", "pretrain")
+        return {kind: {**getattr(effort, kind), "seconds": TRAINING_S, "steps": None} for kind in kinds}
+
+    client.options = shortened
+
+
+def engine() -> Any:
+    """The client of the engine, once there is one; fails when the engine says that it could not start."""
+    status = session().engine.status
+    expect(status.grade != "failed", status.line)
+    return session().client
+
+
+def running(kind: str) -> list[Any]:
+    """The jobs of a kind that run or wait."""
+    return [track for track in session().jobs.active if track.job.kind == kind]
+
+
+def finished(kind: str, known: set[str]) -> Any:
+    """A job of a kind that is over and was not known before."""
+    new = [track for track in session().jobs.tracks if track.job.kind == kind and track.job.id not in known]
+    failed = [track for track in new if track.state in ("failed", "cancelled")]
+    expect(not failed, f"a job '{kind}' ended as {failed[0].state}: {failed[0].job.error}" if failed else "")
+    return next((track for track in new if track.state == "finished"), None)
+
+
+def job_ids() -> set[str]:
+    """The jobs that there are."""
+    return {track.job.id for track in session().jobs.tracks}
+
+
+def review() -> Any:
+    """The logic of the section Review."""
+    return panel().views["review"].logic
+
+
+def drawn(editor: Any) -> int:
+    """How many voxels the selected segment has."""
+    node, volume = editor.segmentationNode(), editor.sourceVolumeNode()
+    return int(slicer.util.arrayFromSegmentBinaryLabelmap(node, editor.currentSegmentID(), volume).sum())
+
+
+def threshold(editor: Any) -> None:
+    """Set the selected segment to the brightest part of the volume, with the effect of that name."""
+    values = slicer.util.arrayFromVolume(editor.sourceVolumeNode())
+    editor.setActiveEffectByName("Threshold")
+    effect = editor.activeEffect()
+    effect.setParameter("MinimumThreshold", float(values.min() + 0.6 * (values.max() - values.min())))
+    effect.setParameter("MaximumThreshold", float(values.max()))
+    effect.self().onApply()
+
+
+class Job:
+    """The whole job, step by step; each begins where the one before it ended."""
+
+    def __init__(self) -> None:
+        self.pictures = Pictures()
+        self.folder = Path(slicer.app.temporaryPath) / "MedSSL self-test"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+
+    def open_the_module(self) -> None:
+        begin = time.perf_counter()
+        slicer.util.selectModule(SEGMENT)
+        print(f"    opened in {time.perf_counter() - begin:.2f} s")
+        shorten_trainings()
+        self.pictures.take("engine", "engine-not-running")
+
+    def start_the_engine(self) -> None:
+        show("engine")
+        if session().client is None:
+            wait_until("the engine's button", lambda: ui("engine").startEngineButton.enabled, 60)
+            click(ui("engine").startEngineButton)
+        wait_until("the engine", engine, 180)
+        self.pictures.take("engine")
+
+    def make_a_project_with_made_up_scans(self) -> None:
+        show("project")
+        click(ui("project").trySampleButton)
+        wait_until("the project", lambda: session().project is not None, 60)
+        wait_until("the made-up scans", lambda: finished("sample", set()), 120)
+        wait_until("the table of cases", lambda: ui("project").casesTable.rowCount >= 12, 60)
+        self.pictures.take("project")
+
+    def train_quickly(self) -> None:
+        show("train")
+        choose(ui("train").effortBox, "quick")
+        known = job_ids()
+        click(ui("train").startButton)
+        wait_until("the training's curves", lambda: ui("train").lossLabel.visible)
+        ui("train").showCurvesButton.click()
+        wait_until("the training", lambda: finished("train", known))
+        expect(slicer.app.layoutManager().plotViewCount > 0, "no plot view shows the curves")
+        self.pictures.take("train")
+        wait_until("the proposals", lambda: finished("propose", known))
+
+    def review_accept_reject_and_undo(self) -> None:
+        show("review")
+        waiting = wait_until("the queue", lambda: ui("review").queueTable.rowCount)
+        self._next_case()
+        expect(ui("review").caseFrame.visible, "no case is shown")
+        ui("review").heatMapBox.checked = True
+        ui("review").worstSliceButton.click()
+        self.pictures.take("review")
+        self._decide(ui("review").acceptButton, waiting - 1)
+        self._next_case()
+        self._decide(ui("review").rejectButton, waiting - 2)
+        self._decide(ui("review").undoButton, waiting - 1)
+
+    def correct_a_proposal_in_the_segment_editor(self) -> None:
+        self._next_case()
+        waiting = ui("review").queueTable.rowCount
+        ui("review").correctButton.click()
+        editor = wait_until("the Segment Editor", lambda: session().editor.widget)
+        before = drawn(editor)
+        threshold(editor)
+        expect(drawn(editor) != before, "the effect changed nothing")
+        self.pictures.take("review", "correct")
+        editor.undo()
+        expect(drawn(editor) == before, "undo did not bring the proposal back")
+        editor.redo()
+        self._decide(ui("review").acceptButton, waiting - 1)
+
+    def refine(self) -> None:
+        known = job_ids()
+        click(ui("review").refineButton)
+        wait_until("the refinement", lambda: finished("train", known))
+        self.pictures.take("train", "train-refined")
+        wait_until("the new proposals", lambda: finished("propose", known))
+
+    def apply_to_a_folder(self) -> None:
+        show("apply")
+        scans = self.folder / "scans"
+        scans.mkdir()
+        images = sorted((Path(session().project.folder) / "images").rglob("*.nii.gz"))[:3]
+        expect(len(images) == 3, "the project keeps no scans in NIfTI files")
+        for number, image in enumerate(images):
+            shutil.copy(image, scans / f"scan {number}.nii.gz")
+        ui("apply").applyTabs.setCurrentWidget(ui("apply").folderPage)
+        ui("apply").scansEdit.currentPath = str(scans)
+        ui("apply").outputEdit.currentPath = str(self.folder / "segmented")
+        known = job_ids()
+        click(ui("apply").segmentFolderButton)
+        wait_until("the folder's segmentations", lambda: finished("predict", known))
+        wait_until("the table's rows", lambda: ui("apply").rowsTable.rowCount == 3, 30)
+        expect(
+            len(list((self.folder / "segmented").rglob("*.seg.nrrd"))) == 3, "not every scan was segmented"
+        )
+        self.pictures.take("apply")
+        self.pictures.take("models")
+
+    def pretrain(self) -> None:
+        slicer.util.selectModule(PRETRAIN)
+        choose(ui("pretrain", PRETRAIN).effortBox, "quick")
+        known = job_ids()
+        wait_until("the pretraining's button", lambda: ui("pretrain", PRETRAIN).startButton.enabled, 30)
+        click(ui("pretrain", PRETRAIN).startButton)
+        wait_until("the pretraining", lambda: finished("pretrain", known))
+        wait_until("the encoder", lambda: ui("pretrain", PRETRAIN).encodersTable.rowCount == 1, 30)
+        click(ui("pretrain", PRETRAIN).useButton)
+        self.pictures.take("pretrain", name=PRETRAIN)
+
+    def close_the_module_in_a_training_and_find_it_again(self) -> None:
+        slicer.util.selectModule(SEGMENT)
+        show("train")
+        choose(ui("train").effortBox, "quick")
+        click(ui("train").startButton)
+        job = wait_until("the training", lambda: running("train"))[0].job.id
+        module().onReload()
+        wait_until("the engine again", lambda: session().client is not None, 60)
+        wait_until("the project again", lambda: session().project is not None, 60)
+        wait_until("the training again", lambda: job in job_ids(), 60)
+        wait_until("its end", lambda: session().jobs.track(job).over)
+        expect(session().jobs.track(job).state == "finished", "the training did not go on")
+
+    def stop_the_engine(self) -> None:
+        folder = Path(session().project.folder)
+        show("engine")
+        click(ui("engine").startEngineButton)
+        wait_until("the engine's end", lambda: session().client is None, 60)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _next_case(self) -> None:
+        """Have a case on the screen: the next one, unless a decision brought one already."""
+        if review().case is None:
+            click(ui("review").nextButton)
+        wait_until("the case", lambda: review().case is not None and not review().busy, 60)
+
+    def _decide(self, button: Any, left: int) -> None:
+        click(button)
+        rows = ui("review").queueTable
+        wait_until(f"a queue of {left}", lambda: rows.rowCount == left and not review().busy, 60)
+
+
+def run() -> int:
+    """Do every step; after one that failed the others cannot be done. Returns the exit code."""
+    job = Job()
+    steps = [
+        job.open_the_module,
+        job.start_the_engine,
+        job.make_a_project_with_made_up_scans,
+        job.train_quickly,
+        job.review_accept_reject_and_undo,
+        job.correct_a_proposal_in_the_segment_editor,
+        job.refine,
+        job.apply_to_a_folder,
+        job.pretrain,
+        job.close_the_module_in_a_training_and_find_it_again,
+        job.stop_the_engine,
+    ]
+    for number, step in enumerate(steps, start=1):
+        words = step.__name__.replace("_", " ")
+        begin = time.perf_counter()
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what failed
+            traceback.print_exc()
+            print(f"FAILED {number}/{len(steps)} {words}: {error}", flush=True)
+            return 1
+        print(f"passed {number}/{len(steps)} {words} ({time.perf_counter() - begin:.1f} s)", flush=True)
+    return 0
+
+
+slicer.util.exit(run())
