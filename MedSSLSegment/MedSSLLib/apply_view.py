@@ -152,18 +152,18 @@ class ApplyView:
         )
 
     def _chosen(self) -> tuple[str, str]:
-        return choice_box.chosen_key(self.ui.modelBox), choice_box.chosen_key(self.ui.deviceBox)
+        return choice_box.chosen_key(self.ui.applyModelBox), choice_box.chosen_key(self.ui.applyDeviceBox)
 
     def _show(self) -> None:
         ui, models = self.ui, self._models.segmenting
         ui.noModelLabel.visible = not models
         ui.applyFrame.visible = bool(models)
         # Whoever had the newest model chosen wants the one that is newest now.
-        newest = ui.modelBox.currentIndex <= 0
-        choice_box.offer(ui.modelBox, models)
+        newest = ui.applyModelBox.currentIndex <= 0
+        choice_box.offer(ui.applyModelBox, models)
         if newest and models:
-            ui.modelBox.currentIndex = 0
-        choice_box.offer(ui.deviceBox, self._devices.devices, "auto")
+            ui.applyModelBox.currentIndex = 0
+        choice_box.offer(ui.applyDeviceBox, self._devices.devices, "auto")
         ui.volumeBusyLabel.text = self.volume.busy
         ui.volumeBusyLabel.visible = bool(self.volume.busy)
         ui.volumeOutcomeLabel.text = self.volume.outcome

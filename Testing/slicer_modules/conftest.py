@@ -29,6 +29,7 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
     if module_path.parent == Path(__file__).parent:
         slicer_runtime.start()
         use_properties("panels")
+        use_properties("learning")
         use_properties(module_path.stem)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -105,7 +106,18 @@ def _add_generic_colors(scene: Any) -> None:
     scene.AddNode(node)
 
 
+def _keep_none() -> None:
+    """Let None outlive what PySide6's wheels do to it.
+
+    They count on Python 3.12, where None is never freed, and give back at every call without an answer a
+    reference that they did not take; an older Python ends when the last one is gone.
+    """
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+
+
 def _start() -> Runtime:
+    _keep_none()
     use_properties_on_import(*SCRIPTS)
     use_properties("slicer.util")
     application = Application()

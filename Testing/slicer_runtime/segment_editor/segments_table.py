@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import vtk
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 _EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SegmentsOrderModified")
 _ID = QtCore.Qt.ItemDataRole.UserRole
@@ -24,7 +24,10 @@ class SegmentsTableView(QtWidgets.QWidget):
         self._node: Any = None
         self._tags: list[int] = []
         self._filling = False
-        self._table = QtWidgets.QTableWidget(0, 3, self)
+        # Made by the loader: a table made in Python asks Python for each of its virtual functions, and finds
+        # properties in their places when a module under test is the caller.
+        self._table = QtUiTools.QUiLoader().createWidget("QTableWidget", self)
+        self._table.setColumnCount(3)
         self._table.setHorizontalHeaderLabels(["", "Color", "Name"])
         self._table.verticalHeader().hide()
         self._table.setSelectionBehavior(QtWidgets.QTableWidget.SelectionBehavior.SelectRows)

@@ -1,0 +1,361 @@
+"""The section Review: decisions by clicks and keys, drawing in the editor, and what must never be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from learning import ActedEngine, ActedJob, new_project, propose, register_model
+from medssl.client import Annotation, Client, Project
+from panels import OpenPanel
+
+NAMES = ("small_3", "small_2", "small_4")
+
+
+@pytest.fixture
+def project(engine: Client, small_dataset: Path) -> Project:
+    """Three proposals, the one for small_3 the most uncertain."""
+    project = new_project(engine, small_dataset)
+    propose(project, *NAMES)
+    return engine.project(project.key)
+
+
+@pytest.fixture
+def opened(panel: OpenPanel, project: Project) -> Iterator[OpenPanel]:
+    """The panel with the first case of the queue on the screen."""
+    panel.ready()
+    panel.session.set_project(project)
+    panel.widget.panel.open("review")
+    panel.wait_until(lambda: panel.find("queueTable").rowCount == 3)
+    panel.click("nextButton")
+    wait_for(panel, "small_3")
+    yield panel
+
+
+def wait_for(panel: OpenPanel, case: str) -> None:
+    """Wait until a case is on the screen and can be decided about."""
+    panel.wait_until(lambda: case in panel.find("caseLabel").text and panel.find("acceptButton").enabled, 30)
+
+
+def review(panel: OpenPanel) -> Any:
+    return panel.widget.panel.views["review"].logic
+
+
+def press(keys: str) -> None:
+    """Press keys in the main window."""
+    from PySide6 import QtGui, QtTest
+
+    window = slicer.util.mainWindow()
+    window.show()
+    window.activateWindow()
+    QtTest.QTest.qWaitForWindowActive(window)
+    sequence = QtGui.QKeySequence(keys)[0]
+    QtTest.QTest.keyClick(window, sequence.key(), sequence.keyboardModifiers())
+
+
+def draw(panel: OpenPanel, value: int = 1) -> np.ndarray:
+    """Change the proposal on the screen as an effect of the editor does; returns the new label map."""
+    scene = review(panel).scene
+    segmentation = scene.segmentation.GetSegmentation()
+    ids = [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())]
+    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(
+        scene.segmentation, ids[value - 1], scene.volume
+    ).copy()
+    drawn[12:14, 6:9, 5:9] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, ids[value - 1], scene.volume)
+    return drawn
+
+
+def newest(client: Client, project: Project, case: str) -> Annotation:
+    return client.annotations(project.key, client.case(project.key, case).id)[-1]
+
+
+def test_the_most_uncertain_proposal_comes_first(opened: OpenPanel) -> None:
+    table = opened.find("queueTable")
+    assert [table.item(row, 0).text() for row in range(3)] == list(NAMES)
+    assert table.item(0, 1).text() == "0.50"
+    assert opened.find("queueLabel").text == "3 proposals wait, the most uncertain first."
+
+
+def test_scan_proposal_and_heat_map_are_in_the_views(opened: OpenPanel) -> None:
+    scene = review(opened).scene
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        assert composite.GetBackgroundVolumeID() == scene.volume.GetID()
+        assert composite.GetForegroundVolumeID() == scene.heat_map.GetID()
+        assert composite.GetForegroundOpacity() == pytest.approx(0.6)
+    segmentation = scene.segmentation.GetSegmentation()
+    assert [segmentation.GetNthSegment(n).GetName() for n in range(2)] == ["Kidney", "Renal pelvis"]
+    opened.find("heatMapSlider").value = 30
+    assert {
+        round(each.GetForegroundOpacity(), 2)
+        for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    } == {0.3}
+    opened.find("heatMapBox").checked = False
+    assert {
+        each.GetForegroundVolumeID() for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    } == {None}
+
+
+def test_buttons_lead_to_the_worst_slice_and_through_the_uncertain_places(opened: OpenPanel) -> None:
+    scene = review(opened).scene
+
+    def shown() -> list[int]:
+        """The voxel (z, y, x) that all three slice views go through."""
+        back = np.linalg.inv(scene.grid.ijk_to_ras)
+        normals, offsets = [], []
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            to_ras = node.GetSliceToRAS()
+            normal = [to_ras.GetElement(row, 2) for row in range(3)]
+            point = [to_ras.GetElement(row, 3) for row in range(3)]
+            normals.append(normal)
+            offsets.append(float(np.dot(normal, point)))
+        here = np.linalg.solve(np.array(normals), np.array(offsets))
+        return [round(index) for index in (back @ np.array([*here, 1.0]))[:3][::-1]]
+
+    opened.click("worstSliceButton")
+    assert shown() == [4, 6, 5]
+    assert opened.find("placeLabel").text == "2 uncertain places"
+    opened.click("nextPlaceButton")
+    opened.click("nextPlaceButton")
+    assert opened.find("placeLabel").text == "Place 2 of 2"
+    assert shown() == [8, 11, 9]
+    opened.click("nextPlaceButton")
+    assert shown() == [4, 6, 5]
+    opened.click("previousPlaceButton")
+    assert shown() == [8, 11, 9]
+
+
+def test_accepting_keeps_the_proposal_and_shows_the_next_case(opened: OpenPanel, project: Project) -> None:
+    client = opened.session.client
+    opened.click("acceptButton")
+    wait_for(opened, "small_2")
+    kept = newest(client, project, "small_3")
+    assert kept.kind == "accepted"
+    assert kept.seconds is not None
+    assert kept.seconds > 0
+    opened.wait_until(lambda: opened.find("queueTable").rowCount == 2)
+    # Nothing of the case that was decided stays in the scene.
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2
+
+
+def test_keys_decide_while_the_panel_is_open_and_only_then(opened: OpenPanel, project: Project) -> None:
+    client = opened.session.client
+    slicer.util.selectModule("")
+    press("A")
+    press("R")
+    opened.wait_until(lambda: not review(opened).busy)
+    assert client.case(project.key, "small_3").state == "proposed"
+    slicer.util.selectModule("MedSSLSegment")
+    press("A")
+    wait_for(opened, "small_2")
+    press("N")
+    wait_for(opened, "small_4")
+    press("R")
+    wait_for(opened, "small_2")
+    assert client.case(project.key, "small_4").state == "rejected"
+    press("Ctrl+Z")
+    wait_for(opened, "small_4")
+    assert client.case(project.key, "small_4").state == "proposed"
+
+
+def test_undo_takes_one_decision_after_the_other_back(opened: OpenPanel, project: Project) -> None:
+    client = opened.session.client
+    opened.click("acceptButton")
+    wait_for(opened, "small_2")
+    opened.click("rejectButton")
+    wait_for(opened, "small_4")
+    opened.click("undoButton")
+    wait_for(opened, "small_2")
+    opened.click("undoButton")
+    wait_for(opened, "small_3")
+    assert {client.case(project.key, name).state for name in NAMES} == {"proposed"}
+    assert not opened.find("undoButton").enabled
+
+
+def test_what_was_drawn_is_saved_as_a_correction(opened: OpenPanel, project: Project, tmp_path: Path) -> None:
+    client = opened.session.client
+    opened.click("correctButton")
+    editor = opened.session.editor
+    assert editor.section == "review"
+    assert editor.segmentation is review(opened).scene.segmentation
+    assert opened.find("acceptButton").text == "Accept (A)"
+    drawn = draw(opened)
+    assert opened.find("acceptButton").text == "Save correction (A)"
+    opened.click("acceptButton")
+    wait_for(opened, "small_2")
+    assert editor.section == ""
+    kept = newest(client, project, "small_3")
+    assert kept.kind == "corrected"
+    from medssl.imaging.labels import read_labels
+
+    values = read_labels(Path(kept.path)).volume.array
+    assert np.array_equal((values == 1), (drawn > 0) & (values != 2))
+    assert values[12:14, 6:9, 5:9].all()
+
+
+def test_drawing_and_taking_it_back_is_no_correction(opened: OpenPanel, project: Project) -> None:
+    client = opened.session.client
+    opened.click("correctButton")
+    scene = review(opened).scene
+    segment = scene.segmentation.GetSegmentation().GetNthSegmentID(0)
+    before = slicer.util.arrayFromSegmentBinaryLabelmap(scene.segmentation, segment, scene.volume).copy()
+    draw(opened)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(before, scene.segmentation, segment, scene.volume)
+    opened.click("acceptButton")
+    wait_for(opened, "small_2")
+    assert newest(client, project, "small_3").kind == "accepted"
+
+
+def test_while_the_editor_is_open_undo_is_the_editors_own(opened: OpenPanel, project: Project) -> None:
+    client = opened.session.client
+    opened.click("acceptButton")
+    wait_for(opened, "small_2")
+    opened.click("correctButton")
+    press("Ctrl+Z")
+    opened.wait_until(lambda: not review(opened).busy)
+    assert client.case(project.key, "small_3").state == "annotated"
+    opened.click("correctButton")
+    press("Ctrl+Z")
+    wait_for(opened, "small_3")
+    assert client.case(project.key, "small_3").state == "proposed"
+
+
+def test_going_to_the_next_case_keeps_what_was_drawn(opened: OpenPanel, project: Project) -> None:
+    client = opened.session.client
+    draw(opened)
+    opened.click("nextButton")  # asks; under testing it saves
+    wait_for(opened, "small_2")
+    assert newest(client, project, "small_3").kind == "corrected"
+
+
+@pytest.mark.parametrize("how", ["close", "remove volume", "remove segmentation", "leave project"])
+def test_nothing_that_was_drawn_is_lost_when_its_scene_goes(
+    opened: OpenPanel, project: Project, how: str
+) -> None:
+    client = opened.session.client
+    draw(opened)
+    scene = review(opened).scene
+    if how == "close":
+        slicer.mrmlScene.Clear()
+    elif how == "leave project":
+        opened.session.set_project(None)
+    else:
+        slicer.mrmlScene.RemoveNode(scene.volume if how == "remove volume" else scene.segmentation)
+    opened.wait_until(lambda: client.case(project.key, "small_3").state == "annotated")
+    assert newest(client, project, "small_3").kind == "corrected"
+    assert review(opened).case is None
+    opened.wait_until(lambda: not slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+    assert not opened.find("acceptButton").enabled
+
+
+def test_the_module_may_be_closed_while_something_is_drawn(
+    panel: OpenPanel, project: Project, engine: Client
+) -> None:
+    panel.ready()
+    panel.session.set_project(project)
+    panel.wait_until(lambda: panel.find("queueTable").rowCount == 3)
+    panel.click("nextButton")
+    wait_for(panel, "small_3")
+    draw(panel)
+    panel.widget.panel.views["review"].close()
+    panel.wait_until(lambda: engine.case(project.key, "small_3").state == "annotated")
+
+
+def test_a_correction_waits_for_an_engine_that_is_away(opened: OpenPanel, project: Project) -> None:
+    client = opened.session.client
+    draw(opened)
+    opened.session.set_client(None)
+    opened.click("acceptButton")
+    opened.wait_until(lambda: "not running" in opened.message)
+    assert review(opened).touched  # it is still on the screen
+    slicer.mrmlScene.Clear()
+    opened.wait_until(lambda: "is not saved yet" in opened.message)
+    opened.session.set_client(client, shares_disk=True)
+    opened.wait_until(lambda: client.case(project.key, "small_3").state == "annotated")
+
+
+def test_a_segment_that_the_project_does_not_know_is_named_and_nothing_is_saved(
+    opened: OpenPanel, project: Project
+) -> None:
+    scene = review(opened).scene
+    segmentation = scene.segmentation.GetSegmentation()
+    added = segmentation.AddEmptySegment("", "Cyst")
+    spot = np.zeros(scene.grid.shape, np.uint8)
+    spot[0, 0, 0] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(spot, scene.segmentation, added, scene.volume)
+    opened.click("acceptButton")
+    assert "'Cyst' is not in the project's label schema" in opened.message
+    assert opened.session.client.case(project.key, "small_3").state == "proposed"
+    assert review(opened).case is not None
+    segmentation.RemoveSegment(added)
+
+
+def test_the_next_case_is_read_while_the_person_looks(opened: OpenPanel) -> None:
+    opened.wait_until(lambda: review(opened)._next is not None)
+    opened.click("nextButton")
+    assert "small_2" in opened.find("caseLabel").text  # at once, without a turn of the event loop
+
+
+def test_two_volumes_of_one_name_are_told_apart(panel: OpenPanel, project: Project, engine: Client) -> None:
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "small_3")
+    panel.ready()
+    panel.session.set_project(project)
+    panel.wait_until(lambda: panel.find("queueTable").rowCount == 3)
+    panel.click("nextButton")
+    wait_for(panel, "small_3")
+    assert review(panel).scene.volume is not other
+    panel.click("acceptButton")
+    wait_for(panel, "small_2")
+    assert slicer.mrmlScene.IsNodePresent(other)
+
+
+def test_a_case_of_the_queue_opens_by_double_click(opened: OpenPanel) -> None:
+    opened.find("queueTable").cellDoubleClicked.emit(2, 0)
+    wait_for(opened, "small_4")
+
+
+def test_the_last_decision_leaves_an_empty_screen_and_says_so(opened: OpenPanel) -> None:
+    for following in ("small_2", "small_4"):
+        opened.click("acceptButton")
+        wait_for(opened, following)
+    opened.click("acceptButton")
+    opened.wait_until(lambda: review(opened).case is None)
+    opened.wait_until(lambda: opened.find("queueTable").rowCount == 0)
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert "Train a model first" in opened.find("queueLabel").text  # none of the project's own proposed
+
+
+def test_proposals_that_are_being_made_are_told(opened: OpenPanel, project: Project) -> None:
+    from medssl.events import Progress
+
+    job = ActedJob(project, {"kind": "propose", "model": "model-1"})
+    job.report(Progress(stage="propose", done=2, total=3, left_s=40.0))
+    opened.session.jobs.refresh()
+    opened.wait_until(lambda: "Proposing 2 / 3, 40 s" in opened.find("queueLabel").text)
+    job.end("cancelled")
+    opened.wait_until(lambda: "3 proposals wait" in opened.find("queueLabel").text)
+
+
+def test_refining_goes_on_from_the_last_model_with_what_was_decided(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not opened.find("refineButton").enabled
+    register_model(project, annotated=1)
+    opened.session.models_changed.emit()
+    opened.wait_until(lambda: "0 of 3 decided" in opened.find("refineLabel").text)
+    opened.click("acceptButton")
+    opened.wait_until(lambda: "1 of 3 decided" in opened.find("refineLabel").text)
+    opened.wait_until(lambda: opened.session.models.last is not None)
+    acted = ActedEngine(monkeypatch, project)
+    opened.wait_until(lambda: opened.find("refineButton").enabled)
+    opened.click("refineButton")
+    opened.wait_until(lambda: acted.jobs)
+    assert acted.asked[0]["start_from"] == opened.session.models.last.id
+    assert acted.asked[0]["settings"]["method"] == "supervised"
+    assert acted.asked[0]["settings"]["seconds"] == 300.0
+    acted.jobs[0].end("cancelled")
