@@ -28,7 +28,7 @@ _METHODS = (
     Choice(
         "automatic",
         "Automatic",
-        "Mixes annotated and unannotated scans, and needs no decision; the best start for most projects.",
+        "Learns from annotated scans and from its own guesses on the others; the best start for most.",
     ),
     Choice(
         "dual_task",
