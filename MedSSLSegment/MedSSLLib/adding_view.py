@@ -53,19 +53,19 @@ class AddingView:
         names = () if project is None else project.channel_names
         if len(names) == len(self._combos):
             return
-        form = self._ui.channelsWidget.layout()
+        form = self._ui.sceneWidget.layout()
         for combo in self._combos:
             form.removeRow(combo)
         self._combos = []
-        for name in names:
+        for row, name in enumerate(names):
             combo = slicer.qMRMLNodeComboBox()
             combo.nodeTypes = _VOLUMES
             combo.noneEnabled = True
             combo.addEnabled = combo.removeEnabled = combo.renameEnabled = False
-            combo.objectName = f"channelCombo{len(self._combos)}"
+            combo.objectName = f"channelCombo{row}"
             combo.setMRMLScene(slicer.mrmlScene)
             combo.currentNodeIDChanged.connect(lambda *_: self._allow())
-            form.addRow(qt.QLabel(f"{name}:" if len(names) > 1 else _("Volume:")), combo)
+            form.insertRow(row, qt.QLabel(f"{name}:" if len(names) > 1 else _("Volume:")), combo)
             self._combos.append(combo)
         self._allow()
 

@@ -147,7 +147,9 @@ class AnnotateView:
         ui, case, busy = self.ui, self.logic.case, self.logic.busy
         ui.suggestionLabel.text = self._suggestion_text()
         suggestion = self.logic.suggestion
-        ui.nextCaseButton.enabled = not busy and suggestion is not None and suggestion.case is not None
+        following = None if suggestion is None else suggestion.case
+        is_open = case is not None and following is not None and case.id == following.id
+        ui.nextCaseButton.enabled = not busy and following is not None and not is_open
         ui.annotateBusyLabel.text = busy
         ui.annotateBusyLabel.visible = bool(busy)
         ui.annotateFrame.visible = case is not None

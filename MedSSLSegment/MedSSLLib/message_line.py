@@ -51,7 +51,7 @@ class MessageLine:
         self.label.text = f"{sign}&nbsp; {html.escape(text)}{rest}"
         self.widget.styleSheet = (
             f"QFrame#messageLine {{ border: 0; border-left: 4px solid {_COLORS[grade]};"
-            " background: palette(alternate-base); }"
+            " background: rgba(128, 128, 128, 40); }"
         )
         self.widget.visible = True
         self._timer.stop()

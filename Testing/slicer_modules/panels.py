@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 import slicer_runtime
-from slicer_runtime.palettes import use_palette
+from pictures import save_picture
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,15 +71,3 @@ class OpenPanel:
         """Save how the panel, or one widget of it, looks in a palette."""
         widget = self.find(name) if name else self.widget.parent
         save_picture(widget, path, dark)
-
-
-def save_picture(widget: Any, path: Path, dark: bool, width: int = 480) -> None:
-    """Save how a widget looks at the usual width of Slicer's panel."""
-    application = qt.QApplication.instance()
-    use_palette(application, dark)
-    widget.show()
-    for _ in range(3):
-        widget.resize(width, widget.sizeHint.height())
-        application.processEvents()
-    widget.grab().save(str(path))
-    use_palette(application, False)

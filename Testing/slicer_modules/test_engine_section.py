@@ -1,12 +1,131 @@
-"""The section Engine, by its buttons, with a real engine in a process of its own."""
+"""The section Engine, by its buttons, with real engines in processes of their own."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import qt
+from medssl.client import Client, attach
+from medssl.endpoint import read_endpoint, state_folder
+from MedSSLLib import engine_tokens
 from panels import OpenPanel
+
+
+@pytest.fixture
+def alone(panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPanel]:
+    """A panel of a user with no engine running and none set up."""
+    panel.ready()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("MEDSSL_ENGINE_PYTHON")
+    monkeypatch.setattr("MedSSLLib.engine_choice.clone_environment", lambda: tmp_path / "none")
+    panel.reopen()
+    yield panel
+    running = attach()
+    if running is not None:
+        running.shutdown(force=True)
+
+
+def _line(panel: OpenPanel) -> str:
+    return panel.find("engineLabel").text
 
 
 def test_the_panel_finds_the_engine_that_runs_and_says_what_it_computes_on(panel: OpenPanel) -> None:
     panel.ready()
-    panel.wait_until(lambda: panel.find("engineLabel").text.startswith("Ready on "))
+    panel.wait_until(lambda: _line(panel).startswith("Ready on "))
     assert panel.find("startEngineButton").text == "Stop"
     assert not panel.message
+
+
+def test_without_an_engine_the_panel_says_so_and_what_to_do(alone: OpenPanel) -> None:
+    alone.wait_until(lambda: _line(alone) == "Not set up yet.")
+    assert "Set up" in alone.find("engineRemedyLabel").text
+    assert not alone.find("startEngineButton").enabled
+    alone.click("trySampleButton")
+    assert "not set up yet" in alone.message
+
+
+def test_an_engine_is_started_when_it_is_needed_and_ends_when_told(
+    alone: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDSSL_ENGINE_PYTHON", sys.executable)
+    alone.session.settings.remember("engine.folders", [str(tmp_path)])
+    alone.reopen()
+    alone.wait_until(lambda: "starts when it is needed" in _line(alone))
+    alone.click("startEngineButton")
+    alone.wait_until(lambda: _line(alone).startswith("Ready on "), 100)
+    alone.click("startEngineButton")
+    alone.wait_until(lambda: attach() is None, 60)
+    assert "Stopped" in _line(alone)
+
+
+def test_an_engine_that_dies_is_told_in_one_sentence_and_starts_again(
+    alone: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDSSL_ENGINE_PYTHON", sys.executable)
+    alone.session.settings.remember("engine.folders", [str(tmp_path)])
+    alone.session.engine.start()
+    alone.ready()
+    psutil.Process(read_endpoint(state_folder()).process_id).kill()
+    alone.session.engine._look()
+    alone.wait_until(lambda: "ended unexpectedly" in _line(alone))
+    assert "goes on from its last checkpoint" in alone.message
+    assert alone.session.client is None
+    alone.click("startEngineButton")
+    alone.ready()
+
+
+def test_a_python_without_the_engine_is_told_with_its_last_line(
+    alone: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = tmp_path / "python"
+    wrong.write_text("#!/bin/sh\necho No module named medssl >&2\nexit 1\n")
+    wrong.chmod(0o755)
+    monkeypatch.setenv("MEDSSL_ENGINE_PYTHON", str(wrong))
+    alone.session.engine.start()
+    alone.wait_until(lambda: "No module named medssl" in _line(alone))
+    alone.click("engineLogButton")
+
+
+def test_scans_go_to_another_computer_only_after_the_person_agreed(alone: OpenPanel, engine: Client) -> None:
+    alone.click("setUpButton")
+    setup = alone.widget.panel.views["engine"].setup
+    ui = setup.ui
+    ui.remoteButton.checked = True
+    ui.addressEdit.text = "gpu"
+    ui.useRemoteButton.click()
+    assert "no address" in ui.outcomeLabel.text
+    ui.addressEdit.text = engine.url
+    ui.tokenEdit.text = "wrong"
+    ui.useRemoteButton.click()
+    assert "did not agree" in ui.outcomeLabel.text
+    assert alone.session.client is None
+    ui.agreeBox.checked = True
+    ui.useRemoteButton.click()
+    alone.wait_until(lambda: alone.session.engine.status.grade == "failed")
+    assert "token" in _line(alone).lower()
+
+    ui.tokenEdit.text = engine.connection._auth._token()
+    ui.useRemoteButton.click()
+    alone.ready()
+    assert _line(alone).startswith(f"Ready at {engine.url} on ")
+    assert not alone.session.files.shares_disk
+    secrets = state_folder() / "remote-tokens.json"
+    assert secrets.stat().st_mode & 0o077 == 0
+    assert engine_tokens.token_of(engine.url) not in str(
+        [qt.QSettings().value(key) for key in qt.QSettings().allKeys()]
+    )
+
+
+def test_a_remote_engine_that_is_gone_is_told_in_one_sentence(alone: OpenPanel) -> None:
+    settings = alone.session.settings
+    settings.remember("engine.kind", "remote")
+    settings.remember("engine.address", "http://127.0.0.1:9")
+    settings.remember("engine.agreed", ["http://127.0.0.1:9"])
+    alone.session.engine.start()
+    alone.wait_until(lambda: "does not answer" in _line(alone), 60)
+    assert alone.session.engine.status.grade == "failed"
