@@ -49,6 +49,7 @@ class CaseTable:
         self._table, self._pages = table, pages
         self._rows_of: dict[int, int] = {}
         self._icons: dict[int, Any] = {}
+        self._blank = _blank()
         self._kept: tuple[int, ...] = ()
         self._prepare()
         pages.reset.connect(self._reset)
@@ -72,6 +73,7 @@ class CaseTable:
         for column in range(5):
             mode = qt.QHeaderView.Stretch if column == _NAME else qt.QHeaderView.ResizeToContents
             header.setSectionResizeMode(column, mode)
+        header.setResizeContentsPrecision(0)  # of a thousand rows, only those that are seen are measured
         header.setSortIndicatorShown(True)
         header.setSortIndicator(_NAME, qt.Qt.AscendingOrder)
         header.sectionClicked.connect(self._sort)
@@ -100,10 +102,13 @@ class CaseTable:
             return
         first = max(0, self._table.rowAt(0))
         last = min(first + 2 * _MOST_ROWS, self._pages.total - 1)
-        for row in range(first, last + 1):
+        missing = [row for row in range(first, last + 1) if self._table.item(row, _NAME) is None]
+        self._table.updatesEnabled = False
+        for row in missing:
             case = self._pages.row(row)
-            if case is not None and self._table.item(row, _NAME) is None:
+            if case is not None:
                 self._fill_row(row, case)
+        self._table.updatesEnabled = True
         self._pages.show(first, last)
 
     def _fill_row(self, row: int, case: CaseSummary) -> None:
@@ -126,7 +131,7 @@ class CaseTable:
         if icon is None and self._pages.picture(case) is not None:
             icon = self._icons[case] = icon_of(self._pages.picture(case))
         if icon is None:
-            icon = self._icons.setdefault(-1, _blank())  # so that names stand in one line
+            icon = self._blank  # so that names stand in one line
         self._table.item(row, _NAME).setIcon(icon)
 
     def _show_picture(self, case: int) -> None:

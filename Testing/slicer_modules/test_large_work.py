@@ -1,0 +1,102 @@
+"""Nothing holds Slicer's window up for 100 ms: with a thousand cases, and with a scan of 512 x 512 x 300."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from medssl.labels import LabelSchema
+from medssl.project import DATABASE_NAME, Project, tables
+from medssl.project.database import Database
+from medssl.project.store import now, search_name, sort_name
+from MedSSLLib.grids import Grid
+from MedSSLLib.voxel_files import write_nrrd
+from panels import OpenPanel
+from slicer_runtime import Runtime
+from slicer_runtime.watchdog import Watchdog
+from sqlalchemy import insert
+
+CT = Grid((512, 512, 300), np.diag([-0.8, -0.8, 1.5, 1.0]))
+SMALL = Grid((6, 5, 4), np.eye(4))
+
+
+@pytest.fixture
+def ready(panel: OpenPanel) -> OpenPanel:
+    """A panel whose module was opened, with all that this costs once."""
+    panel.ready()
+    return panel
+
+
+def _fill(folder: Path, count: int) -> None:
+    """Write cases straight into the database: only listing them is of interest."""
+    names = [f"scan {number:04d}" for number in range(count)]
+    cases = [
+        {
+            "id": case_id,
+            "name": name,
+            "search_name": search_name(name),
+            "sort_name": sort_name(name),
+            "folder": name,
+            "role": "training",
+            "added": now(),
+        }
+        for case_id, name in enumerate(names, start=1)
+    ]
+    channels = [
+        {"case_id": each["id"], "position": 0, "path": f"images/{each['name']}.nrrd"} for each in cases
+    ]
+    with Project.create(folder, LabelSchema.of_names({1: "Liver"})):
+        pass
+    database = Database(folder / DATABASE_NAME)
+    with database.writing() as session:
+        session.execute(insert(tables.Case), cases)
+        session.execute(insert(tables.Channel), channels)
+    database.close()
+
+
+def test_a_thousand_cases_are_listed_sorted_searched_and_scrolled(
+    ready: OpenPanel, runtime: Runtime, tmp_path: Path, watchdog: Watchdog
+) -> None:
+    _fill(tmp_path / "project", 1000)
+    runtime.window.show()
+    ready.click("openButton")
+    ready.find("openFolderEdit").currentPath = str(tmp_path / "project")
+    ready.click("openFolderButton")
+    table = ready.find("casesTable")
+    ready.wait_until(lambda: table.rowCount == 1000)
+    for row in (200, 500, 990):
+        table.verticalScrollBar().setValue(row)
+        ready.wait_until(lambda row=row: table.item(row, 0) is not None)
+        assert table.item(row, 0).text() == f"scan {row:04d}"
+    table.horizontalHeader().sectionClicked.emit(0)
+    ready.wait_until(lambda: ready.widget.panel.views["project"].pages.row(0).name == "scan 0999")
+    ready.find("searchBox").text = "077"
+    ready.wait_until(lambda: table.rowCount == 11)
+    runtime.window.hide()
+
+
+def test_a_large_scan_is_loaded_and_what_is_drawn_on_it_saved(
+    ready: OpenPanel, tmp_path: Path, watchdog: Watchdog
+) -> None:
+    voxels = np.zeros(CT.shape, np.int16) - 1000
+    voxels[100:200, 150:350, 150:350] = 60
+    write_nrrd(tmp_path / "ct.nrrd", voxels, CT)
+    client = ready.session.client
+    project = client.create_project("CT", {1: "Liver"}, folder=tmp_path / "project")
+    case = client.add_case(project.key, "ct", [tmp_path / "ct.nrrd"])
+    ready.session.set_project(client.project(project.key))
+    logic = ready.widget.panel.views["annotate"].logic
+    watchdog.delays.clear()  # of the requests above
+    logic.open(case.id)
+    ready.wait_until(lambda: logic.case is not None, 60)
+    volume = logic.scene.volume
+    assert volume.GetImageData().GetDimensions() == CT.size
+    assert (volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()) == (400.0, 40.0)
+    drawn = (voxels > 0).astype(np.uint8)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, logic.scene.segmentation, "Segment_1", volume)
+    watchdog.delays.clear()  # Slicer's own drawing is not measured
+    logic.save()
+    ready.wait_until(lambda: not logic.busy, 60)
+    assert client.case(project.key, case.id).annotation is not None
