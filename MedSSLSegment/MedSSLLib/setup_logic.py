@@ -112,7 +112,12 @@ class SetupLogic:
         self._session.background.run(lambda: find_pythons(environment, own), known, self._session.report)
 
     def install(self, python: Path, folder: Path) -> None:
-        """Make the environment, and use it. Its lines come as they are printed."""
+        """Make the environment, and use it. Its lines come as they are printed.
+
+        Raises:
+            Problem: the engine works at this moment.
+        """
+        self._refuse_while_it_works()
         self._session.settings.remember("engine.environment", str(folder))
         self._session.engine.stop()
         self._run(
@@ -126,7 +131,12 @@ class SetupLogic:
         self._use(ENVIRONMENT, _("The environment in {folder} is used from now on.").format(folder=folder))
 
     def remove(self, python: Path, folder: Path) -> None:
-        """Delete the environment. Projects and models are not in it."""
+        """Delete the environment. Projects and models are not in it.
+
+        Raises:
+            Problem: the engine works at this moment.
+        """
+        self._refuse_while_it_works()
         self._session.engine.stop()
         self._run(_("Removing the engine."), python, ["remove", "--env", str(folder)])
         self._then = lambda: self._end(
@@ -197,6 +207,13 @@ class SetupLogic:
         settings.remember("engine.address", address)
         settings.remember("engine.certificate", certificate)
         self._use(REMOTE, _("The engine at {address} is used from now on.").format(address=address))
+
+    def _refuse_while_it_works(self) -> None:
+        if self._session.client is not None and self._session.jobs.active:
+            raise Problem(
+                _("The engine still works on a job."),
+                _("Wait for its end, or cancel it in the section Train."),
+            )
 
     def _use(self, kind: str, text: str) -> None:
         self._session.settings.remember("engine.kind", kind)

@@ -168,9 +168,8 @@ class SetupView:
     def _with_python(self, do: Callable[[Path, Path], None]) -> None:
         python = self._python
         if python is not None:
-            self._problem = ""
             self.ui.logEdit.clear()
-            do(python, self._folder)
+            self._try(lambda: do(python, self._folder))
 
     def _use_remote(self) -> None:
         ui = self.ui

@@ -1,0 +1,128 @@
+"""The dialog 'Set up...': the real bootstrap makes, stops and removes an environment of a small engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+import slicer
+from panels import OpenPanel
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "bootstrap"))
+
+from bootstrap_checkout import Checkout, make_checkout
+
+
+@pytest.fixture
+def checkout(panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """A small engine in the place of ours; pip reaches no server, and no engine is started."""
+    made = make_checkout(tmp_path / "ein Klon")
+    monkeypatch.setattr("MedSSLLib.backend.backend_folder", lambda: made.root / "backend")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    variables = {**kept, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    variables.pop("PYTHONPATH", None)
+    monkeypatch.setattr(slicer.util, "startupEnvironment", lambda: variables)
+    monkeypatch.delenv("MEDSSL_ENGINE_PYTHON")
+    panel.session.settings.remember("engine.environment", str(tmp_path / "Umgebung"))
+    panel.ready()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where no engine runs
+    panel.reopen()
+    monkeypatch.setattr(panel.session.engine, "start", lambda: None)
+    return made
+
+
+def _dialog(panel: OpenPanel) -> Any:
+    panel.click("setUpButton")
+    setup = panel.widget.panel.views["engine"].setup
+    panel.wait_until(lambda: setup.ui.pythonCombo.count > 0, 60)
+    return setup.ui
+
+
+def _programs_in(folder: Path) -> list[psutil.Process]:
+    running = psutil.process_iter(["cmdline"])
+    return [each for each in running if str(folder) in " ".join(each.info["cmdline"] or ())]
+
+
+def test_the_engine_is_installed_with_its_log_then_used_and_removed(
+    panel: OpenPanel, checkout: Checkout, tmp_path: Path
+) -> None:
+    ui = _dialog(panel)
+    assert ui.folderEdit.currentPath == str(tmp_path / "Umgebung")
+    assert ui.pythonCombo.currentText.startswith("Python 3.")
+    assert ui.installButton.text == "Install"
+    ui.installButton.click()
+    assert "Installing" in ui.outcomeLabel.text
+    assert not ui.environmentFrame.enabled
+    panel.wait_until(lambda: "is installed" in ui.outcomeLabel.text, 100)
+    log = ui.logEdit.plainText
+    assert "bootstrap.py install --env" in log
+    assert "The environment is ready." in log
+    choice = panel.session.engine.choice
+    assert choice.python == tmp_path / "Umgebung" / "bin" / "python"
+    assert ui.installButton.text == "Use"
+    ui.removeButton.click()
+    panel.wait_until(lambda: "was removed" in ui.outcomeLabel.text, 60)
+    assert not (tmp_path / "Umgebung").exists()
+    assert panel.session.engine.choice is None
+
+
+def test_an_installation_is_stopped_with_everything_it_started(
+    panel: OpenPanel, checkout: Checkout, tmp_path: Path
+) -> None:
+    ui = _dialog(panel)
+    ui.installButton.click()
+    panel.wait_until(lambda: "Making an environment" in ui.logEdit.plainText, 60)
+    ui.stopButton.click()
+    panel.wait_until(lambda: "Stopped" in ui.outcomeLabel.text, 60)
+    panel.wait_until(lambda: not _programs_in(tmp_path / "Umgebung"))
+    assert ui.environmentFrame.enabled
+    assert panel.session.engine.choice is None
+
+
+def test_a_folder_with_something_else_in_it_is_refused(
+    panel: OpenPanel, checkout: Checkout, tmp_path: Path
+) -> None:
+    (tmp_path / "Umgebung").mkdir()
+    (tmp_path / "Umgebung" / "thesis.txt").write_text("do not delete")
+    ui = _dialog(panel)
+    assert not ui.removeButton.enabled
+    ui.installButton.click()
+    panel.wait_until(lambda: "did not make" in ui.outcomeLabel.text, 60)
+    assert (tmp_path / "Umgebung" / "thesis.txt").exists()
+
+
+def test_the_computer_is_checked_before_anything_is_installed(panel: OpenPanel, checkout: Checkout) -> None:
+    panel.click("checkButton")
+    ui = panel.widget.panel.views["engine"].setup.ui
+    panel.wait_until(lambda: "fit for it" in ui.outcomeLabel.text, 100)
+    assert "Disk" in ui.logEdit.plainText
+    assert "Nothing is installed yet." in ui.logEdit.plainText
+
+
+def test_an_engine_with_work_to_do_is_not_taken_away(panel: OpenPanel, checkout: Checkout) -> None:
+    ui = _dialog(panel)
+    panel.session.set_client(object())
+    panel.session.jobs._tracks = {"1": SimpleNamespace(over=False)}
+    ui.installButton.click()
+    assert "still works" in ui.outcomeLabel.text
+    panel.session.jobs._tracks = {}
+    panel.session.client = None
+
+
+def test_slicers_own_python_is_never_changed_while_slicer_tests_itself(
+    panel: OpenPanel, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = _dialog(panel)
+    ui.slicerButton.checked = True
+    assert not ui.useSlicerButton.enabled
+    assert "SlicerPyTorch" in ui.slicerLabel.text
+    monkeypatch.setattr(slicer.modules, "pytorchutils", object(), raising=False)
+    ui.environmentButton.checked = True
+    ui.slicerButton.checked = True
+    ui.useSlicerButton.click()
+    assert "while it tests itself" in ui.outcomeLabel.text
