@@ -50,6 +50,7 @@ class VolumeLogic:
         self._waiting: Optional[_Waiting] = None
         session.jobs.told.connect(self._hear)
         session.jobs.ended.connect(self._end)
+        session.jobs.listed.connect(self._look)
 
     def segment(self, volume: Any, model: str, device: str) -> None:
         """Segment a volume node of the scene, wherever transforms put it.
@@ -98,15 +99,21 @@ class VolumeLogic:
             left = f", {track.left}" if track.left else ""
             self._say(_("Segmenting {name}{left}...").format(name=self._waiting.name, left=left))
 
+    def _look(self) -> None:
+        """A small scan may be segmented before anyone could listen."""
+        track = None if self._waiting is None else self._session.jobs.track(self._waiting.sent.job.id)
+        if track is not None and track.over and track.job.ended is not None:
+            self._session.jobs.recall(track.job.id, self._end)
+
     def _end(self, track: Track) -> None:
         waiting = self._waiting
         if waiting is None or track.job.id != waiting.sent.job.id:
             return
+        self._waiting = None
         row = next(iter(track.rows.values()), None)
         files, sent = self._session.files, waiting.sent
         if track.state != "finished" or row is None or row.state == "failed":
             reason = row.note if row is not None and row.note else track.job.error
-            self._waiting = None
             self._say("", reason or _("The segmentation was cancelled."))
             self._session.ask(lambda client: apply_files.clean_up(client, files, sent))
             return
@@ -120,7 +127,6 @@ class VolumeLogic:
         self._session.ask(fetch, lambda labels: self._show(waiting, labels, row), self._fail)
 
     def _show(self, waiting: _Waiting, labels: LoadedLabels, row: Event) -> None:
-        self._waiting = None
         project = self._session.project
         volume = slicer.mrmlScene.GetNodeByID(waiting.volume_id)
         if project is None or volume is None or volume.GetName() != waiting.name:

@@ -1,0 +1,195 @@
+"""The section Apply: one volume by a real model, a folder whose scans are told one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from learning import ActedEngine, ActedJob, new_project, register_model, run
+from medssl.client import Client, Project
+from medssl.events import Progress, Row
+from panels import OpenPanel
+
+
+@pytest.fixture(scope="module")
+def trained(engine: Client, small_dataset: Path) -> Project:
+    """A project with a model that had a second."""
+    project = new_project(engine, small_dataset)
+    settings = {"method": "supervised", "seconds": 1.0, "device": "cpu"}
+    run(engine, project.key, {"kind": "train", "settings": settings})
+    return project
+
+
+@pytest.fixture
+def project(engine: Client, small_dataset: Path) -> Project:
+    """A project with a model of which only the card is there."""
+    project = new_project(engine, small_dataset)
+    register_model(project)
+    return project
+
+
+def open_section(panel: OpenPanel, project: Project) -> None:
+    panel.ready()
+    panel.session.set_project(project)
+    panel.widget.panel.open("apply")
+    panel.wait_until(lambda: panel.find("applyModelBox").count > 0)
+
+
+def add_scan(dataset: Path, name: str) -> object:
+    """Put a new scan into the scene, as loading a file does."""
+    from MedSSLLib.volumes import add_volume
+    from MedSSLLib.voxel_files import read_volume
+
+    return add_volume(read_volume(dataset / "imagesTs" / "small_7.nii.gz"), name)
+
+
+def test_a_volume_of_the_scene_is_segmented_where_its_transform_put_it(
+    panel: OpenPanel, trained: Project, small_dataset: Path
+) -> None:
+    open_section(panel, trained)
+    volume = add_scan(small_dataset, "New scan")
+    moved = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 100.0)
+    moved.SetMatrixTransformToParent(matrix)
+    volume.SetAndObserveTransformNodeID(moved.GetID())
+    panel.find("volumeSelector").setCurrentNode(volume)
+    panel.click("segmentVolumeButton")
+    panel.wait_until(lambda: panel.find("volumeBusyLabel").text != "")
+    panel.wait_until(lambda: panel.find("volumeOutcomeLabel").text != "", 100)
+    assert panel.find("volumeOutcomeLabel").text.startswith("Kidney ")
+    shown = panel.widget.panel.views["apply"].volume.last
+    assert shown.GetName() == "New scan segmented"
+    assert volume.GetTransformNodeID() == moved.GetID()
+    bounds, of_volume = [0.0] * 6, [0.0] * 6
+    shown.GetRASBounds(bounds)
+    volume.GetRASBounds(of_volume)
+    if bounds[0] <= bounds[1]:  # a second of training may have found nothing
+        assert of_volume[0] - 5 < bounds[0] < bounds[1] < of_volume[1] + 5
+    # Nothing is left of what was sent.
+    panel.wait_until(lambda: not list((Path(trained.folder) / "cache").rglob("scan.nrrd")))
+
+
+def test_a_volume_that_left_the_scene_meanwhile_is_said_to_be_gone(
+    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    volume = add_scan(small_dataset, "New scan")
+    acted = ActedEngine(monkeypatch, project)
+    panel.find("volumeSelector").setCurrentNode(volume)
+    panel.click("segmentVolumeButton")
+    panel.wait_until(lambda: acted.jobs)
+    slicer.mrmlScene.RemoveNode(volume)
+    output = Path(str(acted.asked[0]["output"]))
+    output.mkdir(parents=True)
+    write_labels(output / "scan.seg.nrrd", small_dataset)
+    acted.jobs[0].report(Row(name="scan", state="done", output="scan.seg.nrrd"))
+    acted.jobs[0].end(**result(output))
+    panel.wait_until(lambda: "left the scene" in panel.find("volumeOutcomeLabel").text)
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_a_color_volume_is_refused_in_one_sentence(panel: OpenPanel, project: Project) -> None:
+    open_section(panel, project)
+    node = slicer.util.addVolumeFromArray(np.zeros((4, 5, 6), np.uint8), name="Photo")
+    image = vtk.vtkImageData()
+    image.SetDimensions(6, 5, 4)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 3)
+    node.SetAndObserveImageData(image)
+    panel.find("volumeSelector").setCurrentNode(node)
+    panel.click("segmentVolumeButton")
+    assert "'Photo' holds 3 values a voxel" in panel.message
+
+
+def test_a_folder_fills_the_table_scan_by_scan(
+    panel: OpenPanel, project: Project, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    assert not panel.find("segmentFolderButton").enabled
+    scans, output = small_dataset / "imagesTs", tmp_path / "results"
+    panel.find("scansEdit").currentPath = str(scans)
+    panel.find("outputEdit").currentPath = str(output)
+    panel.find("recursiveBox").checked = False
+    panel.click("segmentFolderButton")
+    panel.wait_until(lambda: acted.jobs)
+    asked = acted.asked[0]
+    assert (asked["inputs"], asked["output"]) == ([str(scans)], str(output))
+    assert (asked["format"], asked["recursive"], asked["skip_done"]) == ("seg.nrrd", False, True)
+    job, table = acted.jobs[0], panel.find("rowsTable")
+    output.mkdir()
+    write_labels(output / "small_7.seg.nrrd", small_dataset)
+    done = Row(
+        name="small_7",
+        state="done",
+        volumes_ml={"Kidney": 120.4, "Renal pelvis": 9.8},
+        uncertainty=0.07,
+        worst_slice=4,
+        source=str(scans / "small_7.nii.gz"),
+        output="small_7.seg.nrrd",
+    )
+    job.report(done, Progress(stage="segment", done=1, total=2, left_s=30.0))
+    panel.wait_until(lambda: table.rowCount == 1)
+    assert [table.item(0, n).text() for n in range(4)] == ["small_7", "done", "120.4 / 9.8", "0.07"]
+    panel.wait_until(lambda: panel.find("folderStateLabel").text == "Segmenting 1 / 2, 30 s left")
+    job.report(Row(name="broken", state="failed", note="broken.nii.gz cannot be read."))
+    job.end(**result(output))
+    panel.wait_until(lambda: panel.find("folderStateLabel").text == "Finished: 1 done, 1 failed.")
+    assert table.item(1, 0).toolTip() == "broken.nii.gz cannot be read."
+    panel.wait_until(lambda: panel.find("reportButton").enabled)
+    # A double click brings the scan with its segmentation into the scene.
+    table.cellDoubleClicked.emit(0, 0)
+    panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+    assert slicer.util.getNode("small_7").IsA("vtkMRMLScalarVolumeNode")
+    assert slicer.util.getNode("small_7 segmented").GetSegmentation().GetNumberOfSegments() == 2
+    panel.click("reportButton")
+
+
+def test_whoever_comes_back_finds_the_table_of_the_folder(
+    panel: OpenPanel, project: Project, tmp_path: Path
+) -> None:
+    request = {"kind": "predict", "inputs": [str(tmp_path)], "output": str(tmp_path / "out"), "model": "m"}
+    job = ActedJob(project, request)
+    job.report(Row(name="one", state="done"), Row(name="two", state="skipped"))
+    job.end(**result(tmp_path / "out"))
+    open_section(panel, project)
+    panel.wait_until(lambda: panel.find("rowsTable").rowCount == 2)
+    assert panel.find("folderStateLabel").text == "Finished: 1 done, 1 done before."
+
+
+def test_without_a_model_the_section_says_what_to_do(
+    panel: OpenPanel, engine: Client, small_dataset: Path
+) -> None:
+    panel.ready()
+    panel.session.set_project(new_project(engine, small_dataset))
+    panel.wait_until(lambda: panel.find("applyFrame").isHidden())
+    assert panel.find("noModelLabel").text == "Train or import a model first."
+
+
+def write_labels(path: Path, dataset: Path) -> None:
+    """Write a segmentation of the first new scan."""
+    from medssl.imaging.labels import write_labels as write
+    from medssl.imaging.reading import read_volume
+    from medssl.phantom import SCHEMA
+
+    grid = read_volume(dataset / "imagesTs" / "small_7.nii.gz").grid
+    values = np.zeros(grid.shape, np.uint8)
+    values[4:8, 5:9, 5:9] = 1
+    write(path, values, grid, SCHEMA)
+
+
+def result(output: Path) -> dict[str, object]:
+    """What a finished job over a folder gives back."""
+    return {
+        "kind": "predict",
+        "model_id": "m",
+        "done": 1,
+        "skipped": 0,
+        "failed": {},
+        "output": output,
+        "table": output / "volumes.csv",
+        "report": output / "report.html",
+    }
