@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLLib import apply_files
+from MedSSLLib import apply_files, folder_jobs
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.segmentations import LoadedLabels, add_segmentation
 from MedSSLLib.signals import Signal
@@ -83,7 +83,8 @@ class FolderLogic:
             "skip_done": choices.skip_done,
             "device": choices.device,
         }
-        self._session.jobs.submit(request, lambda track: self.changed.emit())
+        folders = (choices.scans, choices.output)
+        folder_jobs.submit(self._session, request, folders, lambda track: self.changed.emit())
 
     def cancel(self) -> None:
         """Ask the job to stop; what is segmented stays."""

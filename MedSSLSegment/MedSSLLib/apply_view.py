@@ -103,7 +103,7 @@ class ApplyView:
         self.ui.volumeSelector.setMRMLScene(slicer.mrmlScene)
         choice_box.offer(self.ui.formatBox, [Choice(name, f".{name}") for name in FORMATS])
         headings = [_("Scan"), _("Result"), _("Volume (ml)"), _("Uncertainty")]
-        table_rows.prepare(self.ui.rowsTable, headings, stretched=0, right=(2, 3))
+        table_rows.prepare(self.ui.rowsTable, headings, stretched=(0,), right=(2, 3))
         self._connect_buttons()
         for signal in (models.changed, devices.changed, volume.changed, folder.changed):
             signal.connect(self._show)

@@ -92,8 +92,13 @@ class JobsLogic:
                 lambda error: None,  # the section of the engine says when it is gone
             )
 
-    def submit(self, request: Mapping[str, Any], begun: Optional[Callable[[Track], Any]] = None) -> None:
-        """Start a job; `begun` gets it once the engine has taken it."""
+    def submit(
+        self,
+        request: Mapping[str, Any],
+        begun: Optional[Callable[[Track], Any]] = None,
+        failed: Optional[Callable[[Exception], Any]] = None,
+    ) -> None:
+        """Start a job; `begun` gets it once the engine has taken it, `failed` the reason when it does not."""
         project = self._open_project()
         if project is None:
             return
@@ -105,7 +110,7 @@ class JobsLogic:
                 begun(track)
             self._changed()
 
-        self._session.ask(lambda client: client.submit(key, request), take)
+        self._session.ask(lambda client: client.submit(key, request), take, failed)
 
     def cancel(self, job: str) -> None:
         """Ask a job to stop."""

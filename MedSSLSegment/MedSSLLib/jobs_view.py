@@ -52,7 +52,7 @@ class JobsView:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self.widget, self.ui = load_ui("Jobs")
-        table_rows.prepare(self.ui.jobsTable, [_("Job"), _("State"), _("Left"), _("Begun")], stretched=1)
+        table_rows.prepare(self.ui.jobsTable, [_("Job"), _("State"), _("Left"), _("Begun")], stretched=(1,))
         self.ui.jobsTable.itemSelectionChanged.connect(self._allow)
         self.ui.cancelJobButton.clicked.connect(lambda *_: self._with_chosen(jobs.cancel))
         self.ui.resumeJobButton.clicked.connect(lambda *_: self._with_chosen(jobs.resume))

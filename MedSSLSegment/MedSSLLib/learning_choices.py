@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
-from MedSSLLib.jobs_track import duration
+from MedSSLLib.jobs_track import duration, moment
 
 if TYPE_CHECKING:
     from medssl.client import Device, Effort, Model
@@ -106,9 +106,9 @@ def starts(models: Sequence[Model]) -> tuple[Choice, ...]:
     choices = [Choice("", str(_("Nothing")))]
     last = next((model for model in models if model.can_segment and not model.problem), None)
     if last is not None:
-        choices.append(Choice(last.id, str(_("The last model: {name}")).format(name=last.name)))
+        choices.append(Choice(last.id, str(_("The last model: {name}")).format(name=title_of(last))))
     choices += [
-        Choice(model.id, str(_("Pretrained: {name}")).format(name=model.name))
+        Choice(model.id, str(_("Pretrained: {name}")).format(name=title_of(model)))
         for model in models
         if not model.can_segment and not model.problem
     ]
@@ -119,6 +119,11 @@ def _effort(name: str, settings: Mapping[str, Any]) -> Choice:
     title = str(_(_EFFORTS.get(name, name.capitalize())))
     seconds = settings.get("seconds")
     return Choice(name, f"{title} ({duration(float(seconds))})" if seconds else title)
+
+
+def title_of(model: Model) -> str:
+    """Name a model so that two of one method are told apart."""
+    return f"{model.name}, {moment(model.created)}"
 
 
 def _known(choices: Sequence[Choice], names: Iterable[str]) -> tuple[Choice, ...]:

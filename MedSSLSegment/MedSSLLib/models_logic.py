@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
-from MedSSLLib.jobs_track import moment
-from MedSSLLib.learning_choices import Choice
+from MedSSLLib.learning_choices import Choice, title_of
 from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
@@ -102,8 +101,3 @@ class ModelsLogic:
         if (project.key if project is not None else "") == key:
             self.models = models
             self.changed.emit()
-
-
-def title_of(model: Model) -> str:
-    """Name a model so that two of one method are told apart."""
-    return f"{model.name}, {moment(model.created)}"

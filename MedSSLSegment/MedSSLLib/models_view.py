@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional, Protocol
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking, table_rows
-from MedSSLLib.learning_choices import method_title
-from MedSSLLib.models_logic import title_of
+from MedSSLLib.learning_choices import method_title, title_of
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 _ROWS = 8
 _FACTS = 14
 _MB = 1_000_000
+_SAID = ("id", "name", "created")  # by the headings
 _FORMATS = {"zip": ".zip", "monai": "", "onnx": ".onnx"}
 
 
@@ -63,7 +63,7 @@ class ModelsView:
         self._compared: tuple[str, ...] = ()
         self.widget, self.ui = load_ui("Models")
         headings = [_("Model"), _("Method"), _("Dice"), _("MB")]
-        table_rows.prepare(self.ui.modelsTable, headings, stretched=0, right=(2, 3))
+        table_rows.prepare(self.ui.modelsTable, headings, stretched=(0,), right=(2, 3))
         ui = self.ui
         ui.modelsTable.itemSelectionChanged.connect(self._select)
         ui.exportModelButton.clicked.connect(lambda *_: self._export())
@@ -122,9 +122,11 @@ class ModelsView:
         table, several = self.ui.factsTable, len(models) > 1
         found = [self._logic.model(each) for each in models]
         names = [title_of(each) for each in found if each is not None]
-        table_rows.prepare(table, ["", *names], stretched=len(models))
+        table_rows.prepare(table, ["", *names], stretched=range(1, len(models) + 1))
         rows = []
         for fact in facts:
+            if fact.name in _SAID:
+                continue
             mark = "≠ " if several and fact.differs else ""
             name = fact.name[:1].upper() + fact.name[1:].replace("edssl ", "edSSL ")
             rows.append(table_rows.Row(fact.name, (mark + name, *fact.values), " / ".join(fact.values)))

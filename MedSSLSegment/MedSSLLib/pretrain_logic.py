@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from slicer.i18n import tr as _
 
-from MedSSLLib import learning_choices
+from MedSSLLib import folder_jobs, learning_choices
 from MedSSLLib.jobs_track import Track, duration
 from MedSSLLib.learning_choices import Choice
 from MedSSLLib.signals import Signal
@@ -109,7 +109,7 @@ class PretrainLogic:
             "settings": {**chosen.pretrain, "method": task, "device": device},
             "scans": folder or None,
         }
-        self._session.jobs.submit(request)
+        folder_jobs.submit(self._session, request, (folder,) if folder else ())
 
     def cancel(self) -> None:
         """Ask the pretraining to stop."""

@@ -11,7 +11,7 @@ from MedSSLLib import choice_box, table_rows
 from MedSSLLib.charts import Chart
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.jobs_view import Jobs, JobsView
-from MedSSLLib.learning_choices import Choice, method_title
+from MedSSLLib.learning_choices import Choice, method_title, title_of
 from MedSSLLib.pretrain_logic import PretrainLogic, facts_of
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
@@ -94,9 +94,9 @@ class PretrainView:
         self.widget, self.ui = load_ui("Pretrain", folder)
         self.jobs = JobsView(jobs)
         self.ui.jobsGroup.layout().addWidget(self.jobs.widget)
-        self._chart = Chart("pretraining", _("Losses of the pretraining"), _("Step"), _("Loss"))
+        self._chart = Chart("pretraining", _("Pretraining"), _("Step"), _("Loss"))
         table_rows.prepare(
-            self.ui.encodersTable, [_("Encoder"), _("Method"), _("Learned from"), ""], stretched=1
+            self.ui.encodersTable, [_("Encoder"), _("Method"), _("Learned from"), ""], stretched=(1,)
         )
         ui = self.ui
         ui.taskBox.currentTextChanged.connect(lambda *_: self._explain())
@@ -146,7 +146,12 @@ class PretrainView:
         rows = [
             table_rows.Row(
                 model.id,
-                (model.name, method_title(model.method), facts_of(model), "✓" if model.id == chosen else ""),
+                (
+                    title_of(model),
+                    method_title(model.method),
+                    facts_of(model),
+                    "✓" if model.id == chosen else "",
+                ),
                 model.problem or model.id,
             )
             for model in encoders

@@ -112,7 +112,7 @@ class ReviewView:
         self._editor = editor
         self._jobs = jobs
         self.widget, self.ui = load_ui("Review")
-        table_rows.prepare(self.ui.queueTable, [_("Case"), _("Uncertainty")], stretched=0, right=(1,))
+        table_rows.prepare(self.ui.queueTable, [_("Case"), _("Uncertainty")], stretched=(0,), right=(1,))
         self.keys = Shortcuts()
         self._connect_buttons()
         for keys, button in self._keyed().items():

@@ -24,20 +24,20 @@ class Row:
     tip: str = ""
 
 
-def prepare(table: Any, headings: Sequence[str], stretched: int, right: Sequence[int] = ()) -> None:
+def prepare(table: Any, headings: Sequence[str], stretched: Sequence[int], right: Sequence[int] = ()) -> None:
     """Set a table up for whole rows that are read and not edited.
 
     Args:
         table: a QTableWidget.
         headings: one a column.
-        stretched: the column that takes the room that is left.
+        stretched: the columns that share the room that is left.
         right: columns of numbers.
     """
     table.columnCount = len(headings)
     table.setHorizontalHeaderLabels(list(headings))
     header = table.horizontalHeader()
     for column in range(len(headings)):
-        mode = qt.QHeaderView.Stretch if column == stretched else qt.QHeaderView.ResizeToContents
+        mode = qt.QHeaderView.Stretch if column in stretched else qt.QHeaderView.ResizeToContents
         header.setSectionResizeMode(column, mode)
         side = qt.Qt.AlignRight if column in right else qt.Qt.AlignLeft
         table.horizontalHeaderItem(column).setTextAlignment(side | qt.Qt.AlignVCenter)

@@ -101,9 +101,9 @@ class TrainView:
         self._loss = Chart("loss", _("Losses"), _("Step"), _("Loss"))
         choice_box.offer(
             self.ui.curveBox,
-            [Choice(_DICE, _("Dice on validation cases")), Choice(_LOSS, _("Losses"))],
+            [Choice(_DICE, _("Dice")), Choice(_LOSS, _("Losses"))],
         )
-        table_rows.prepare(self.ui.diceTable, self._headings(), stretched=0, right=(1, 2))
+        table_rows.prepare(self.ui.diceTable, self._headings(), stretched=(0,), right=(1, 2))
         self.ui.methodBox.currentTextChanged.connect(lambda *_: self._explain())
         self.ui.startBox.currentTextChanged.connect(lambda *_: self._offer_efforts())
         self.ui.startButton.clicked.connect(lambda *_: self._start())

@@ -28,7 +28,7 @@ class VersionsView:
         self.table: Any = ui.versionsTable
         self.button: Any = ui.restoreVersionButton
         headings = [_("Version"), _("How"), _("By"), _("Time spent"), _("When")]
-        table_rows.prepare(self.table, headings, stretched=1, right=(0, 3))
+        table_rows.prepare(self.table, headings, stretched=(1,), right=(0, 3))
         self.button.clicked.connect(lambda *_: self._restore_chosen())
         ui.closeVersionsButton.clicked.connect(lambda *_: self.dialog.hide())
         self.table.itemSelectionChanged.connect(self._allow)

@@ -9,7 +9,7 @@ import pytest
 import slicer
 import vtk
 from learning import ActedEngine, ActedJob, new_project, register_model, run
-from medssl.client import Client, Project
+from medssl.client import Client, EngineError, Project
 from medssl.events import Progress, Row
 from panels import OpenPanel
 
@@ -193,3 +193,24 @@ def result(output: Path) -> dict[str, object]:
         "table": output / "volumes.csv",
         "report": output / "report.html",
     }
+
+
+def test_a_folder_that_the_engine_may_not_touch_yet_is_allowed_by_choosing_it(
+    panel: OpenPanel, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    asked: list[Path] = []
+    tried: list[object] = []
+
+    def refuse(client: Client, key: str, request: object) -> None:
+        tried.append(request)
+        raise EngineError("path", "It is outside.", "", 403)
+
+    monkeypatch.setattr(Client, "submit", refuse)
+    monkeypatch.setattr(panel.session.engine, "allow", lambda folder, then: asked.append(folder) or then())
+    panel.find("scansEdit").currentPath = str(tmp_path)
+    panel.find("outputEdit").currentPath = str(tmp_path / "not there" / "yet")
+    panel.click("segmentFolderButton")
+    panel.wait_until(lambda: panel.message.startswith("It is outside."))
+    assert asked == [tmp_path, tmp_path]
+    assert len(tried) == 3
