@@ -114,7 +114,7 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     assert {"state", "progress", "row"} <= {line["kind"] for line in told}
     assert told[-1]["result"]["report"] == str(tmp_path / "out" / "report.html")
     found = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert found == ["report.html", "small_7.seg.nrrd", "small_8.seg.nrrd", "volumes.csv"]
+    assert found == ["report.html", "report.json", "small_7.seg.nrrd", "small_8.seg.nrrd", "volumes.csv"]
     assert read_labels(tmp_path / "out" / "small_7.seg.nrrd").volume.array.shape == (16, 24, 20)
     code, _, err = there("predict", scans, "--out", tmp_path / "out", *project)
     assert (code, "new or empty" in err) == (2, True)

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from medssl.client import Client, start_or_attach
 
+if "torch" in sys.modules:
+    raise pytest.UsageError(
+        "Shiboken, which gives Qt its PythonQt style, trips over torch: run Testing/slicer_modules by itself, "
+        "and the others with --ignore=../Testing/slicer_modules."
+    )
 ROOT = Path(__file__).parents[2]
 for folder in (ROOT / "Testing", ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"):
     sys.path.insert(0, str(folder))
