@@ -14,8 +14,8 @@ from medssl.client import Client, start_or_attach
 
 if "torch" in sys.modules:
     raise pytest.UsageError(
-        "Shiboken, which gives Qt its PythonQt style, trips over torch: run Testing/slicer_modules by itself, "
-        "and the others with --ignore=../Testing/slicer_modules."
+        "Shiboken, which gives Qt its PythonQt style, trips over torch: run Testing/slicer_modules by "
+        "itself, and the others with --ignore=../Testing/slicer_modules."
     )
 ROOT = Path(__file__).parents[2]
 for folder in (ROOT / "Testing", ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"):
