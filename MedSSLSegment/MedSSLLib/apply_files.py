@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Optional
 
+from MedSSLLib.dicom_series import read_series
+from MedSSLLib.grids import Grid
 from MedSSLLib.segmentations import LoadedLabels, read_labels
 from MedSSLLib.volumes import VolumeSnapshot, write_snapshot
 from MedSSLLib.voxel_files import LoadedVolume, read_volume
@@ -74,8 +76,20 @@ def fetch_result(client: Client, files: EngineFiles, output: str) -> LoadedLabel
         return read_labels(path)
 
 
-def fetch_scan(client: Client, files: EngineFiles, source: str) -> LoadedVolume:
-    """Read a scan of a folder that a job went through; for a thread beside the main one."""
+def fetch_scan(client: Client, files: EngineFiles, source: str, grid: Grid) -> LoadedVolume:
+    """Read a scan of a folder that a job went through; for a thread beside the main one.
+
+    Args:
+        client: of the engine.
+        files: the way to it.
+        source: the scan's file, or the folder with its DICOM series.
+        grid: of its segmentation, by which its series is told from others in the folder.
+
+    Raises:
+        Problem, EngineError: it cannot be had, or not be read.
+    """
+    if files.shares_disk and Path(source).is_dir():
+        return read_series(Path(source), grid)
     with files.fetched(source, lambda target: client.download(source, target)) as path:
         return read_volume(path)
 

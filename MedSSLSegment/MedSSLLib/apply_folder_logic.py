@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from MedSSLLib.session import Session
 
-FORMATS = ("seg.nrrd", "nii.gz")
+_DICOM = ".dcm"  # how the files of DICOM segmentations end
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FolderChoices:
     scans: str
     output: str
     model: str
-    file_format: str = FORMATS[0]
+    file_format: str = "seg.nrrd"
     recursive: bool = True
     skip_done: bool = True
     device: str = "auto"
@@ -101,14 +101,20 @@ class FolderLogic:
             told = _("{name} is a DICOM series; load it and its segmentation with the module DICOM.")
             self._session.say(told.format(name=name))
             return
+        if row.output.endswith(_DICOM):
+            self._session.say(
+                _("{name} was written as a DICOM segmentation.").format(name=name),
+                _("Import it in Slicer's module DICOM, together with its scan."),
+            )
+            return
         request = track.job.request or {}
         output = f"{request.get('output', '')}/{row.output}"
         source, segments = row.source, project.segments
         self._loading = True
 
         def fetch(client: Client) -> tuple[LoadedVolume, LoadedLabels]:
-            scan = apply_files.fetch_scan(client, files, source)
-            return scan, apply_files.fetch_result(client, files, output)
+            labels = apply_files.fetch_result(client, files, output)
+            return apply_files.fetch_scan(client, files, source, labels.grid), labels
 
         def show(found: tuple[LoadedVolume, LoadedLabels]) -> None:
             self._loading = False

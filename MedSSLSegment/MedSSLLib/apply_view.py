@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSSLLib import choice_box, table_rows
-from MedSSLLib.apply_folder_logic import FORMATS, FolderChoices, FolderLogic
+from MedSSLLib.apply_folder_logic import FolderChoices, FolderLogic
 from MedSSLLib.apply_volume_logic import VolumeLogic
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.learning_choices import Choice
@@ -34,14 +34,18 @@ class Models(Protocol):
         """The models that segment, the newest first."""
 
 
-class Devices(Protocol):
-    """Where to compute; `MedSSLLib.train_logic.TrainLogic` knows."""
+class Offers(Protocol):
+    """What the engine offers; `MedSSLLib.train_logic.TrainLogic` knows."""
 
     changed: Signal
 
     @property
     def devices(self) -> tuple[Choice, ...]:
         """Where to compute."""
+
+    @property
+    def formats(self) -> tuple[Choice, ...]:
+        """What segmentations can be written as."""
 
 
 class Volume(Protocol):
@@ -96,16 +100,15 @@ def build(session: Session) -> ApplyView:
 class ApplyView:
     """Shows both ways to apply a model and passes clicks on."""
 
-    def __init__(self, models: Models, devices: Devices, volume: Volume, folder: Folder) -> None:
-        self._models, self._devices = models, devices
+    def __init__(self, models: Models, offers: Offers, volume: Volume, folder: Folder) -> None:
+        self._models, self._offers = models, offers
         self.volume, self.folder = volume, folder
         self.widget, self.ui = load_ui("Apply")
         self.ui.volumeSelector.setMRMLScene(slicer.mrmlScene)
-        choice_box.offer(self.ui.formatBox, [Choice(name, f".{name}") for name in FORMATS])
         headings = [_("Scan"), _("Result"), _("Volume (ml)"), _("Uncertainty")]
         table_rows.prepare(self.ui.rowsTable, headings, stretched=(0,), right=(2, 3))
         self._connect_buttons()
-        for signal in (models.changed, devices.changed, volume.changed, folder.changed):
+        for signal in (models.changed, offers.changed, volume.changed, folder.changed):
             signal.connect(self._show)
         self._show()
 
@@ -129,7 +132,7 @@ class ApplyView:
         ui.rowsTable.cellDoubleClicked.connect(
             lambda row, *_: self.folder.show(table_rows.key_at(ui.rowsTable, row))
         )
-        ui.volumeSelector.currentNodeChanged.connect(lambda *_: self._allow())
+        ui.volumeSelector.currentNodeIDChanged.connect(lambda *_: self._allow())
         for edit in (ui.scansEdit, ui.outputEdit):
             edit.currentPathChanged.connect(lambda *_: self._allow())
 
@@ -163,7 +166,8 @@ class ApplyView:
         choice_box.offer(ui.applyModelBox, models)
         if newest and models:
             ui.applyModelBox.currentIndex = 0
-        choice_box.offer(ui.applyDeviceBox, self._devices.devices, "auto")
+        choice_box.offer(ui.applyDeviceBox, self._offers.devices, "auto")
+        choice_box.offer(ui.formatBox, self._offers.formats)
         ui.volumeBusyLabel.text = self.volume.busy
         ui.volumeBusyLabel.visible = bool(self.volume.busy)
         ui.volumeOutcomeLabel.text = self.volume.outcome

@@ -1,4 +1,4 @@
-"""What can be chosen about learning, in words: methods, pretext tasks, efforts, places to compute."""
+"""What can be chosen, in words: methods, pretext tasks, efforts, places to compute, formats."""
 
 from __future__ import annotations
 
@@ -62,6 +62,11 @@ _PRETEXTS = (
     Choice("relative_location", "Relative location", "Tell on which side of a block another one lay."),
     Choice("exemplar", "Exemplar", "Recognize a scan's block again however it is turned, stretched or lit."),
 )
+_FORMATS = {
+    "seg.nrrd": "3D Slicer segmentation (.seg.nrrd)",
+    "nii.gz": "NIfTI (.nii.gz)",
+    "dicom-seg": "DICOM segmentation",
+}
 _EFFORTS = {"quick": "Quick", "balanced": "Balanced", "thorough": "Thorough"}
 
 
@@ -99,6 +104,11 @@ def devices(found: Device | None) -> tuple[Choice, ...]:
         choices.append(Choice("cuda", found.gpus[0].name))
     choices.append(Choice("cpu", str(_("Processor"))))
     return tuple(choices)
+
+
+def formats(names: Iterable[str]) -> tuple[Choice, ...]:
+    """What segmentations can be written as, the usual one first."""
+    return tuple(Choice(name, str(_(_FORMATS.get(name, name)))) for name in names)
 
 
 def starts(models: Sequence[Model]) -> tuple[Choice, ...]:

@@ -21,9 +21,9 @@ class Shortcuts:
         """Have `keys`, such as 'A' or 'Ctrl+Z', do something."""
         shortcut = qt.QShortcut(qt.QKeySequence(keys), slicer.util.mainWindow())
         shortcut.enabled = False
-        shortcut.activated.connect(do)
+        shortcut.activated.connect(lambda *_: do())
         # The application or an extension may want the same keys; while the panel is open, it is first.
-        shortcut.activatedAmbiguously.connect(do)
+        shortcut.activatedAmbiguously.connect(lambda *_: do())
         self._shortcuts[keys] = shortcut
         self._wanted[keys] = False
 

@@ -74,6 +74,11 @@ class TrainLogic:
         return learning_choices.devices(self._device)
 
     @property
+    def formats(self) -> tuple[Choice, ...]:
+        """What segmentations can be written as."""
+        return () if self._options is None else learning_choices.formats(self._options.formats)
+
+    @property
     def segments(self) -> tuple[Segment, ...]:
         """The project's segments, whose colors the curves have."""
         project = self._session.project

@@ -19,6 +19,7 @@ def test_every_effort_gives_settings_that_a_job_takes(engine: Engine) -> None:
                 REQUEST.validate_python({"kind": "train", "settings": {**settings, "method": method}})
     assert options.method in options.methods
     assert options.pretext in options.pretexts
+    assert options.formats[0] == "seg.nrrd"
 
 
 def test_refining_takes_less_time_and_smaller_steps(engine: Engine) -> None:

@@ -45,7 +45,7 @@ def device_of(found: Mapping[str, Any]) -> Device:
 
 def options_of(found: Mapping[str, Any]) -> Options:
     """Make options of an answer."""
-    lists = {name: tuple(found[name]) for name in ("methods", "pretexts")}
+    lists = {name: tuple(found[name]) for name in ("methods", "pretexts", "formats")}
     return record(Options, found, **lists, efforts=tuple(record(Effort, each) for each in found["efforts"]))
 
 

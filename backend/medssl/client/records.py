@@ -66,13 +66,14 @@ class Effort:
 
 @dataclass(frozen=True)
 class Options:
-    """What can be chosen about learning; `method` and `pretext` are the usual choices."""
+    """What can be chosen about learning and results; `method` and `pretext` are the usual choices."""
 
     methods: tuple[str, ...]
     method: str
     pretexts: tuple[str, ...]
     pretext: str
     efforts: tuple[Effort, ...]
+    formats: tuple[str, ...]
 
 
 @dataclass(frozen=True)

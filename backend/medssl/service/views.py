@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from medssl.events import Event, Progress
+from medssl.imaging.formats import LabelFormat
 from medssl.imaging.volume import Grid
 from medssl.jobs import Request, Result, SeenState
 from medssl.jobs.effort import Effort
@@ -88,13 +89,14 @@ class EffortView(_View):
 
 
 class OptionsView(_View):
-    """What can be chosen about learning; `method` and `pretext` are the usual choices."""
+    """What can be chosen about learning and results; `method` and `pretext` are the usual choices."""
 
     methods: tuple[MethodName, ...]
     method: MethodName
     pretexts: tuple[PretextName, ...]
     pretext: PretextName
     efforts: tuple[EffortView, ...]
+    formats: tuple[LabelFormat, ...] = Field(description="Of segmentations, the usual one first.")
 
 
 class ProjectView(_View):

@@ -6,6 +6,7 @@ from typing import get_args
 
 from fastapi import APIRouter
 
+from medssl.imaging.formats import LabelFormat
 from medssl.jobs.effort import EFFORT_S, settings_for
 from medssl.learning.settings import MethodName, PretextName, PretrainingSettings, TrainingSettings
 from medssl.service.views import EffortView, OptionsView
@@ -22,7 +23,7 @@ def templates() -> tuple[Template, ...]:
 
 @router.get("/options")
 def options() -> OptionsView:
-    """Name the methods and pretext tasks, and give the settings of every effort."""
+    """Name methods, pretext tasks and formats, and give the settings of every effort."""
     return OptionsView(
         methods=get_args(MethodName),
         method=TrainingSettings.model_fields["method"].default,
@@ -37,4 +38,5 @@ def options() -> OptionsView:
             )
             for effort, seconds in EFFORT_S.items()
         ),
+        formats=get_args(LabelFormat),
     )
