@@ -128,11 +128,9 @@ class Chart:
             slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle,
         )
         series.SetMarkerStyle(circle if single else none)
-        solid, dashed = (
-            slicer.vtkMRMLPlotSeriesNode.LineStyleSolid,
-            slicer.vtkMRMLPlotSeriesNode.LineStyleDash,
-        )
-        series.SetLineStyle(dashed if line.dashed else solid)
+        nodes = slicer.vtkMRMLPlotSeriesNode
+        drawn = nodes.LineStyleDash if line.dashed else nodes.LineStyleSolid
+        series.SetLineStyle(nodes.LineStyleNone if single else drawn)
         series.SetLineWidth(2)
         series.SetColor(*line.color)
         series.EndModify(changing)

@@ -178,6 +178,10 @@ class ModuleManager(QtCore.QObject):
             if hasattr(self.modules, attribute):
                 delattr(self.modules, attribute)
 
+    def disconnect(self, signal: str, receiver: Any) -> bool:
+        """As slicer.util calls it when a module is reloaded; here no widget listens to the manager."""
+        return False
+
     def module(self, name: str) -> Any:
         return self._by_name.get(name)
 

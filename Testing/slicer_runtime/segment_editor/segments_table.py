@@ -88,7 +88,7 @@ class SegmentsTableView(QtWidgets.QWidget):
             eye.setCheckState(state)
             color = QtWidgets.QTableWidgetItem()
             color.setBackground(QtGui.QColor.fromRgbF(*segment.GetColor()))
-            color.setFlags(QtCore.Qt.ItemFlag.ItemIsEnabled | QtCore.Qt.ItemFlag.ItemIsSelectable)
+            color.setFlags(QtCore.Qt.ItemFlag.ItemIsEnabled)  # its color stays in sight in a chosen row
             name = QtWidgets.QTableWidgetItem(segment.GetName())
             for column, item in enumerate((eye, color, name)):
                 item.setData(_ID, segment_id)
