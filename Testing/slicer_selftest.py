@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from vtk.util.numpy_support import vtk_to_numpy
 
 SEGMENT, PRETRAIN = "MedSSLSegment", "MedSSLPretrain"
 TRAINING_S = float(os.environ.get("MEDSSL_SELFTEST_SECONDS", "20"))
@@ -111,7 +112,8 @@ class Pictures:
         if self._folder is None:
             return
         show(section, name)
-        for _ in range(20):
+        end = time.monotonic() + 1.0  # for what comes from the engine, such as small pictures
+        while time.monotonic() < end:
             slicer.app.processEvents()
             time.sleep(0.01)
         self._taken += 1
@@ -171,8 +173,13 @@ def review() -> Any:
 
 def drawn(editor: Any) -> int:
     """How many voxels the selected segment has."""
-    node, volume = editor.segmentationNode(), editor.sourceVolumeNode()
-    return int(slicer.util.arrayFromSegmentBinaryLabelmap(node, editor.currentSegmentID(), volume).sum())
+    node, segment = editor.segmentationNode(), editor.currentSegmentID()
+    labels = node.GetBinaryLabelmapInternalRepresentation(segment)
+    scalars = None if labels is None else labels.GetPointData().GetScalars()
+    if scalars is None:  # nothing was drawn
+        return 0
+    value = node.GetSegmentation().GetSegment(segment).GetLabelValue()
+    return int((vtk_to_numpy(scalars) == value).sum())
 
 
 def threshold(editor: Any) -> None:
