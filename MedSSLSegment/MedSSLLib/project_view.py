@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -28,14 +27,10 @@ _NONE, _OPENING, _FORM = "", "opening", "form"
 class ProjectView:
     """Puts the parts of the section together; each has a logic of its own."""
 
-    def __init__(self, session: Session, make_sample: Callable[[], Any]) -> None:
-        """Show the project of a session.
-
-        Args:
-            session: with the engine.
-            make_sample: makes and opens a project of made-up scans.
-        """
+    def __init__(self, session: Session) -> None:
+        """Show the project of a session."""
         self._session = session
+        self._samples = session.samples
         self.logic = ProjectLogic(session)
         self.pages = CasePages(session)
         self.actions = CaseActions(session)
@@ -52,7 +47,9 @@ class ProjectView:
         ui.openButton.clicked.connect(lambda *_: self._go(_OPENING))
         ui.openFolderButton.clicked.connect(lambda *_: self._open())
         ui.cancelOpenButton.clicked.connect(lambda *_: self._go(_NONE))
-        ui.trySampleButton.clicked.connect(lambda *_: make_sample())
+        ui.trySampleButton.clicked.connect(lambda *_: self._samples.make_up())
+        ui.downloadButton.clicked.connect(lambda *_: self._samples.download_hippocampus())
+        ui.removeSamplesButton.clicked.connect(lambda *_: self._samples.remove_downloads())
         ui.segmentsButton.clicked.connect(lambda *_: self._begin_segments())
         ui.recentCombo.textActivated.connect(lambda *_: self._open_recent())
         ui.searchBox.textChanged.connect(lambda *_: self.pages.narrow(text=ui.searchBox.text.strip()))
@@ -66,6 +63,7 @@ class ProjectView:
         self.logic.changed.connect(self._show)
         self.pages.reset.connect(self._show_cases)
         session.engine_changed.connect(self._show)
+        session.samples.changed.connect(self._show)
         self._show()
 
     def enter(self) -> None:
@@ -78,6 +76,7 @@ class ProjectView:
     def close(self) -> None:
         """The module goes."""
         self._session.engine_changed.disconnect(self._show)
+        self._samples.changed.disconnect(self._show)
         self.pages.close()
         self.logic.close()
         if self._versions is not None:
@@ -121,12 +120,17 @@ class ProjectView:
     def _show(self) -> None:
         ui, project = self.ui, self.logic.project
         self._show_recent()
+        busy = self.logic.busy or self._samples.busy
         ui.emptyFrame.visible = project is None and self._mode == _NONE and not self.logic.busy
+        ui.sampleLabel.text = self._samples.busy
+        ui.sampleLabel.visible = bool(self._samples.busy)
+        ui.removeSamplesButton.visible = self._samples.is_downloaded
         ui.openFrame.visible = self._mode == _OPENING
         ui.formFrame.visible = self._mode == _FORM
         ui.projectFrame.visible = project is not None and self._mode == _NONE
-        for button in (ui.newButton, ui.openButton, ui.trySampleButton):
-            button.enabled = not self.logic.busy
+        for button in (ui.newButton, ui.openButton, ui.trySampleButton, ui.downloadButton):
+            button.enabled = not busy
+        ui.removeSamplesButton.enabled = not busy
         self._add.project_changed()
         self._show_cases()
         self._allow()

@@ -1,39 +1,178 @@
-"""Scans to try things out with: made up by the engine, or the hippocampus scans of the Decathlon."""
+"""Scans to try things out with: made up by the engine, or the hippocampus scans of the Decathlon.
+
+They are offered in the section Project and in Slicer's module Sample Data. Nothing is downloaded before the
+person asks for it.
+"""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import slicer
 from slicer.i18n import tr as _
 
+from MedSSLLib import hippocampus
+from MedSSLLib.problems import Problem
+from MedSSLLib.schema_logic import Template, read_templates, schema_of
+from MedSSLLib.signals import Signal
+
 if TYPE_CHECKING:
+    from medssl.client import Client, Project
+
     from MedSSLLib.session import Session
 
+CATEGORY = "MedSSL"
+_ICONS = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
+_MODULE = "MedSSLSegment"
+_MADE_UP, _HIPPOCAMPUS = "Made-up kidney", "Hippocampus, anterior and posterior"  # titles of templates
 _SCANS, _ANNOTATED, _VALIDATION = 12, 2, 2
+_HIPPOCAMPUS_VALIDATION = 8
+
+
+class SampleData:
+    """Makes projects of sample scans.
+
+    Attributes:
+        changed: `busy`, or what is on the disk, is another.
+        busy: '' or what is done now.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.changed = Signal()
+        self.busy = ""
+        self._session = session
+
+    @property
+    def downloads(self) -> Path:
+        """Where downloaded scans are kept."""
+        parent = self._session.settings.value("project.parent", str(Path.home() / "MedSSL"))
+        return Path(parent) / "Sample data"
+
+    @property
+    def is_downloaded(self) -> bool:
+        """Whether there are downloaded scans that can be removed."""
+        return self.downloads.exists()
+
+    def make_up(self) -> None:
+        """Make a project of scans that no patient has; they come one after the other."""
+        request = {"kind": "sample", "cases": _SCANS, "annotated": _ANNOTATED, "validation": _VALIDATION}
+        self._session.engine.when_ready(
+            lambda: self._make(_("Made-up kidneys"), _template(_MADE_UP), request)
+        )
+
+    def download_hippocampus(self) -> None:
+        """Download the hippocampus scans, unless they are there, and make a project of them."""
+        self._session.engine.when_ready(self._download)
+
+    def remove_downloads(self) -> None:
+        """Delete what was downloaded; projects that were made of it then lack their scans."""
+        folder = self.downloads
+
+        def remove() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+        self._session.background.run(remove, lambda _none: self._end(_("The downloaded scans were removed.")))
+
+    def _download(self) -> None:
+        if self.busy:
+            return
+        if not self._session.files.shares_disk:
+            self._session.report(
+                Problem(
+                    _("Sample scans are downloaded to this computer, and the engine is on another one."),
+                    _("Choose an engine on this computer in 'Set up...'."),
+                )
+            )
+            return
+        folder = self.downloads
+
+        def tell(done: int, total: int) -> None:
+            text = _("Downloading: {done:.0f} of {total:.0f} MB").format(done=done / 1e6, total=total / 1e6)
+            self._session.background.post(lambda: self._begin(text))
+
+        def ready(dataset: Path) -> None:
+            request = {
+                "kind": "import",
+                "folder": str(dataset),
+                "annotated": _ANNOTATED,
+                "validation": _HIPPOCAMPUS_VALIDATION,
+            }
+            self._make(_("Hippocampus"), _template(_HIPPOCAMPUS), request)
+
+        self._begin(_("Downloading..."))
+        self._session.background.run(lambda: hippocampus.download(folder, tell), ready, self._failed)
+
+    def _make(self, name: str, template: Template, request: dict[str, Any]) -> None:
+        schema = schema_of(template.segments, template.mirror_axes)
+        here, parent = self._session.files.shares_disk, self.downloads.parent
+
+        def work(client: Client) -> Project:
+            taken = {each.name for each in client.projects()}
+            names = (name, *(f"{name} {number}" for number in range(2, 1000)))
+            free = next(each for each in names if each not in taken and not (parent / each).exists())
+            project = client.create_project(free, schema, folder=parent / free if here else None)
+            client.submit(project.key, request)
+            return project
+
+        def made(project: Project) -> None:
+            self._end("")
+            self._session.settings.remember("project.folder", project.folder)
+            self._session.set_project(project)
+            self._session.jobs.refresh()
+
+        self._begin(_("Making the project..."))
+        self._session.ask(work, made, self._failed)
+
+    def _begin(self, doing: str) -> None:
+        self.busy = doing
+        self.changed.emit()
+
+    def _end(self, text: str) -> None:
+        self.busy = ""
+        self.changed.emit()
+        if text:
+            self._session.say(text)
+
+    def _failed(self, error: Exception) -> None:
+        self.busy = ""
+        self.changed.emit()
+        self._session.report(error)
 
 
 def register() -> None:
-    """Register sample data."""
+    """Offer both in Slicer's module Sample Data."""
+    import SampleData as module
+
+    # Slicer wants an address, a file and a node for every entry, also where another function does the work.
+    module.SampleDataLogic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName="Made-up kidneys",
+        uris=hippocampus.HOMEPAGE,
+        fileNames="made-up",
+        nodeNames="made-up",
+        customDownloader=lambda _source: _open_module().make_up(),
+        thumbnailFileName=str(_ICONS / "MadeUpKidneys.png"),
+    )
+    module.SampleDataLogic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName="Hippocampus (MSD Task04)",
+        uris=hippocampus.ADDRESS,
+        fileNames=hippocampus.ARCHIVE,
+        nodeNames="Hippocampus",
+        checksums=hippocampus.CHECKSUM,
+        customDownloader=lambda _source: _open_module().download_hippocampus(),
+        thumbnailFileName=str(_ICONS / "Hippocampus.png"),
+    )
 
 
-def make_project(session: Session) -> None:
-    """Make a project of made-up scans and open it; they come one after the other."""
-    from MedSSLLib.schema_logic import read_templates, schema_of
+def _open_module() -> SampleData:
+    from MedSSLLib.session import Session
 
-    template = next(each for each in read_templates() if each.title == "Made-up kidney")
-    schema = schema_of(template.segments, template.mirror_axes)
-    request = {"kind": "sample", "cases": _SCANS, "annotated": _ANNOTATED, "validation": _VALIDATION}
+    slicer.util.selectModule(_MODULE)
+    return Session.current().samples
 
-    def work(client: Any) -> Any:
-        taken = {each.name for each in client.projects()}
-        names = [_("Made-up kidneys"), *(_("Made-up kidneys {n}").format(n=n) for n in range(2, 1000))]
-        project = client.create_project(next(name for name in names if name not in taken), schema)
-        client.submit(project.key, request)
-        return project
 
-    def made(project: Any) -> None:
-        session.settings.remember("project.folder", project.folder)
-        session.set_project(project)
-        session.jobs.refresh()
-
-    session.engine.when_ready(lambda: session.ask(work, made))
+def _template(title: str) -> Template:
+    return next(each for each in read_templates() if each.title == title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from MedSSLLib import annotate_view, apply_view, models_view, review_view, sample_data, train_view
+from MedSSLLib import annotate_view, apply_view, models_view, review_view, train_view
 from MedSSLLib.engine_view import EngineView
 from MedSSLLib.project_view import ProjectView
 from MedSSLLib.sections import Section, needs_nothing, needs_project
@@ -40,6 +40,6 @@ def engine_section() -> Section:
 
 def _project_section() -> Section:
     def build(session: Session) -> ProjectView:
-        return ProjectView(session, lambda: sample_data.make_project(session))
+        return ProjectView(session)
 
     return Section("project", _("Project"), build, needs_nothing, collapsed=False)

@@ -17,6 +17,7 @@ from MedSSLLib.engine_logic import EngineLogic
 from MedSSLLib.jobs_logic import JobsLogic
 from MedSSLLib.models_logic import ModelsLogic
 from MedSSLLib.problems import Problem
+from MedSSLLib.sample_data import SampleData
 from MedSSLLib.settings import Settings
 from MedSSLLib.signals import Signal
 from MedSSLLib.train_logic import TrainLogic
@@ -50,6 +51,7 @@ class Session:
         scene_closing: everything in the scene is about to go.
         scene_closed: the scene is empty now.
         jobs: of the open project, watched for all sections.
+        samples: scans to try things out with.
         models: of the open project.
         training: what the sections that train share.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
@@ -75,6 +77,7 @@ class Session:
         self.editor = SegmentEditor()
         self.engine = EngineLogic(self)
         self.jobs = JobsLogic(self)
+        self.samples = SampleData(self)
         self.models = ModelsLogic(self)
         self.training = TrainLogic(self)
 

@@ -1,0 +1,94 @@
+"""The hippocampus scans of the Medical Segmentation Decathlon, from its official archive.
+
+260 crops of T1-weighted MR scans with the anterior and the posterior hippocampus, and 130 without labels.
+Licence CC-BY-SA 4.0; Simpson et al., arXiv:1902.09063. Address and checksum as MONAI's DecathlonDataset has
+them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from MedSSLLib.problems import Problem
+
+HOMEPAGE = "http://medicaldecathlon.com/"
+ARCHIVE = "Task04_Hippocampus.tar"
+ADDRESS = f"https://msd-for-monai.s3-us-west-2.amazonaws.com/{ARCHIVE}"
+CHECKSUM = "MD5:9d24dba78a72977dbd1d2e110310f31b"
+ABOUT_BYTES = 28_000_000
+_FOLDER = "Task04_Hippocampus"
+_PIECE_BYTES = 1 << 18
+_SILENCE_S = 30.0
+
+
+def download(folder: Path, tell: Callable[[int, int], Any], address: str = ADDRESS) -> Path:
+    """Download and unpack the scans, unless they are there; for a thread beside the main one.
+
+    Args:
+        folder: to keep them in.
+        tell: hears how many bytes of how many came.
+        address: of the archive.
+
+    Returns:
+        The folder with `dataset.json`.
+
+    Raises:
+        Problem: no network, another file than expected, or a full disk.
+    """
+    dataset = folder / _FOLDER
+    if (dataset / "dataset.json").is_file():
+        return dataset
+    archive, unpacked = folder / f".partial-{ARCHIVE}", folder / f".partial-{_FOLDER}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _fetch(address, archive, tell)
+        shutil.rmtree(unpacked, ignore_errors=True)
+        _unpack(archive, unpacked)
+        (unpacked / _FOLDER).replace(dataset)
+    except tarfile.TarError as error:
+        raise Problem(f"{address} is not the archive that it should be.", "Try again.") from error
+    except OSError as error:
+        raise Problem(
+            f"{ARCHIVE} cannot be downloaded: {error}.", "Check the network and the free space of the disk."
+        ) from error
+    finally:
+        archive.unlink(missing_ok=True)
+        shutil.rmtree(unpacked, ignore_errors=True)
+    return dataset
+
+
+def _fetch(address: str, target: Path, tell: Callable[[int, int], Any]) -> None:
+    digest = hashlib.md5(usedforsecurity=False)  # of the archive's own kind, against damage on the way
+    with urllib.request.urlopen(address, timeout=_SILENCE_S) as answer, target.open("wb") as file:
+        total = int(answer.headers.get("Content-Length") or ABOUT_BYTES)
+        done = 0
+        while piece := answer.read(_PIECE_BYTES):
+            file.write(piece)
+            digest.update(piece)
+            done += len(piece)
+            tell(done, total)
+    if f"MD5:{digest.hexdigest()}" != CHECKSUM:
+        raise Problem(f"What came from {address} is damaged.", "Try again.")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack plain files only, and only below the folder."""
+    with tarfile.open(archive) as content:
+        for member in content:
+            name = Path(member.name)
+            hidden = any(part.startswith(".") and part != "." for part in name.parts)
+            if not member.isfile() or name.is_absolute() or ".." in name.parts or hidden:
+                continue  # folders are made as they are needed; archives from a Mac have hidden files
+            source = content.extractfile(member)
+            if source is None:
+                continue
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                shutil.copyfileobj(source, file)
