@@ -19,6 +19,7 @@ from slicer.util import VTKObservationMixin
 
 _DOCUMENTATION = "https://github.com/MedSSL/SlicerMedSSL"
 _LIBRARY = "MedSSLLib"
+_LONGEST_SAVE_S = 30.0  # that the end of Slicer waits for a drawing to be saved
 
 
 class MedSSLSegment(ScriptedLoadableModule):
@@ -87,6 +88,7 @@ class MedSSLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
+            self.session.wait_for_drawings(_LONGEST_SAVE_S)
             self.session.editor.close()
             self.panel = None
 

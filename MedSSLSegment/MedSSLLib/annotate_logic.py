@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
@@ -109,12 +108,12 @@ class AnnotateLogic:
         Args:
             then: called when it is saved.
         """
-        scene, project = self._scene, self._project
-        if scene is None or project is None or self.busy:
+        scene, project, marks = self._scene, self._project, self.marks
+        if scene is None or project is None or marks is None or self.busy:
             return
         try:
             drawn = snapshot_segmentation(scene.segmentation, scene.volume)
-            self._unannotated()  # so that a person hears of it before being asked about segments
+            marks.check()
         except Problem as problem:
             self._session.report(problem)
             return
@@ -194,25 +193,20 @@ class AnnotateLogic:
             scene.remove()
         self.changed.emit()
 
-    def _unannotated(self) -> Optional[np.ndarray]:
-        return None if self.marks is None else self.marks.unannotated()
-
     def _send(self, drawn: SegmentationSnapshot, values: Mapping[str, int], then: Callable[[], Any]) -> None:
-        case, project = self._case, self._session.project
-        if case is None or project is None or self._scene is None:
+        case, project, marks = self._case, self._session.project, self.marks
+        if case is None or project is None or marks is None:
             return
-        if is_empty(drawn, values) and not self._may_be_empty(case):
-            return
-        drawing = Drawing(case, drawn, values, drawn.grid, self._unannotated(), self._watch.seconds)
+        drawing = Drawing(case, drawn, values, drawn.grid, marks.copy(), self._watch.seconds)
         send, files = sender(project, drawing), self._session.files
-        self.touched = False  # what is drawn while it is saved counts as new
         self._wait(_("Saving {name}...").format(name=case.name))
 
-        def saved(annotation: Annotation) -> None:
+        def saved(annotation: Optional[Annotation]) -> None:
             self._wait("")
             self._watch.reset()
-            text = _("{name} is saved, as version {version}.")
-            self._session.say(text.format(name=case.name, version=annotation.version))
+            version = 0 if annotation is None else annotation.version
+            text = _("{name} is saved, as version {version}.").format(name=case.name, version=version)
+            self._session.say(text)
             then()
             self._session.cases_changed.emit()
 
@@ -220,7 +214,14 @@ class AnnotateLogic:
             self.touched = self.touched or self._case is case
             self._fail(error)
 
-        self._session.ask(lambda client: send(client, files), saved, failed)
+        def go_on(empty: bool) -> None:
+            if empty and not self._may_be_empty(case):
+                self._wait("")
+                return
+            self.touched = False  # what is drawn while it is saved counts as new
+            self._session.ask(lambda client: send(client, files), saved, failed)
+
+        self._session.background.run(lambda: is_empty(drawn, values), go_on, failed)
 
     def _may_be_empty(self, case: Case) -> bool:
         answer = asking.choose(
@@ -266,7 +267,7 @@ class AnnotateLogic:
     def _rescue(self) -> bool:
         """Save what was drawn, if the person wants it, when its nodes cannot stay; whether it is saved."""
         scene, case, project = self._scene, self._case, self._project
-        if not self.touched or scene is None or case is None or project is None:
+        if not self.touched or scene is None or case is None or project is None or self.marks is None:
             return False
         question = _("What you drew on {name} is not saved. Save it?").format(name=case.name)
         if asking.choose(_("Unsaved annotation"), question, (_("Save"), _("Discard")), _SAVE) != _SAVE:
@@ -276,15 +277,10 @@ class AnnotateLogic:
         except Problem as problem:
             self._session.report(problem)
             return False
-        marks, seconds = self.marks, self._watch.seconds
+        marks, seconds = self.marks.copy(), self._watch.seconds
 
         def keep(values: Mapping[str, int]) -> None:
-            if is_empty(drawn, values):
-                return
-            if marks is not None and marks.partly and not marks.done:
-                marks.mark_drawn(labels_of(drawn, values))  # rather these than nothing
-            unannotated = None if marks is None else marks.unannotated()
-            drawing = Drawing(case, drawn, values, drawn.grid, unannotated, seconds)
+            drawing = Drawing(case, drawn, values, drawn.grid, marks, seconds)
             self._safety.save(case.name, sender(project, drawing))
 
         find_values(self._session, project, drawn, keep)

@@ -11,10 +11,16 @@ import numpy as np
 
 from MedSSLLib.grids import Grid
 from MedSSLLib.review_saving import author_name
-from MedSSLLib.scene_labels import write_drawing
-from MedSSLLib.segmentations import LoadedLabels, SegmentationSnapshot, read_labels
+from MedSSLLib.segmentations import (
+    UNANNOTATED,
+    LoadedLabels,
+    SegmentationSnapshot,
+    labels_of,
+    read_labels,
+)
+from MedSSLLib.slice_marks import SliceMarks
 from MedSSLLib.volumes import fetch_volume
-from MedSSLLib.voxel_files import LoadedVolume
+from MedSSLLib.voxel_files import LoadedVolume, write_nrrd
 
 if TYPE_CHECKING:
     from medssl.client import Annotation, Case, Client, Project
@@ -40,7 +46,7 @@ class Drawing:
         drawn: on it.
         values: label values by segment ids.
         grid: of the case.
-        unannotated: (k, j, i), where nobody looked; None when the whole scan was looked at.
+        marks: which slices are done; with none of those that should be marked, the drawn ones count as done.
         seconds: that the person spent.
     """
 
@@ -48,7 +54,7 @@ class Drawing:
     drawn: SegmentationSnapshot
     values: Mapping[str, int]
     grid: Grid
-    unannotated: Optional[np.ndarray]
+    marks: SliceMarks
     seconds: float
 
 
@@ -74,12 +80,22 @@ def fetch_case(client: Client, files: EngineFiles, project: Project, case_id: in
         return OpenedCase(case, scans, read_labels(path))
 
 
-def sender(project: Project, drawing: Drawing) -> Callable[[Client, EngineFiles], Annotation]:
-    """Make the function that saves a drawing; it may be called again when it fails."""
+def sender(project: Project, drawing: Drawing) -> Callable[[Client, EngineFiles], Optional[Annotation]]:
+    """Make the function that saves a drawing; it may be called again when it fails.
 
-    def send(client: Client, files: EngineFiles) -> Annotation:
+    It returns None, and saves nothing, when nothing is drawn and not every slice was looked at.
+    """
+
+    def send(client: Client, files: EngineFiles) -> Optional[Annotation]:
+        labels = labels_of(drawing.drawn, drawing.values)
+        marks = drawing.marks.copy()
+        if marks.partly and not marks.done:
+            marks.mark_drawn(labels)  # rather these than nothing
+            if not marks.done:
+                return None
+
         def write(path: Path) -> None:
-            write_drawing(path, drawing.drawn, drawing.values, drawing.grid, drawing.unannotated)
+            write_labels(path, labels, drawing.grid, marks.unannotated())
 
         with files.handed_over(client, project, "annotation.nrrd", write) as path:
             return client.save_annotation(
@@ -87,3 +103,20 @@ def sender(project: Project, drawing: Drawing) -> Callable[[Client, EngineFiles]
             )
 
     return send
+
+
+def write_labels(path: Path, labels: np.ndarray, grid: Grid, unannotated: Optional[np.ndarray]) -> None:
+    """Write a label map; for a thread beside the main one.
+
+    Args:
+        path: of the new file, .nrrd.
+        labels: uint8 (k, j, i); what nobody looked at is marked in it.
+        grid: where the voxels of the case lie.
+        unannotated: (k, j, i), where nobody looked; what is drawn there counts all the same.
+
+    Raises:
+        Problem: it cannot be written.
+    """
+    if unannotated is not None:
+        np.copyto(labels, np.uint8(UNANNOTATED), where=unannotated & (labels == 0))
+    write_nrrd(path, labels, grid)

@@ -76,7 +76,7 @@ class Background:
         self._started = False
         self._timer = qt.QTimer()
         self._timer.setInterval(_PUMP_MS)
-        self._timer.timeout.connect(self._turn)
+        self._timer.timeout.connect(self.turn)
 
     def run(
         self,
@@ -132,7 +132,8 @@ class Background:
         self._pending -= 1
         deliver()
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Let the threads work for a moment, and hand over their answers."""
         for number in range(_LONGEST_DELIVERY):
             try:
                 # Waiting for the first answer is what gives the threads their time.

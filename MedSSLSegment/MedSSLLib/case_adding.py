@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Optional
 import vtk
 from slicer.i18n import tr as _
 
+from MedSSLLib.annotate_saving import write_labels
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.problems import Problem
-from MedSSLLib.scene_labels import find_values, write_drawing
-from MedSSLLib.segmentations import SegmentationSnapshot, snapshot_segmentation
+from MedSSLLib.scene_labels import find_values
+from MedSSLLib.segmentations import SegmentationSnapshot, labels_of, snapshot_segmentation
 from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import VolumeSnapshot, snapshot_volume, write_snapshot
 from MedSSLLib.voxel_files import READABLE, stem_of, suffix_of
@@ -122,7 +123,7 @@ class CaseAdding:
                     client,
                     project,
                     "labels.nrrd",
-                    lambda path: write_drawing(path, drawn, values, grid, None),
+                    lambda path: write_labels(path, labels_of(drawn, values), grid, None),
                 ) as path:
                     client.save_annotation(project.key, case.id, path)
             return case

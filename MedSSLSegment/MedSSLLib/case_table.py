@@ -187,7 +187,7 @@ def icon_of(picture: Optional[bytes]) -> Any:
         2 * _ICON, 2 * _ICON, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation
     )  # sharp on displays with many pixels too
     square = qt.QPixmap(2 * _ICON, 2 * _ICON)
-    square.fill(qt.Qt.black)
+    square.fill(qt.QColor(0, 0, 0))
     painter = qt.QPainter(square)
     left, top = (2 * _ICON - fitted.width()) // 2, (2 * _ICON - fitted.height()) // 2
     painter.drawPixmap(left, top, fitted)
@@ -197,5 +197,5 @@ def icon_of(picture: Optional[bytes]) -> Any:
 
 def _blank() -> Any:
     pixmap = qt.QPixmap(_ICON, _ICON)
-    pixmap.fill(qt.Qt.transparent)
+    pixmap.fill(qt.QColor(0, 0, 0, 0))
     return qt.QIcon(pixmap)

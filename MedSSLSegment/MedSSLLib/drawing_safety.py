@@ -31,8 +31,12 @@ class Safety:
             send: does it, in a thread beside the main one.
         """
         files = self._session.files
+        self._session.unsaved += 1
 
-        def saved(_annotation: Any) -> None:
+        def saved(annotation: Any) -> None:
+            self._session.unsaved -= 1
+            if annotation is None:
+                return
             self._session.say(_("What was drawn on {name} was saved.").format(name=name))
             self._session.cases_changed.emit()
 
@@ -40,6 +44,7 @@ class Safety:
 
     def _keep(self, name: str, send: Callable[[Client, EngineFiles], Any]) -> Callable[[Exception], None]:
         def keep(error: Exception) -> None:
+            self._session.unsaved -= 1
             self._waiting.append((name, send))
             self._session.report(error)
             self._session.say(

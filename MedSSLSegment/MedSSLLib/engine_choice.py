@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def current_choice(settings: Settings) -> Optional[EngineChoice]:
         agreed = has_agreed(settings, address)
         return EngineChoice(REMOTE, address=address, certificate=certificate) if agreed else None
     if kind == SLICER:
-        return EngineChoice(SLICER, Path(sys.executable))
+        return EngineChoice(SLICER, slicers_python())
     if kind == PYTHON:
         python = settings.value("engine.python", "")
         return EngineChoice(PYTHON, Path(python)) if python else None
@@ -68,6 +69,11 @@ def current_choice(settings: Settings) -> Optional[EngineChoice]:
         if is_ready(folder):
             return EngineChoice(ENVIRONMENT, python_of(folder))
     return None
+
+
+def slicers_python() -> Path:
+    """Slicer's own Python, which it puts into the path under a name of its own."""
+    return Path(shutil.which("PythonSlicer") or sys.executable)
 
 
 def has_agreed(settings: Settings, address: str) -> bool:

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import backend, engine_tokens
 from MedSSLLib.background import Task
-from MedSSLLib.engine_choice import REMOTE, EngineChoice, current_choice
+from MedSSLLib.engine_choice import REMOTE, EngineChoice, current_choice, environment_folder, is_ours
 from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
 
@@ -90,7 +90,7 @@ class EngineLogic:
         """
         choice = self.choice
         if choice is None:
-            self._say("missing", _("Not set up yet."), _("Press 'Set up...' to choose where it computes."))
+            self._say_missing()
         elif choice.kind == REMOTE:
             self._connect(choice, done)
             return
@@ -119,7 +119,7 @@ class EngineLogic:
         choice = self.choice
         if choice is None:
             self._waiting.clear()
-            self._say("missing", _("Not set up yet."), _("Press 'Set up...' to choose where it computes."))
+            self._say_missing()
             self._session.say(
                 _("The engine is not set up yet."), _("Press 'Set up...' in the section Engine."), "warning"
             )
@@ -265,6 +265,15 @@ class EngineLogic:
         self._session.set_client(None)
         self._say("failed", line, remedy)
         self._session.say(line, remedy, "error")
+
+    def _say_missing(self) -> None:
+        """Say that there is no engine, or only one that another version of MedSSL was installed with."""
+        if is_ours(environment_folder(self._session.settings)):
+            line = _("The installed engine is not finished, or not of this version of MedSSL.")
+            remedy = _("Press 'Set up...' and 'Install'; only what changed is downloaded.")
+        else:
+            line, remedy = _("Not set up yet."), _("Press 'Set up...' to choose where it computes.")
+        self._say("missing", line, remedy)
 
     def _say(self, grade: str, line: str, remedy: str = "") -> None:
         status = EngineStatus(grade, line, remedy)

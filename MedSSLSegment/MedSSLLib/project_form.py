@@ -35,13 +35,17 @@ class Projects(Protocol):
         """The open project."""
 
     @property
+    def engine_is_here(self) -> bool:
+        """Whether folders of this computer mean something to the engine."""
+
+    @property
     def default_folder(self) -> Path:
         """Where new projects are proposed to be."""
 
     def create(
         self,
         name: str,
-        folder: Path,
+        folder: Optional[Path],
         segments: Sequence[SegmentDraft],
         mirror_axes: Sequence[str],
         channel_names: Sequence[str],
@@ -80,6 +84,8 @@ class ProjectForm:
         combo.currentIndex = 0
         combo.blockSignals(blocked)
         self._own_folder = False
+        for widget in (self._ui.folderLabel, self._ui.projectFolderEdit):
+            widget.visible = self._projects.engine_is_here
         self._ui.projectNameEdit.text = ""
         self._ui.channelsEdit.text = "image"
         self._propose_folder()
@@ -136,13 +142,13 @@ class ProjectForm:
             if self._edits:
                 self._projects.change_schema(self._shown.segments, self._closed)
                 return
-            folder = ui.projectFolderEdit.currentPath.strip()
-            if not folder and ui.projectNameEdit.text.strip():
+            folder = ui.projectFolderEdit.currentPath.strip() if self._projects.engine_is_here else ""
+            if not folder and ui.projectNameEdit.text.strip() and self._projects.engine_is_here:
                 raise Problem(_("The project has no folder."), _("Choose a new or empty one."))
             mirror_axes = self._choices[ui.templateCombo.currentIndex].mirror_axes
             channels = ui.channelsEdit.text.split(",")
             name = ui.projectNameEdit.text
-            path = Path(folder).expanduser()
+            path = Path(folder).expanduser() if folder else None
             self._projects.create(name, path, self._shown.segments, mirror_axes, channels)
         except Problem as problem:
             self._tell(str(problem))

@@ -51,6 +51,11 @@ class ProjectLogic:
         return self._session.project
 
     @property
+    def engine_is_here(self) -> bool:
+        """Whether folders of this computer mean something to the engine."""
+        return self._session.client is None or self._session.files.shares_disk
+
+    @property
     def default_folder(self) -> Path:
         """Where new projects are proposed to be."""
         return Path(self._session.settings.value("project.parent", str(Path.home() / "MedSSL")))
@@ -70,12 +75,19 @@ class ProjectLogic:
     def create(
         self,
         name: str,
-        folder: Path,
+        folder: Optional[Path],
         segments: Sequence[SegmentDraft],
         mirror_axes: Sequence[str],
         channel_names: Sequence[str],
     ) -> None:
         """Make a project and open it.
+
+        Args:
+            name: for people.
+            folder: a new or empty one; None lets the engine choose.
+            segments: what is segmented.
+            mirror_axes: along which the anatomy may be mirrored and stay the same.
+            channel_names: one for each image of a scan.
 
         Raises:
             Problem: a name or the segments cannot be used.
@@ -84,9 +96,10 @@ class ProjectLogic:
             raise Problem(_("The project has no name."), _("Give it one, such as 'Kidneys'."))
         schema = schema_of(segments, mirror_axes)
         channels = [each.strip() for each in channel_names if each.strip()] or ["image"]
-        self._session.settings.remember("project.parent", str(folder.parent))
+        if folder is not None:
+            self._session.settings.remember("project.parent", str(folder.parent))
         self._open(
-            folder,
+            folder or Path(),
             lambda client: client.create_project(name.strip(), schema, channels, folder),
             _("Making the project..."),
         )

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
-from MedSSLLib.grids import Grid
 from MedSSLLib.problems import Problem
 from MedSSLLib.schema_logic import drafts_of, schema_of, with_scene_segments
-from MedSSLLib.segmentations import UNANNOTATED, SegmentationSnapshot, SegmentState, labels_of, match_segments
-from MedSSLLib.voxel_files import write_nrrd
+from MedSSLLib.segmentations import SegmentationSnapshot, SegmentState, match_segments
 
 if TYPE_CHECKING:
     from medssl.client import Client, Project
@@ -54,33 +50,8 @@ def find_values(
         then(values)
 
 
-def write_drawing(
-    path: Path,
-    snapshot: SegmentationSnapshot,
-    values: Mapping[str, int],
-    grid: Grid,
-    unannotated: Optional[np.ndarray],
-) -> None:
-    """Write what was drawn as a label map; for a thread beside the main one.
-
-    Args:
-        path: of the new file, .nrrd.
-        snapshot: what was drawn.
-        values: label values by segment ids.
-        grid: where the voxels of the case lie.
-        unannotated: (k, j, i), where nobody looked; what is drawn there counts all the same.
-
-    Raises:
-        Problem: it cannot be written.
-    """
-    labels = labels_of(snapshot, values)
-    if unannotated is not None:
-        labels[unannotated & (labels == 0)] = UNANNOTATED
-    write_nrrd(path, labels, grid)
-
-
 def is_empty(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> bool:
-    """Whether nothing is drawn of the segments that have a value."""
+    """Whether nothing is drawn of the segments that have a value; for a thread beside the main one."""
     return not any(
         each.id in values
         and each.layer >= 0

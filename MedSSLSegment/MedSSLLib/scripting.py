@@ -16,6 +16,7 @@ from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.problems import Problem
 from MedSSLLib.segmentations import match_segments, snapshot_segmentation
 from MedSSLLib.settings import Settings
+from MedSSLLib.slice_marks import SliceMarks
 from MedSSLLib.volumes import snapshot_volume, write_snapshot
 
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ def save_annotation(
     for each in unknown:
         if each.layer >= 0:
             raise Problem(f"The project '{project.name}' has no segment '{each.name}'.", "Add it first.")
-    drawing = annotate_saving.Drawing(case, drawn, values, drawn.grid, None, 0.0)
-    return annotate_saving.sender(project, drawing)(client, _files(client))
+    drawing = annotate_saving.Drawing(case, drawn, values, drawn.grid, SliceMarks(drawn.grid.shape), 0.0)
+    annotation = annotate_saving.sender(project, drawing)(client, _files(client))
+    assert annotation is not None  # the whole scan counts as looked at
+    return annotation
 
 
 def _files(client: Client) -> EngineFiles:

@@ -105,7 +105,7 @@ def read_labels(path: Path) -> LoadedLabels:
     image, array = new_image(slicer.vtkOrientedImageData(), start, shape, np.dtype(np.uint8))
     np.copyto(array, values[box], casting="unsafe")
     if hidden is not None:
-        array[unannotated[box]] = 0
+        np.copyto(array, np.uint8(0), where=unannotated[box])
     image.SetGeometryFromImageToWorldMatrix(matrix_of_array(grid.ijk_to_ras))
     return LoadedLabels(image, grid, hidden)
 
@@ -237,7 +237,8 @@ def labels_of(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> np.n
         if segment.layer not in fitted:
             fitted[segment.layer] = _on_volume(snapshot.layers[segment.layer], snapshot.grid)
         array, place = fitted[segment.layer]
-        labels[place][array == segment.label] = value
+        # Not labels[...][mask]: that would keep Python's lock, and the window, for as long.
+        np.copyto(labels[place], np.uint8(value), where=array == segment.label)
     return labels
 
 

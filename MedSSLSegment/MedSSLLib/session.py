@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar
@@ -52,6 +53,7 @@ class Session:
         scene_closed: the scene is empty now.
         jobs: of the open project, watched for all sections.
         samples: scans to try things out with.
+        unsaved: drawings that are on their way to the engine at this moment.
         models: of the open project.
         training: what the sections that train share.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
@@ -78,6 +80,7 @@ class Session:
         self.engine = EngineLogic(self)
         self.jobs = JobsLogic(self)
         self.samples = SampleData(self)
+        self.unsaved = 0
         self.models = ModelsLogic(self)
         self.training = TrainLogic(self)
 
@@ -95,6 +98,12 @@ class Session:
             cls._current.jobs.close()
             cls._current.background.close()
             cls._current = None
+
+    def wait_for_drawings(self, at_most_s: float) -> None:
+        """Wait, at the end of Slicer, until drawings that are on their way have arrived."""
+        end = time.monotonic() + at_most_s
+        while self.unsaved and time.monotonic() < end:
+            self.background.turn()
 
     def ask(
         self,

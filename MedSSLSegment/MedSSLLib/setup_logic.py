@@ -108,7 +108,7 @@ class SetupLogic:
             self.found.emit()
 
         environment = dict(slicer.util.startupEnvironment())
-        own = Path(sys.executable)
+        own = engine_choice.slicers_python()
         self._session.background.run(lambda: find_pythons(environment, own), known, self._session.report)
 
     def install(self, python: Path, folder: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from MedSSLLib.problems import Problem
 
@@ -35,6 +36,10 @@ class SliceMarks:
         """How many slices there are."""
         return self.shape[self.axis]
 
+    def copy(self) -> SliceMarks:
+        """The marks as they are now."""
+        return replace(self, done=set(self.done))
+
     def turn(self, axis: int) -> None:
         """Count slices across another axis; the marks across the old one are forgotten."""
         if axis != self.axis:
@@ -51,16 +56,22 @@ class SliceMarks:
         others = tuple(axis for axis in range(3) if axis != self.axis)
         self.mark(int(index) for index in np.flatnonzero(labels.any(axis=others)))
 
-    def unannotated(self) -> Optional[np.ndarray]:
-        """Where nobody looked, (k, j, i); None when the whole scan was looked at.
+    def check(self) -> None:
+        """See whether anything was looked at.
 
         Raises:
             Problem: no slice is done.
         """
+        if self.partly and not self.done:
+            raise Problem(
+                _("No slice is marked as done."),
+                _("Mark those that are, or clear 'Only some slices are done'."),
+            )
+
+    def unannotated(self) -> Optional[np.ndarray]:
+        """Where nobody looked, (k, j, i); None when the whole scan was looked at."""
         if not self.partly:
             return self.hidden
-        if not self.done:
-            raise Problem("No slice is marked as done.", "Mark the slices that are, or all of the scan.")
         mask = np.ones(self.shape, dtype=bool)
         np.moveaxis(mask, self.axis, 0)[sorted(self.done)] = False
         return mask

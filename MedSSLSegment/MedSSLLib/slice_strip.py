@@ -23,7 +23,7 @@ def strip_of(marks: SliceMarks, here: Optional[int]) -> Any:
         A QPixmap that is stretched to the width at hand.
     """
     pixmap = qt.QPixmap(_WIDTH, _HEIGHT)
-    pixmap.fill(qt.Qt.transparent)
+    pixmap.fill(qt.QColor(0, 0, 0, 0))
     painter = qt.QPainter(pixmap)
     count = marks.count
     gap = 1 if count * 3 <= _WIDTH else 0

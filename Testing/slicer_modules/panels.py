@@ -30,7 +30,8 @@ class OpenPanel:
         from MedSSLLib.session import Session
 
         slicer.util.selectModule("")
-        self._runtime.modules.unload(self._name)
+        if self._runtime.modules.module(self._name) is not None:
+            self._runtime.modules.unload(self._name)
         Session.end()
 
     def _open(self) -> None:

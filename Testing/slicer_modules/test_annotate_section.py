@@ -148,7 +148,7 @@ def test_every_slice_with_something_on_it_is_done_by_one_click(opened: OpenPanel
 def test_a_case_with_nothing_drawn_is_not_saved_by_accident(opened: OpenPanel) -> None:
     name = _open_next(opened)
     opened.click("saveAnnotationButton")
-    assert "nothing is drawn" in opened.message
+    opened.wait_until(lambda: "nothing is drawn" in opened.message)
     assert not _versions(opened, name)
 
 
@@ -225,3 +225,16 @@ def test_an_older_version_counts_again(opened: OpenPanel) -> None:
     view._versions.button.click()
     opened.wait_until(lambda: len(_versions(opened, name)) == 3)
     assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
+
+
+def test_ending_slicer_waits_until_what_was_drawn_is_saved(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    _draw(opened)
+    opened.find("partlyBox").checked = True  # and no slice marked: the drawn ones count
+    client, project = opened.session.client, opened.session.project
+    opened.close()
+    case = client.case(project.key, name)
+    assert case.annotation is not None
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(case.annotation.path))
+    assert np.array_equal(labels == 1, BRIGHT)
+    assert (labels[:3] == 255).all()
