@@ -346,6 +346,12 @@ class Job:
         wait_until(f"a queue of {left}", lambda: rows.rowCount == left and not review().busy, 60)
 
 
+def end_the_engine() -> None:
+    """Leave nothing behind that computes."""
+    if hasattr(slicer.modules, f"{SEGMENT}Widget") and session().client is not None:
+        session().client.shutdown(force=True)
+
+
 def run() -> int:
     """Do every step; after one that failed the others cannot be done. Returns the exit code."""
     job = Job()
@@ -371,6 +377,7 @@ def run() -> int:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what failed
             traceback.print_exc()
             print(f"FAILED {number}/{len(steps)} {words}: {error}", flush=True)
+            end_the_engine()
             return 1
         print(f"passed {number}/{len(steps)} {words} ({time.perf_counter() - begin:.1f} s)", flush=True)
     return 0

@@ -109,3 +109,12 @@ def test_the_table_of_segments_follows_and_leads(editor: Any) -> None:
     assert editor.currentSegmentID() == "rest"
     editor.segmentationNode().GetSegmentation().GetSegment("rest").SetName("renamed")
     assert table.tableWidget().item(1, 2).text() == "renamed"
+
+
+def test_another_segmentation_begins_with_its_own_first_segment(editor: Any) -> None:
+    editor.setCurrentSegmentID("rest")
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Other")
+    other.GetSegmentation().AddEmptySegment("only", "only")
+    editor.setSegmentationNode(None)
+    editor.setSegmentationNode(other)
+    assert editor.currentSegmentID() == "only"

@@ -125,6 +125,11 @@ class SegmentEditorWidget(MRMLWidget):
         """Show what the editor node says, and tell what changed in it."""
         segmentation, volume = self.segmentationNode(), self.sourceVolumeNode()
         chosen = self.currentSegmentID()
+        if segmentation is not None and segmentation is not self._shown_nodes[0] and not chosen:
+            segments = segmentation.GetSegmentation()
+            if segments.GetNumberOfSegments():
+                self._node.SetSelectedSegmentID(segments.GetNthSegmentID(0))  # which brings us here again
+                return
         before, self._shown_nodes = self._shown_nodes, (segmentation, volume, chosen)
         self._logic.SetSegmentationNode(segmentation)
         self._logic.SetSourceVolumeNode(volume)
@@ -133,12 +138,6 @@ class SegmentEditorWidget(MRMLWidget):
             self._segmentation_box.setCurrentNode(segmentation)
             if segmentation is not None:
                 segmentation.CreateDefaultDisplayNodes()
-            if (
-                segmentation is not None
-                and not chosen
-                and segmentation.GetSegmentation().GetNumberOfSegments()
-            ):
-                self._node.SetSelectedSegmentID(segmentation.GetSegmentation().GetNthSegmentID(0))
             self.segmentationNodeChanged.emit(segmentation)
         if volume is not before[1]:
             self._volume_box.setCurrentNode(volume)
