@@ -144,7 +144,7 @@ class TrainView:
         choice_box.offer(ui.deviceBox, logic.devices, "auto")
         self._explain()
         self._offer_efforts()
-        self._allow()
+        self._show_training()
 
     def _offer_efforts(self) -> None:
         efforts = self._logic.efforts(choice_box.chosen_key(self.ui.startBox))

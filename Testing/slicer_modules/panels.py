@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 import slicer_runtime
 from pictures import save_picture
+from shiboken6 import isValid
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,11 +43,16 @@ class OpenPanel:
         slicer.util.selectModule(self._name)
         self.widget = getattr(slicer.modules, f"{self._name}Widget")
         self.session = Session.current()
+        self._found: dict[str, Any] = {}  # looking through all widgets takes its time
 
     def find(self, name: str) -> Any:
         """A widget by its name, wherever it is in the panel."""
+        known = self._found.get(name)
+        if known is not None and isValid(known):
+            return known
         found = slicer.util.findChildren(self.widget.parent, name=name)
         assert found, f"The panel has no widget '{name}'."
+        self._found[name] = found[0]
         return found[0]
 
     def shows(self, name: str) -> bool:
