@@ -1,0 +1,73 @@
+"""With an engine on another computer, scans and drawings are sent, and nothing is left behind here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+from MedSSLLib.grids import Grid
+from MedSSLLib.volumes import add_volume
+from MedSSLLib.voxel_files import read_volume, write_nrrd
+from panels import OpenPanel
+
+GRID = Grid((12, 10, 8), np.diag([-1.0, -1.0, 2.0, 1.0]))
+VOXELS = np.random.default_rng(1).integers(0, 50, GRID.shape).astype(np.int16)
+
+
+@pytest.fixture
+def remote(panel: OpenPanel, tmp_path: Path) -> OpenPanel:
+    """A panel that takes its engine for one elsewhere, with an empty project there."""
+    panel.ready()
+    panel.session.set_client(panel.session.client, shares_disk=False)
+    client = panel.session.client
+    project = client.create_project("Far away", {1: "Box"}, folder=tmp_path / "project")
+    panel.session.set_project(client.project(project.key))
+    return panel
+
+
+def _left_here() -> list[Path]:
+    return list(Path(slicer.app.temporaryPath).glob("MedSSL-*"))
+
+
+def test_a_scan_is_sent_annotated_here_and_the_drawing_sent_back(remote: OpenPanel, tmp_path: Path) -> None:
+    write_nrrd(tmp_path / "elsewhere" / "scan.nrrd", VOXELS, GRID)
+    node = add_volume(read_volume(tmp_path / "elsewhere" / "scan.nrrd"), "Scan")
+    remote.find("channelCombo0").setCurrentNode(node)
+    remote.click("addSceneButton")
+    remote.wait_until(lambda: remote.session.project.cases == 1)
+    client, project = remote.session.client, remote.session.project
+    case = client.case(project.key, "Scan")
+    assert Path(case.channels[0]).is_relative_to(project.folder)
+
+    logic = remote.widget.panel.views["annotate"].logic
+    logic.open(case.id)
+    remote.wait_until(lambda: logic.case is not None)
+    assert np.array_equal(slicer.util.arrayFromVolume(logic.scene.volume), VOXELS)
+    drawn = (VOXELS > 25).astype(np.uint8)
+    scene = logic.scene
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, "Segment_1", scene.volume)
+    logic.save()
+    remote.wait_until(lambda: not logic.busy)
+    annotation = client.case(project.key, case.id).annotation
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(annotation.path)), drawn)
+    assert not _left_here()
+
+
+def test_a_folder_is_sent_scan_by_scan(remote: OpenPanel, tmp_path: Path) -> None:
+    for number in range(2):
+        write_nrrd(tmp_path / "scans" / f"subject {number}.nrrd", VOXELS, GRID)
+    remote.find("diskEdit").currentPath = str(tmp_path / "scans")
+    remote.click("addDiskButton")
+    remote.wait_until(lambda: remote.session.project.cases == 2)
+    assert not _left_here()
+
+
+def test_the_other_computer_chooses_the_folder_of_a_new_project(remote: OpenPanel) -> None:
+    remote.click("newButton")
+    assert not remote.shows("projectFolderEdit")
+    remote.find("projectNameEdit").text = "Chosen there"
+    remote.click("createButton")
+    remote.wait_until(lambda: remote.session.project.name == "Chosen there")
