@@ -21,7 +21,10 @@ class MessageLine:
         self.widget: Any = qt.QFrame()
         self.widget.objectName = "messageLine"
         row = qt.QHBoxLayout(self.widget)
-        row.setContentsMargins(8, 4, 4, 4)
+        row.setContentsMargins(0, 2, 4, 2)
+        self._bar: Any = qt.QFrame()
+        self._bar.setFixedWidth(4)
+        row.addWidget(self._bar)
         self.label: Any = qt.QLabel()
         self.label.objectName = "messageLabel"
         self.label.wordWrap = True
@@ -49,10 +52,8 @@ class MessageLine:
         sign = f'<span style="color:{_COLORS[grade]}"><b>{_SIGNS[grade]}</b></span>'
         rest = f"<br>{html.escape(remedy)}" if remedy else ""
         self.label.text = f"{sign}&nbsp; {html.escape(text)}{rest}"
-        self.widget.styleSheet = (
-            f"QFrame#messageLine {{ border: 0; border-left: 4px solid {_COLORS[grade]};"
-            " background: rgba(128, 128, 128, 40); }"
-        )
+        # On the bar alone: a style sheet further up would keep the text's color when Slicer's style changes.
+        self._bar.styleSheet = f"background: {_COLORS[grade]};"
         self.widget.visible = True
         self._timer.stop()
         if grade == "info":
