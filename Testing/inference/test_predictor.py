@@ -111,9 +111,6 @@ def test_the_mean_over_mirrored_copies_uses_only_axes_that_the_anatomy_allows(
     Predictor(model, "cpu").predict([make_scan()])
     assert len(seen) == 2
     assert torch.equal(seen[1], seen[0].flip(4))
-    seen.clear()
-    Predictor(model, "cpu", mirror=False).predict([make_scan()])
-    assert len(seen) == 1
 
 
 def test_the_worst_slice_is_where_the_doubt_is_on_the_scans_own_axes(

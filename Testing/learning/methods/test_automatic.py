@@ -30,7 +30,7 @@ def step(make_case, plan: Plan) -> Step:
     generator = torch.Generator().manual_seed(0)
     labelled = PatchSampler([make_case(0)], plan, Augmentation(), True).draw(2, generator, CPU)
     unlabelled = PatchSampler([make_case(1)], plan, Augmentation(), False).draw(2, generator, CPU)
-    return Step(network, average, Batch(labelled, unlabelled), plan, FULLY_RISEN, generator)
+    return Step(network, average, Batch(labelled, unlabelled), plan, FULLY_RISEN)
 
 
 def losses(step: Step, **changes: object) -> dict[str, torch.Tensor]:

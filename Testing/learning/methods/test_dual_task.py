@@ -25,7 +25,7 @@ def step(make_case, plan: Plan) -> Step:
     labelled = PatchSampler([make_case(0)], plan, Augmentation(), True).draw(2, generator, CPU)
     unlabelled = PatchSampler([make_case(1)], plan, Augmentation(), False).draw(1, generator, CPU)
     average = Network(plan.network, DualTask.heads).eval().requires_grad_(False)
-    return Step(network, average, Batch(labelled, unlabelled), plan, fraction=1.0, generator=generator)
+    return Step(network, average, Batch(labelled, unlabelled), plan, fraction=1.0)
 
 
 def gradient(network: Network, part: str) -> float:

@@ -30,7 +30,7 @@ def step(make_case, plan: Plan) -> Step:
     cpu = torch.device("cpu")
     labelled = PatchSampler([make_case(0)], plan, Augmentation(), True).draw(1, generator, cpu)
     unlabelled = PatchSampler([make_case(1)], plan, Augmentation(), False).draw(1, generator, cpu)
-    return Step(network, network, Batch(labelled, unlabelled), plan, fraction=0.5, generator=generator)
+    return Step(network, network, Batch(labelled, unlabelled), plan, fraction=0.5)
 
 
 def test_it_is_registered_under_its_name() -> None:

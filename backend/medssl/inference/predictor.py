@@ -83,13 +83,12 @@ class Predictor:
     Args:
         model: the model; its network moves to the device.
         device: where to compute.
-        mirror: average over mirrored copies along the axes that the label schema allows.
 
     Raises:
         UsageError: a GPU was asked for and there is none.
     """
 
-    def __init__(self, model: Model, device: DeviceName = "auto", *, mirror: bool = True) -> None:
+    def __init__(self, model: Model, device: DeviceName = "auto") -> None:
         self.device = choose_device(device)
         self.model_id = model.card.id
         self.schema: LabelSchema = model.plan.label_schema
@@ -97,7 +96,7 @@ class Predictor:
         self._network = model.network.to(self.device).eval()
         self._has_level_set = "level_set" in self._network.head_names
         self._sharpness = sharpness_over(RISE_VOXELS, self._plan.spacing_mm, self._plan.level_set_mm)
-        axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes] if mirror else []
+        axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes]
         self._flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
 
     def predict(self, channels: Sequence[Volume], check: Callable[[], None] = lambda: None) -> Prediction:

@@ -64,7 +64,6 @@ def train(
     checkpoint: Path | None = None,
     validate: Callable[[Network, int], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
-    augmentation: Augmentation | None = None,
 ) -> Trained:
     """Train a network and return the moving average of its weights, which is what predicts.
 
@@ -80,7 +79,6 @@ def train(
         checkpoint: written every half minute and when cancelled; read when it exists, to go on from there.
         validate: called with the average and the step, ten times a training.
         clock: of the budget, see `Budget`.
-        augmentation: how patches are changed.
 
     Raises:
         DataError: no labelled case.
@@ -92,7 +90,7 @@ def train(
         )
     method = METHODS[settings.method]()
     state = _fresh_state(plan, method, settings, device, start, fine_tuning)
-    batches = _Batches(labelled, unlabelled, plan, method, augmentation or Augmentation())
+    batches = _Batches(labelled, unlabelled, plan, method)
     loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
     validations = Milestones(VALIDATIONS, loop.budget.fraction)
 
@@ -101,7 +99,7 @@ def train(
             state.network.encoder.requires_grad_(fraction >= fine_tuning.rest)
         batch = batches.draw(fraction, state.generator, device)
         with mixed_precision(device, plan.coarsest_side):
-            losses = method.losses(Step(state.network, state.average, batch, plan, fraction, state.generator))
+            losses = method.losses(Step(state.network, state.average, batch, plan, fraction))
         loop.step(losses)
         if validate is not None and validations.passed(loop.budget.fraction):
             validate(state.average, state.step)
@@ -117,8 +115,8 @@ class _Batches:
         unlabelled: Sequence[TrainingCase],
         plan: Plan,
         method: Method,
-        augmentation: Augmentation,
     ) -> None:
+        augmentation = Augmentation()
         self._labelled = PatchSampler(labelled, plan, augmentation, "level_set" in method.heads)
         self._unlabelled = PatchSampler(unlabelled, plan, augmentation, with_level_set=False)
         self._has_unlabelled = bool(unlabelled)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from medssl.learning.network import HeadName, Network
 from medssl.learning.patches import Batch
@@ -23,7 +23,6 @@ class Step:
         batch: on the network's device.
         plan: of the data.
         fraction: how much of the training is done, 0..1.
-        generator: of the CPU; whatever a method draws comes from it, so that a seed makes a run.
     """
 
     network: Network
@@ -31,7 +30,6 @@ class Step:
     batch: Batch
     plan: Plan
     fraction: float
-    generator: Generator
 
 
 class Method(ABC):
