@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
@@ -21,6 +22,7 @@ from medssl.errors import ImageError
 from medssl.imaging.dicom import Series, series_grid
 from medssl.imaging.dicom_sources import source_images
 from medssl.imaging.dicom_tilt import tilt_back
+from medssl.imaging.volume import Grid
 from medssl.labels import Code, LabelSchema, Segment
 from medssl.storage import atomic_path
 
@@ -61,26 +63,16 @@ def make_segmentation(
         ImageError: the series has no volume, or lacks what a segmentation needs to refer to it.
     """
     grid = series_grid(series)
-    if values.shape != grid.shape:
-        raise ImageError(f"The segmentation of shape {values.shape} does not lie on {series.title}.")
-    if len(series.files) not in (1, len(series.placed)):
-        raise ImageError(
-            f"{series.title} is spread over several files of several frames, which a DICOM segmentation "
-            "cannot follow.",
-            "Use another format, such as seg.nrrd.",
-        )
+    _check(values, series, grid)
     images = source_images(series)
     planes: NDArray[np.generic] = (
         schema.to_classes(values) if probabilities is None else np.moveaxis(probabilities, 0, -1)
     )
-    if series.tilt is not None:
-        planes = tilt_back(planes, series.tilt)
-    if len(series.files) == 1:  # the frames as the file has them, which need not be their order in space
-        planes = planes[np.argsort([one.frame for one in series.placed])]
+    pixels = _onto_frames(planes, series)
     try:
-        made = hd.seg.Segmentation(
+        return hd.seg.Segmentation(
             source_images=images,
-            pixel_array=np.ascontiguousarray(planes),
+            pixel_array=pixels,
             segmentation_type="BINARY" if probabilities is None else "FRACTIONAL",
             segment_descriptions=[
                 _describe(number, segment, algorithm) for number, segment in enumerate(schema.segments, 1)
@@ -109,7 +101,6 @@ def make_segmentation(
             f"{series.title} cannot be referred to by a DICOM segmentation: its headers break DICOM's rules.",
             "Use another format, such as seg.nrrd.",
         ) from error
-    return made
 
 
 def write_dicom(path: Path, made: pydicom.Dataset) -> None:
@@ -136,6 +127,26 @@ def as_long_string(text: str) -> str:
 def dicom_code(code: Code) -> DicomCode:
     """A coded concept in pydicom's form."""
     return DicomCode(code.value, code.scheme, as_long_string(code.meaning))
+
+
+def _check(values: NDArray[np.uint8], series: Series, grid: Grid) -> None:
+    if values.shape != grid.shape:
+        raise ImageError(f"The segmentation of shape {values.shape} does not lie on {series.title}.")
+    if len(series.files) not in (1, len(series.placed)):
+        raise ImageError(
+            f"{series.title} is spread over several files of several frames, which a DICOM segmentation "
+            "cannot follow.",
+            "Use another format, such as seg.nrrd.",
+        )
+
+
+def _onto_frames(planes: NDArray[Any], series: Series) -> NDArray[Any]:
+    """Bring what is on the grid of a series `(z, y, x, ...)` onto its frames, in the order of its files."""
+    if series.tilt is not None:
+        planes = tilt_back(planes, series.tilt)
+    if len(series.files) == 1:  # the frames as the file has them, which need not be their order in space
+        planes = planes[np.argsort([one.frame for one in series.placed])]
+    return np.ascontiguousarray(planes)
 
 
 def _describe(number: int, segment: Segment, algorithm: Algorithm) -> hd.seg.SegmentDescription:
