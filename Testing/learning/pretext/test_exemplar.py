@@ -55,15 +55,16 @@ def test_all_three_share_one_projection_so_that_no_constant_satisfies_it(scans: 
 def test_a_part_of_a_scan_is_found_again_more_often_than_by_chance(scans: Scans, plan: Plan) -> None:
     """The loss alone does not tell: vectors at random distances lose less than the margin as well."""
     generator = random_generator(0)
+    torch.manual_seed(0)
     task = Exemplar(plan)
     optimiser = torch.optim.AdamW(task.parameters(), lr=3e-3)
     found = []
-    for _ in range(80):
+    for _ in range(120):
         outcome = task.learn(task.draw(scans, generator, torch.device("cpu")))
         optimiser.zero_grad()
         outcome.losses["exemplar"].backward()
         optimiser.step()
         found.append(float(outcome.figures["accuracy"]))
     chance = 1 / 8
-    # 320 answers: four standard deviations of chance are 0.07.
-    assert fmean(found[40:]) > chance + 0.07
+    # 640 answers: four standard deviations of chance are 0.052.
+    assert fmean(found[40:]) > chance + 0.052
