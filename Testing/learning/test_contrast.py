@@ -15,6 +15,7 @@ from medssl.learning.contrast import (
     choose_anchors,
     class_means,
     class_members,
+    guessed_classes,
     local_contrastive_loss,
     matching_loss,
     reach,
@@ -244,3 +245,22 @@ def test_it_computes_in_32_bits_under_mixed_precision() -> None:
 def test_a_distance_reaches_as_far_in_thick_slices() -> None:
     assert reach(8, (4.0, 1.0, 1.0)) == (2, 8, 8)
     assert reach(2, (10.0, 1.0, 0.5)) == (1, 1, 2)
+
+
+def test_guesses_are_kept_unless_asked_for_confidence() -> None:
+    logits = torch.randn((2, 3, 6, 6, 6), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(guessed_classes(logits), logits.argmax(dim=1))
+    sure = guessed_classes(logits, 0.8)
+    kept = sure != UNANNOTATED
+    assert 0 < kept.float().mean() < 1
+    assert torch.equal(sure[kept], logits.argmax(dim=1)[kept])
+
+
+def test_the_filter_keeps_the_surest_fifth_of_a_difficult_class() -> None:
+    logits = torch.zeros((1, 2, 10, 10, 10))
+    logits[:, 0] = 10.0
+    logits[:, :, 5] = torch.stack((torch.zeros(10, 10), torch.linspace(0.1, 1, 100).view(10, 10)))
+    sure = guessed_classes(logits, 0.9)
+    assert (sure == 0).sum() == 900
+    assert (sure == 1).sum() == 20
+    assert (sure[:, 5, 8:] == 1).all()

@@ -124,6 +124,15 @@ def test_voxels_that_nobody_looked_at_are_not_guessed(step: Step) -> None:
     assert losses["segmentation"] == 0
 
 
+def test_a_filter_drops_unsure_guesses(step: Step) -> None:
+    unsure = guessing(step, [0.0, 0.3, 0.0])
+    with torch.no_grad():
+        step.average.heads["segmentation"].weight.normal_(std=0.05)
+    assert not torch.allclose(
+        LocalContrastive().losses(unsure)["contrast"], LocalContrastive(0.9).losses(unsure)["contrast"]
+    )
+
+
 def test_guesses_count_nothing_while_the_known_is_not_learned(step: Step) -> None:
     with torch.no_grad():  # a network that finds no structure at all
         step.network.heads["segmentation"].weight.zero_()

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from medssl.labels import UNANNOTATED
 from medssl.learning.loop import full_precision
 from medssl.learning.plan import Triple
 
@@ -21,6 +22,7 @@ ANCHORS = 64  # voxels of a class in a patch that are compared; half of them nea
 SHELL_VOXELS = 8  # how far from a structure background still says what the structure is not
 BORDER_VOXELS = 2  # how far from another class a voxel is hard to tell
 _NEVER = -1e4  # the logarithm of a weight that no exponential survives, but that gradients do
+_KEPT_PART = 0.2  # of the guesses of a class, however unsure: a weak class must not vanish
 
 
 def local_contrastive_loss(
@@ -131,6 +133,29 @@ def class_means(vectors: Tensor, members: Tensor) -> Tensor:
     weights = members.flatten(2).float()
     sums = torch.einsum("ben,bkn->bke", vectors, weights)
     return F.normalize(sums / weights.sum(dim=2, keepdim=True).clamp_min(1), dim=2)
+
+
+@torch.no_grad()
+def guessed_classes(logits: Tensor, confidence: float = 0.0) -> Tensor:
+    """The most probable class of each voxel, `(B, D, H, W)`; 255 where its probability is too small.
+
+    A threshold for all classes would drop small and difficult ones altogether, so that each class keeps at
+    least the surest fifth of its guesses.
+
+    Args:
+        logits: `(B, K, D, H, W)`.
+        confidence: least probability of a guess, 0..1; 0 keeps all, as the paper does in the end.
+    """
+    probability, guess = logits.float().softmax(dim=1).max(dim=1)
+    if confidence == 0:
+        return guess
+    least = torch.full((logits.shape[1],), confidence, device=logits.device)
+    for index in range(logits.shape[1]):
+        found = probability[guess == index]
+        if len(found):
+            surest = found.topk(max(1, round(_KEPT_PART * len(found)))).values
+            least[index] = least[index].minimum(surest[-1])
+    return torch.where(probability >= least[guess], guess, UNANNOTATED)
 
 
 def reach(voxels: int, spacing_mm: Sequence[float]) -> Triple:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from medssl.learning.contrast import local_contrastive_loss
+from medssl.learning.contrast import guessed_classes, local_contrastive_loss
 from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods.base import Method, Step
 from medssl.learning.methods.dual_task import worst_dice
@@ -38,8 +38,10 @@ class LocalContrastive(Method):
     counts as d annotated ones, d being the Dice of the worst class on the annotated patches of the same step:
     guesses are trusted as far as what is known has been learned. With one annotated scan, matches across
     images come from its differently deformed patches and from the unannotated ones. The method remembers
-    nothing from step to step. The paper's threshold for unsure guesses, of which it found no gain, is left
-    out.
+    nothing from step to step.
+
+    Args:
+        confidence: least probability of a guess that counts, see `guessed_classes`. The paper found no gain.
     """
 
     name: ClassVar[str] = "local_contrastive"
@@ -48,6 +50,9 @@ class LocalContrastive(Method):
         "Draws voxels of one class together inside the network, with guessed classes on unannotated scans."
     )
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "projection")
+
+    def __init__(self, confidence: float = 0.0) -> None:
+        self._confidence = confidence
 
     def unlabelled_patches(self, labelled: int, fraction: float) -> int:
         """Half as many as annotated ones, at least one, once the contrast has set in."""
@@ -64,7 +69,7 @@ class LocalContrastive(Method):
             teacher = step.average(others.plain, ("segmentation",))["segmentation"]
             # One pass for all patches: instance normalisation keeps them apart, and a larger batch is faster.
             images = torch.cat((images, others.image))
-            labels = torch.cat((labels, teacher.max(dim=1).indices))  # several times as fast as argmax
+            labels = torch.cat((labels, guessed_classes(teacher, self._confidence)))
         output = step.network(images)
         logits = output["segmentation"][: len(patches)]
         weights = torch.ones(len(images), device=images.device)
