@@ -28,11 +28,12 @@ def remote(panel: OpenPanel, tmp_path: Path) -> OpenPanel:
     return panel
 
 
-def _left_here() -> list[Path]:
-    return list(Path(slicer.app.temporaryPath).glob("MedSSL-*"))
+def _files_here() -> set[Path]:
+    return set(Path(slicer.app.temporaryPath).glob("MedSSL-*"))
 
 
 def test_a_scan_is_sent_annotated_here_and_the_drawing_sent_back(remote: OpenPanel, tmp_path: Path) -> None:
+    before = _files_here()
     write_nrrd(tmp_path / "elsewhere" / "scan.nrrd", VOXELS, GRID)
     node = add_volume(read_volume(tmp_path / "elsewhere" / "scan.nrrd"), "Scan")
     remote.find("channelCombo0").setCurrentNode(node)
@@ -53,16 +54,17 @@ def test_a_scan_is_sent_annotated_here_and_the_drawing_sent_back(remote: OpenPan
     remote.wait_until(lambda: not logic.busy)
     annotation = client.case(project.key, case.id).annotation
     assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(annotation.path)), drawn)
-    assert not _left_here()
+    assert _files_here() == before
 
 
 def test_a_folder_is_sent_scan_by_scan(remote: OpenPanel, tmp_path: Path) -> None:
+    before = _files_here()
     for number in range(2):
         write_nrrd(tmp_path / "scans" / f"subject {number}.nrrd", VOXELS, GRID)
     remote.find("diskEdit").currentPath = str(tmp_path / "scans")
     remote.click("addDiskButton")
     remote.wait_until(lambda: remote.session.project.cases == 2)
-    assert not _left_here()
+    assert _files_here() == before
 
 
 def test_the_other_computer_chooses_the_folder_of_a_new_project(remote: OpenPanel) -> None:
