@@ -256,3 +256,14 @@ def test_a_comparison_that_cannot_be_made_is_refused_before_anything_is_written(
     assert code == 2
     assert err.strip()
     assert not output.exists()
+
+
+def test_a_task_list_of_mitk_brings_its_cases(medssl: Medssl, project_folder: Path, tmp_path: Path) -> None:
+    with Project.open(project_folder) as project:
+        scan = project.case(project.cases()[0].name).channels[0]
+    (tmp_path / "scan.nii.gz").write_bytes(scan.read_bytes())
+    tasks = {"FileFormat": "MITK Segmentation Task List", "Version": 1, "Tasks": [{"Image": "scan.nii.gz"}]}
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+
+    assert medssl("case", "add", tmp_path / "tasks.json", "-p", project_folder)[0] == 0
+    assert medssl("case", "show", "scan", "-p", project_folder)[0] == 0

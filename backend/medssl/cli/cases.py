@@ -31,7 +31,10 @@ State = Literal["new", "proposed", "annotated", "rejected"]
 @app.command("add")
 def add(
     scans: Annotated[
-        list[Path], typer.Argument(help="The files of one case, one a channel; or a folder of cases.")
+        list[Path],
+        typer.Argument(
+            help="The files of one case, one a channel; or a folder or a MITK task list of cases."
+        ),
     ],
     name: Annotated[str, typer.Option(help="The case's name; the file's name when left out.")] = "",
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files into the project.")] = False,
@@ -48,10 +51,11 @@ def add(
 ) -> None:
     """Add a case, or every case of a folder.
 
-    A Decathlon- or nnU-Net-style dataset brings its labels; of any other folder, every scan becomes a case.
+    A Decathlon- or nnU-Net-style dataset and a MITK task list (.json) bring their labels; of any other
+    folder, every scan becomes a case.
     With --name, a folder is one DICOM series.
     """
-    if len(scans) == 1 and _may_be_folder(scans[0]) and not name:
+    if len(scans) == 1 and _may_hold_cases(scans[0]) and not name:
         from medssl.jobs import ImportRequest
 
         request = ImportRequest(
@@ -65,8 +69,9 @@ def add(
         return
     if annotated is not None or validation or leave_out:
         raise UsageError(
-            f"{scans[0]} is not the folder of a dataset.",
-            "--annotated, --validation and --leave-out divide the cases of a folder with dataset.json.",
+            f"{scans[0]} is no dataset.",
+            "--annotated, --validation and --leave-out divide the cases of a folder with dataset.json, or of "
+            "a task list.",
         )
     with opened(project) as found:
         from medssl.imaging.formats import stem_of
@@ -225,11 +230,11 @@ def history(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOpti
     answer(text if rows else f"Case {name} has no annotation.", [_annotation(v) for v in versions], as_json)
 
 
-def _may_be_folder(path: Path) -> bool:
-    """Whether a path names many scans; of the engine's computer, its name must tell."""
+def _may_hold_cases(path: Path) -> bool:
+    """Whether a path is a folder or a list of cases; of one on the engine's computer, its name must tell."""
     from medssl.imaging.formats import suffix_of
 
-    return suffix_of(path) is None if is_there(path) else path.is_dir()
+    return suffix_of(path) is None if is_there(path) else path.is_dir() or path.suffix.lower() == ".json"
 
 
 def show_cases(cases: list[CaseSummary], as_json: bool) -> None:
