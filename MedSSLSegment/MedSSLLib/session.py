@@ -122,7 +122,13 @@ class Session:
                 raise Problem("The engine is not running.", "Start it in the section Engine.")
             return work(client)
 
-        return self.background.run(ask_client, done, failed or self.report)
+        def report(error: Exception) -> None:
+            if client is not None and self.client is None:
+                _LOG.info("Asked of an engine that went since: %s", error)  # the panel has said so
+            else:
+                self.report(error)
+
+        return self.background.run(ask_client, done, failed or report)
 
     def set_client(self, client: Client | None, shares_disk: bool = False) -> None:
         """Take the engine that was found, or None when it went.
