@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from medssl.errors import DataError, StorageError
-from medssl.exchange.dataset_writing import CaseFiles, DatasetFormat, write_dataset
+from medssl.exchange.dataset_writing import CaseFiles, write_dataset
 from medssl.exchange.datasets import read_dataset
+from medssl.exchange.formats import DatasetFormat
 from medssl.exchange.task_list import read_task_list
 from medssl.imaging.labels import read_labels, write_labels
 from medssl.imaging.reading import read_volume

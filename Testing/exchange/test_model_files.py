@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 from medssl.errors import MissingPackageError, ModelError, StorageError, UsageError
-from medssl.exchange.models import ModelFormat, Statement, export_model, read_model_file
+from medssl.exchange.formats import ModelFormat
+from medssl.exchange.models import Statement, export_model, read_model_file
 from medssl.learning.model import load_model, read_weights, save_model
 from safetensors.torch import save
 

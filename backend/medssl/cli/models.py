@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 import typer
 
 from medssl.cli.display import duration, write_json
 from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, say, table
 from medssl.cli.workplace import full_path, workplace
+from medssl.exchange.formats import ModelFormat
 
 app = typer.Typer(help="The models of a project.", no_args_is_help=True)
 
-ModelFormat: TypeAlias = Literal["zip", "monai", "onnx"]
 ModelArgument = Annotated[str, typer.Argument(help="A model's id, or 'latest'.", show_default=False)]
 
 

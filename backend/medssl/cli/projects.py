@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, table
 from medssl.cli.workplace import full_path, new_workplace, workplace
 from medssl.errors import LabelError, UsageError
+from medssl.exchange.formats import DatasetFormat
 from medssl.labels import LabelSchema
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ def show_templates(as_json: JsonOption = False) -> None:
 @app.command("export")
 def export(
     output: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")],
-    file_format: Annotated[
-        Literal["nnunet", "decathlon"], typer.Option("--format", help="In whose way.")
-    ] = "nnunet",
+    file_format: Annotated[DatasetFormat, typer.Option("--format", help="In whose way.")] = "nnunet",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

@@ -84,8 +84,6 @@ def segmenting(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _inference(plan: Plan) -> dict[str, Any]:
-    schema = plan.label_schema
-    largest = [segment.value for segment in schema.segments if segment.largest_component]
     several = len(plan.channel_names) > 1
     return {
         "imports": ["$import glob", "$import torch"],
@@ -105,30 +103,9 @@ def _inference(plan: Plan) -> dict[str, Any]:
         "inferer": {
             "_target_": "scripts.parts.ProbabilityInferer",
             "roi_size": list(plan.patch_size),
-            "mirror": [_AXES[axis] for axis in schema.mirror_axes],
+            "mirror": [_AXES[axis] for axis in plan.label_schema.mirror_axes],
         },
-        "postprocessing": {
-            "_target_": "Compose",
-            "transforms": [
-                {
-                    "_target_": "scripts.parts.OntoScan",
-                    "keys": ["pred"],
-                    "image_key": "image",
-                    "values": [BACKGROUND, *schema.values],
-                    "largest": largest,
-                },
-                {
-                    "_target_": "SaveImaged",
-                    "keys": ["pred"],
-                    "meta_keys": ["pred_meta_dict"],
-                    "output_dir": "@output_dir",
-                    "output_postfix": "seg",
-                    "output_dtype": "$__import__('numpy').uint8",
-                    "separate_folder": False,
-                    "resample": False,
-                },
-            ],
-        },
+        "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(plan)},
         "handlers": [
             {
                 "_target_": "CheckpointLoader",
@@ -170,6 +147,29 @@ def _preprocessing(plan: Plan) -> list[dict[str, Any]]:
         {"_target_": "Orientationd", "keys": ["image"], "axcodes": _SPL, "labels": None},
         {"_target_": "scripts.parts.Resampled", "keys": ["image"], "spacing_mm": list(plan.spacing_mm)},
         {"_target_": "EnsureTyped", "keys": ["image"], "dtype": "$torch.float32"},
+    ]
+
+
+def _postprocessing(plan: Plan) -> list[dict[str, Any]]:
+    schema = plan.label_schema
+    return [
+        {
+            "_target_": "scripts.parts.OntoScan",
+            "keys": ["pred"],
+            "image_key": "image",
+            "values": [BACKGROUND, *schema.values],
+            "largest": [segment.value for segment in schema.segments if segment.largest_component],
+        },
+        {
+            "_target_": "SaveImaged",
+            "keys": ["pred"],
+            "meta_keys": ["pred_meta_dict"],
+            "output_dir": "@output_dir",
+            "output_postfix": "seg",
+            "output_dtype": "$__import__('numpy').uint8",
+            "separate_folder": False,
+            "resample": False,
+        },
     ]
 
 

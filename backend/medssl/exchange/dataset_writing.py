@@ -14,13 +14,13 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from medssl.errors import DataError, StorageError
+from medssl.exchange.formats import DatasetFormat
 from medssl.imaging.itk import image_of
 from medssl.imaging.labels import match_schema, read_labels
 from medssl.imaging.reading import read_volume
@@ -28,8 +28,6 @@ from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_image, write_volume
 from medssl.labels import UNANNOTATED, LabelSchema
 from medssl.storage import publish, staging_folder, write_text
-
-DatasetFormat: TypeAlias = Literal["nnunet", "decathlon"]
 
 _PACKED = ".nii.gz"
 _IGNORE = "ignore"  # nnU-Net's name for what nobody annotated

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from safetensors.torch import save
 
 from medssl.errors import ModelError, UsageError
 from medssl.exchange.archives import opened_source, pack
 from medssl.exchange.bundle import INSIDE, write_bundle
+from medssl.exchange.formats import ModelFormat
 from medssl.exchange.onnx_model import read_onnx, write_onnx
 from medssl.exchange.payload import MANIFEST, read_payload, write_payload
 from medssl.learning.model import Weights, read_weights
 from medssl.storage import publish, staging_folder
-
-ModelFormat: TypeAlias = Literal["zip", "monai", "onnx"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from medssl.evaluation.benchmark.settings import BenchmarkSettings
+from medssl.exchange.formats import DatasetFormat, ModelFormat
 from medssl.imaging.formats import LabelFormat, SeriesNames
 from medssl.inference.channels import ChannelRules
 from medssl.learning.settings import DeviceName, PretrainingSettings, TrainingSettings
@@ -24,12 +25,12 @@ class _Request(BaseModel):
 
 
 class ImportRequest(_Request):
-    """Bring the cases of a folder into the project.
+    """Bring the cases of a folder, or of a MITK Segmentation Task List (`.json`), into the project.
 
-    Of a Decathlon- or nnU-Net-style data set, the labels of the first `annotated` labelled cases (all when
-    None) become annotations; the other cases come as unlabelled. The last `leave_out` labelled cases stay
-    outside; the `validation` ones before those get the role validation, with their labels. Of any other
-    folder, every scan becomes a case without labels.
+    Of a Decathlon- or nnU-Net-style data set, or of a task list, the labels of the first `annotated` labelled
+    cases (all when None) become annotations; the other cases come as unlabelled. The last `leave_out`
+    labelled cases stay outside; the `validation` ones before those get the role validation, with their
+    labels. Of any other folder, every scan becomes a case without labels.
     """
 
     kind: Literal["import"] = "import"
@@ -178,7 +179,7 @@ class ExportModelRequest(_Request):
     kind: Literal["export_model"] = "export_model"
     output: Path = Field(description="The file or the bundle's folder; nothing may be there.")
     model: str = LATEST
-    format: Literal["zip", "monai", "onnx"] = "zip"
+    format: ModelFormat = "zip"
     licence: str = Field(default="", description="Under which others may use it, such as 'CC-BY-4.0'.")
     intended_use: str = ""
     limits: str = Field(default="", description="What it was not tested on or is known to do badly.")
@@ -197,7 +198,7 @@ class ExportProjectRequest(_Request):
 
     kind: Literal["export_project"] = "export_project"
     output: Path = Field(description="A folder that is empty or does not exist.")
-    format: Literal["nnunet", "decathlon"] = "nnunet"
+    format: DatasetFormat = "nnunet"
 
 
 Request: TypeAlias = Annotated[

@@ -31,9 +31,6 @@ class Automatic(DualTask):
 
     name: ClassVar[str] = "automatic"
     title: ClassVar[str] = "Automatic"
-    summary: ClassVar[str] = (
-        "Learns from annotated scans and, soon, from its own agreed guesses on the others."
-    )
     start: ClassVar[float] = 0.15
     ramp: ClassVar[float] = 0.15
     share: ClassVar[float] = 1.0

@@ -37,7 +37,6 @@ class Method(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    summary: ClassVar[str]
     heads: ClassVar[tuple[HeadName, ...]]
 
     @abstractmethod

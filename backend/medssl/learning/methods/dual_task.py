@@ -51,9 +51,6 @@ class DualTask(Method):
 
     name: ClassVar[str] = "dual_task"
     title: ClassVar[str] = "Dual-task consistency"
-    summary: ClassVar[str] = (
-        "Learns class and distance to the border, and makes both agree on unannotated scans."
-    )
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "level_set")
     start: ClassVar[float] = START
     ramp: ClassVar[float] = RAMP

@@ -40,7 +40,6 @@ class DualTaskPublished(Method):
 
     name: ClassVar[str] = "dual_task_published"
     title: ClassVar[str] = "Dual-task consistency, as published"
-    summary: ClassVar[str] = "The published losses of dual-task consistency, to compare with."
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "level_set")
 
     def unlabelled_patches(self, labelled: int, fraction: float) -> int:

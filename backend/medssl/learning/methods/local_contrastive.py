@@ -46,9 +46,6 @@ class LocalContrastive(Method):
 
     name: ClassVar[str] = "local_contrastive"
     title: ClassVar[str] = "Local contrast"
-    summary: ClassVar[str] = (
-        "Draws voxels of one class together inside the network, with guessed classes on unannotated scans."
-    )
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "projection")
 
     def __init__(self, confidence: float = 0.0) -> None:

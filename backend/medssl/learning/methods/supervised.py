@@ -16,7 +16,6 @@ class Supervised(Method):
 
     name: ClassVar[str] = "supervised"
     title: ClassVar[str] = "Supervised"
-    summary: ClassVar[str] = "Learns from the annotated scans alone."
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation",)
 
     def unlabelled_patches(self, labelled: int, fraction: float) -> int:

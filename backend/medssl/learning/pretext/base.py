@@ -41,7 +41,6 @@ class Pretext(nn.Module, ABC, Generic[BatchT]):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    summary: ClassVar[str]
     least_scans: ClassVar[int] = 1
 
     def __init__(self, plan: Plan) -> None:

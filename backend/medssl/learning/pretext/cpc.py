@@ -51,7 +51,6 @@ class ContrastivePrediction(Pretext[Grids]):
 
     name: ClassVar[str] = "cpc"
     title: ClassVar[str] = "Contrastive predictive coding"
-    summary: ClassVar[str] = "Predicts what lies behind the part of a scan seen so far."
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)

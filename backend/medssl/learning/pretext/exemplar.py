@@ -50,7 +50,6 @@ class Exemplar(Pretext[Exemplars]):
 
     name: ClassVar[str] = "exemplar"
     title: ClassVar[str] = "Exemplar"
-    summary: ClassVar[str] = "Recognises a part of a scan after it was turned, scaled and recoloured."
     least_scans: ClassVar[int] = 2
 
     def __init__(self, plan: Plan) -> None:

@@ -40,7 +40,6 @@ class Jigsaw(Pretext[Batch]):
 
     name: ClassVar[str] = "jigsaw"
     title: ClassVar[str] = "Jigsaw puzzle"
-    summary: ClassVar[str] = "Puts shuffled parts of a scan back in order."
     orders: Tensor
 
     def __init__(self, plan: Plan) -> None:

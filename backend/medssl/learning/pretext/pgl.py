@@ -66,7 +66,6 @@ class PriorGuidedLocal(Pretext[tuple[Views, Views]]):
 
     name: ClassVar[str] = "pgl"
     title: ClassVar[str] = "Prior-guided local self-supervision"
-    summary: ClassVar[str] = "Makes two views of the same place agree, place by place."
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)

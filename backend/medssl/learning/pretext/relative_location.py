@@ -18,7 +18,7 @@ from medssl.learning.pretext.grid import draw_grids
 from medssl.learning.pretext.scans import Scans
 
 CELLS = 3
-CENTRE = 13  # of the 27 patches, x fastest
+CENTRE = 13  # of the 27 patches, z slowest, x fastest
 NEIGHBOURS = tuple(index for index in range(CELLS**3) if index != CENTRE)
 
 
@@ -35,7 +35,6 @@ class RelativeLocation(Pretext[Tensor]):
 
     name: ClassVar[str] = "relative_location"
     title: ClassVar[str] = "Relative location"
-    summary: ClassVar[str] = "Tells where one part of a scan lies, seen from another."
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
@@ -57,9 +56,3 @@ class RelativeLocation(Pretext[Tensor]):
         return Outcome(
             {"relative_location": F.cross_entropy(logits, answers)}, {"accuracy": accuracy(logits, answers)}
         )
-
-
-def offset_of(answer: int) -> tuple[int, int, int]:
-    """The side (z, y, x), each -1, 0 or 1, on which the neighbour of an answer 0..25 lies."""
-    place = NEIGHBOURS[answer]
-    return place // 9 - 1, place // 3 % 3 - 1, place % 3 - 1

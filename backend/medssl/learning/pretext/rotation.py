@@ -55,7 +55,6 @@ class Rotation(Pretext[TurnedCubes]):
 
     name: ClassVar[str] = "rotation"
     title: ClassVar[str] = "Rotation"
-    summary: ClassVar[str] = "Tells which of ten ways a part of a scan was turned."
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
