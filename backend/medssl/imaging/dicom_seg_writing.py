@@ -88,11 +88,7 @@ def make_segmentation(
             content_label="SEGMENTATION",
             content_description=as_long_string(", ".join(schema.names)),
             series_description=as_long_string(f"Segmentation: {algorithm.name}"),
-            pixel_measures=hd.PixelMeasuresSequence(
-                pixel_spacing=grid.spacing_mm[1::-1],
-                slice_thickness=float(images[0].get("SliceThickness") or grid.spacing_mm[2]),
-                spacing_between_slices=grid.spacing_mm[2],
-            ),
+            pixel_measures=_pixel_measures(grid, images[0]),
             specific_character_set="ISO_IR 192",
         )
     except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
@@ -147,6 +143,15 @@ def _onto_frames(planes: NDArray[Any], series: Series) -> NDArray[Any]:
     if len(series.files) == 1:  # the frames as the file has them, which need not be their order in space
         planes = planes[np.argsort([one.frame for one in series.placed])]
     return np.ascontiguousarray(planes)
+
+
+def _pixel_measures(grid: Grid, image: pydicom.Dataset) -> hd.PixelMeasuresSequence:
+    between_mm = grid.spacing_mm[2]
+    return hd.PixelMeasuresSequence(
+        pixel_spacing=grid.spacing_mm[1::-1],
+        slice_thickness=float(image.get("SliceThickness") or between_mm),
+        spacing_between_slices=between_mm,
+    )
 
 
 def _describe(number: int, segment: Segment, algorithm: Algorithm) -> hd.seg.SegmentDescription:
