@@ -129,7 +129,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
 
 class MedSSLPretrainTest(ScriptedLoadableModuleTest):
-    """What can be tested without an engine; Testing/slicer has the rest."""
+    """What can be tested without an engine; Testing/slicer_modules has the rest."""
 
     def setUp(self) -> None:
         """Begin with an empty scene."""

@@ -97,7 +97,7 @@ def make_slice(
     data.PatientName, data.PatientID = PATIENT_NAME, PATIENT_ID
     data.PatientBirthDate, data.PatientSex = "19400229", "F"
     data.StudyDate, data.StudyTime, data.StudyID = "20190102", "101112", "7"
-    data.AccessionNumber, data.ReferringPhysicianName = "A77", "Dr^Who"
+    data.AccessionNumber, data.ReferringPhysicianName = "ACCESSION-A77", "Dr^Who"
     data.SeriesNumber = 12
     data.SeriesDescription = description
     data.Modality = "MR"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import vtk
 from slicer.i18n import tr as _
 
+from MedSSLLib import backend
 from MedSSLLib.annotate_saving import write_labels
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.problems import Problem
@@ -228,8 +229,8 @@ def _add_files(
     if files.shares_disk:
         try:
             return client.add_case(project.key, name, paths, copy_files=copy_files)
-        except Exception as error:
-            if getattr(error, "code", "") != _PATH_REFUSED:
+        except backend.client_package().EngineError as error:
+            if error.code != _PATH_REFUSED:
                 raise
     # The engine may not look there, or is elsewhere: it gets a copy.
     with ExitStack() as stack:

@@ -12,8 +12,9 @@ from medssl.jobs import PredictRequest, PredictResult, TrainRequest, read_events
 from medssl.phantom import make_phantom
 from medssl.project import Project
 
-# What a hospital's folders, headers and descriptions would tell.
-_SECRETS = ("DOE", "JANE", PATIENT_ID, "1940", "MÜLLER", "A77", "KNIE")
+# What a hospital's folders, headers and descriptions would tell. Long enough, each, not to come about
+# by chance in an identifier or a compressed picture.
+_SECRETS = ("WINTERMANN", "MARIETTA", PATIENT_ID, "19400229", "MÜLLER", "ACCESSION", "KNIEGELENK")
 
 
 @pytest.fixture
@@ -21,17 +22,17 @@ def tree(tmp_path: Path) -> Path:
     """One series that can be segmented, and others that fail in their own ways, in telling folders."""
     scan = make_phantom(0, (16, 24, 20)).image
     folder, array, (x, y, z) = tmp_path / "archive", scan.array, scan.grid.spacing_mm
-    patient = folder / "DOE^JANE 1940" / "Müller"
-    common = {"PatientName": "Doe^Jane", "PixelSpacing": [y, x], "SliceThickness": z}
+    patient = folder / "WINTERMANN^MARIETTA 1940" / "Müller"
+    common = {"PatientName": "Wintermann^Marietta", "PixelSpacing": [y, x], "SliceThickness": z}
     heights = [z * index for index in range(16)]
-    write_series(patient / "good", array, heights, "Jane Doe Knie", **common)
-    write_series(patient / "ct", array, heights, "Jane Doe Knie", Modality="CT", **common)
-    write_series(patient / "page", array[:1], [0.0], "Jane Doe Knie", **common)
-    cut = write_series(patient / "cut", array, heights, "Jane Doe Knie", **common)
+    write_series(patient / "good", array, heights, "Marietta Wintermann Kniegelenk", **common)
+    write_series(patient / "ct", array, heights, "Marietta Wintermann Kniegelenk", Modality="CT", **common)
+    write_series(patient / "page", array[:1], [0.0], "Marietta Wintermann Kniegelenk", **common)
+    cut = write_series(patient / "cut", array, heights, "Marietta Wintermann Kniegelenk", **common)
     cut[2].write_bytes(cut[2].read_bytes()[:-9])
-    two = write_series(patient / "two", array, heights, "Jane Doe Knie", **common)
+    two = write_series(patient / "two", array, heights, "Marietta Wintermann Kniegelenk", **common)
     change(two[3], PatientID="DOE-2")
-    odd = write_series(patient / "odd", array, heights, "Jane Doe Knie", **common)
+    odd = write_series(patient / "odd", array, heights, "Marietta Wintermann Kniegelenk", **common)
     for file in odd:  # readable, but no DICOM segmentation can say where it lies
         change(file, FrameOfReferenceUID=None)
     return folder
@@ -64,4 +65,4 @@ def test_nothing_that_a_batch_leaves_tells_of_the_patient(
     everything = "\n".join((told(tmp_path / "out"), told(job), captured, result.model_dump_json().upper()))
     assert [secret for secret in _SECRETS if secret in everything] == []
     (segmentation,) = (tmp_path / "out").rglob("*.seg.dcm")
-    assert pydicom.dcmread(segmentation).PatientName == "Doe^Jane"
+    assert pydicom.dcmread(segmentation).PatientName == "Wintermann^Marietta"
