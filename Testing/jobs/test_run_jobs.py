@@ -210,6 +210,9 @@ def test_from_two_annotated_cases_to_scores_of_new_scans(
     of_model = run_job(project, EvaluateRequest(output=tmp_path / "own", device="cpu"), Monitor()).result
     assert of_model.kind == "evaluate"
     assert (of_model.cases, of_model.model_id) == (2, trained.model_id)
+    for folder in (predicted.output, of_model.report.parent):  # both reports say which model it was
+        card = json.loads((folder / "report.json").read_text(encoding="utf-8"))["card"]
+        assert {"Intended use", "Limits", "Licence", "Segments", "Channels"} <= card.keys()
 
 
 def test_a_reference_without_a_prediction_is_not_left_out_silently(

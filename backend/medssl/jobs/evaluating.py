@@ -22,6 +22,7 @@ from medssl.inference.predictor import Predictor
 from medssl.jobs.pairs import Pair, find_pairs
 from medssl.jobs.reporting import (
     SCORES_FILE,
+    card_facts,
     history,
     model_facts,
     names_of,
@@ -33,7 +34,7 @@ from medssl.jobs.reporting import (
 from medssl.jobs.requests import EvaluateRequest
 from medssl.jobs.results import EvaluateResult, SegmentScore
 from medssl.labels import LabelSchema
-from medssl.learning.model import ModelCard, load_model
+from medssl.learning.model import Model, load_model
 from medssl.pace import Pace
 from medssl.project import Project
 from medssl.reports.model import Fact, Preview, Report, ReportRow, Stack
@@ -62,14 +63,14 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
     Raises:
         DataError: there is nothing to score.
     """
-    schema, card = project.schema, None
+    schema, model = project.schema, None
     if request.predictions is not None and request.references is not None:
         pairs = find_pairs(request.predictions, request.references, request.scans)
         cases, total = _from_folders(pairs, schema), len(pairs)
     else:
         record = project.model(request.model)
         model = load_model(record.folder)
-        predictor, card = Predictor(model, request.device), model.card
+        predictor = Predictor(model, request.device)
         names = _annotated(project, request)
         cases, total = _from_model(project, names, predictor, monitor), len(names)
     scores, rows, pace = [], [], Pace()
@@ -84,9 +85,9 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         monitor.progress("evaluate", number, total, pace.seconds_for(total - number))
     table = place_for(request.output, SCORES_FILE)
     write_scores(table, scores)
-    report = publish_report(request.output, _report(project, request, card, rows))
+    report = publish_report(request.output, _report(project, request, model, rows))
     return EvaluateResult(
-        model_id=None if card is None else card.id,
+        model_id=None if model is None else model.card.id,
         cases=len(scores),
         segments=_summary(scores),
         table=table,
@@ -179,8 +180,9 @@ def _summary(cases: Sequence[CaseScores]) -> tuple[SegmentScore, ...]:
 
 
 def _report(
-    project: Project, request: EvaluateRequest, card: ModelCard | None, rows: Sequence[ReportRow]
+    project: Project, request: EvaluateRequest, model: Model | None, rows: Sequence[ReportRow]
 ) -> Report:
+    card = None if model is None else model.card
     notes: tuple[str, ...] = ()
     if card is not None and request.role == "training":
         notes = ("These cases were trained on: the scores say how well they were learned, not more.",)
@@ -192,6 +194,7 @@ def _report(
         segments=project.schema.segments,
         rows=tuple(sorted(rows, key=lambda row: row.mean_dice if row.mean_dice is not None else 2.0)),
         facts=() if card is None else model_facts(card),
+        card=() if model is None else card_facts(model.card, model.plan),
         settings=(
             *(Fact("Compared", str(path)) for path in compared),
             *settings_facts(card, request.device),
