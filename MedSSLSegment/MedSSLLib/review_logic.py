@@ -60,6 +60,7 @@ class ReviewLogic:
         session.engine_changed.connect(self.refresh)
         session.project_changed.connect(self._follow)
         session.case_asked.connect(self._open_asked)
+        session.training.changed.connect(self.changed.emit)
         session.jobs.listed.connect(self.changed.emit)
         session.jobs.told.connect(lambda track: self.changed.emit())
         self.refresh()
@@ -152,6 +153,12 @@ class ReviewLogic:
     def propose(self) -> None:
         """Let the newest model propose for all cases that nobody annotated."""
         self._session.jobs.submit({"kind": "propose", "model": "latest"})
+
+    @property
+    def refining(self) -> str:
+        """How `refine` goes on: its method and effort; empty while nobody knows."""
+        found = self._session.training.refinement
+        return "" if found is None else found.sentence
 
     def refine(self) -> None:
         """Go on training the newest model with what was decided, and let it propose again."""

@@ -75,6 +75,10 @@ class Review(Protocol):
     def propose(self) -> None:
         """Let the newest model propose."""
 
+    @property
+    def refining(self) -> str:
+        """How `refine` goes on, in words."""
+
     def refine(self) -> None:
         """Go on training with what was decided."""
 
@@ -250,6 +254,8 @@ class ReviewView:
         ui.refineLabel.text = _("{count} of {enough} decided since the last model").format(
             count=queue.learned, enough=ENOUGH
         )
+        if self.logic.refining:
+            ui.refineLabel.text += ". " + _("Refining goes on with {how}.").format(how=self.logic.refining)
         ui.refineButton.enabled = queue.learned > 0 and "train" not in kinds and not self.logic.busy
         ui.refineButton.default = queue.learned >= ENOUGH
         ui.refineFrame.visible = queue.model is not None

@@ -11,6 +11,7 @@ from MedSSLLib.jobs_track import Track
 from MedSSLLib.learning_choices import Choice
 from MedSSLLib.signals import Signal
 from MedSSLLib.train_followup import FollowUp
+from MedSSLLib.train_refining import Refinement, refinement_of
 
 if TYPE_CHECKING:
     from medssl.client import Client, Device, Options, Segment
@@ -125,12 +126,19 @@ class TrainLogic:
         }
         self._session.jobs.submit(request, self.follow_up.propose_after)
 
-    def refine(self, effort: str = "balanced", device: str = "auto") -> None:
-        """Go on from the last model with the cases as they are now, by the method that made it."""
+    @property
+    def refinement(self) -> Optional[Refinement]:
+        """How `refine` goes on; None while there is no model, or nobody knows what the engine offers."""
         last = self._session.models.last
-        if last is not None and self._options is not None:
-            method = last.method if last.method in self._options.methods else self._options.method
-            self.start(method, last.id, effort, device)
+        if last is None or self._options is None:
+            return None
+        return refinement_of(last, self._session.jobs.tracks, self._options, self.devices)
+
+    def refine(self) -> None:
+        """Go on from the last model with the cases as they are now, as the training that made it."""
+        found = self.refinement
+        if found is not None:
+            self.start(found.method, found.model, found.effort, found.device)
 
     def cancel(self) -> None:
         """Ask the training to stop."""

@@ -359,3 +359,24 @@ def test_refining_goes_on_from_the_last_model_with_what_was_decided(
     assert acted.asked[0]["settings"]["method"] == "supervised"
     assert acted.asked[0]["settings"]["seconds"] == 300.0
     acted.jobs[0].end("cancelled")
+
+
+def test_refining_goes_on_with_the_method_and_effort_of_the_last_training_and_says_so(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = register_model(project, annotated=1, name="Contrastive")
+    settings = {"method": "local_contrastive", "seconds": 3600.0, "device": "cpu"}
+    made = ActedJob(project, {"kind": "train", "settings": settings})
+    made.end(kind="train", model_id=model, steps=8, seconds=3600.0, validation_dice=None)
+    opened.session.jobs.refresh()
+    opened.session.models_changed.emit()
+    told = "Refining goes on with Contrastive self-training, Thorough (30 min)."
+    opened.wait_until(lambda: opened.find("refineLabel").text.endswith(told))
+    opened.click("acceptButton")
+    acted = ActedEngine(monkeypatch, project)
+    opened.wait_until(lambda: opened.find("refineButton").enabled)
+    opened.click("refineButton")
+    opened.wait_until(lambda: acted.jobs)
+    chosen = acted.asked[0]["settings"]
+    assert (chosen["method"], chosen["seconds"], chosen["device"]) == ("local_contrastive", 1800.0, "cpu")
+    acted.jobs[0].end("cancelled")
