@@ -89,12 +89,9 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReload(self) -> None:
         """Reload the module with its library, for those who change it."""
-        from MedSSLLib.session import Session
+        from MedSSLLib.reloading import reload_modules
 
-        Session.end()
-        for name in [each for each in sys.modules if each == _LIBRARY or each.startswith(f"{_LIBRARY}.")]:
-            del sys.modules[name]
-        ScriptedLoadableModuleWidget.onReload(self)
+        reload_modules()
 
 
 class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):

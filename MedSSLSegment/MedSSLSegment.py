@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Optional
 
 import slicer
@@ -18,7 +17,6 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 _DOCUMENTATION = "https://github.com/MedSSL/SlicerMedSSL"
-_LIBRARY = "MedSSLLib"
 _LONGEST_SAVE_S = 30.0  # that the end of Slicer waits for a drawing to be saved
 
 
@@ -104,12 +102,9 @@ class MedSSLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReload(self) -> None:
         """Reload the module with its library, for those who change it."""
-        from MedSSLLib.session import Session
+        from MedSSLLib.reloading import reload_modules
 
-        Session.end()
-        for name in [each for each in sys.modules if each == _LIBRARY or each.startswith(f"{_LIBRARY}.")]:
-            del sys.modules[name]
-        ScriptedLoadableModuleWidget.onReload(self)
+        reload_modules()
 
 
 class MedSSLSegmentLogic(ScriptedLoadableModuleLogic):

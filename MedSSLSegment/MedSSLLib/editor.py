@@ -60,7 +60,7 @@ class SegmentEditor:
         """Edit nothing any more; what was drawn stays in its node."""
         if self._widget is None:
             return
-        self._widget.setActiveEffectByName("")
+        self._rest()
         self._widget.setSegmentationNode(None)
         self._widget.setSourceVolumeNode(None)
         self._widget.visible = False
@@ -77,9 +77,7 @@ class SegmentEditor:
         """The person goes to another module."""
         self._entered = False
         if self._widget is not None:
-            self._widget.setActiveEffectByName("")
-            self._widget.uninstallKeyboardShortcuts()
-            self._widget.removeViewObservations()
+            self._rest()
 
     def close(self) -> None:
         """The module goes."""
@@ -95,10 +93,18 @@ class SegmentEditor:
         """Take a new editor node after the scene took the old one away."""
         if self._widget is not None:
             self._widget.setMRMLSegmentEditorNode(_editor_node())
+            # The node may be the same, emptied while the widget looked at no changes.
+            self._widget.updateWidgetFromMRML()
 
     def _observe(self) -> None:
         self.widget.setupViewObservations()
         self.widget.installKeyboardShortcuts()
+
+    def _rest(self) -> None:
+        """Leave the keys and the mouse to others: a key that two want does nothing every other time."""
+        self._widget.setActiveEffectByName("")
+        self._widget.uninstallKeyboardShortcuts()
+        self._widget.removeViewObservations()
 
     def _made(self) -> Any:
         widget = slicer.qMRMLSegmentEditorWidget()
@@ -109,6 +115,8 @@ class SegmentEditor:
         widget.sourceVolumeNodeSelectorVisible = False
         widget.switchToSegmentationsButtonVisible = False
         widget.specifyGeometryButtonVisible = False
+        # The sections show the scan themselves; a widget that rests must not change what a person looks at.
+        widget.autoShowSourceVolumeNode = False
         return widget
 
 

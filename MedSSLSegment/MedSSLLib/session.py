@@ -95,6 +95,7 @@ class Session:
     def end(cls) -> None:
         """Drop the session: its answers still on the way are not handed over."""
         if cls._current is not None:
+            cls._current.engine.close()
             cls._current.jobs.close()
             cls._current.background.close()
             cls._current = None

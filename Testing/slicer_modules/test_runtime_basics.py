@@ -113,3 +113,45 @@ def test_widgets_made_in_python_are_drawn_though_some_of_their_functions_are_hid
         slicer.app.processEvents()
     assert table.visible
     table.hide()
+
+
+def test_a_child_that_is_hidden_while_its_section_is_folded_stays_hidden(
+    form: object,
+) -> None:
+    import ctk
+
+    section = ctk.ctkCollapsibleButton()
+    column = qt.QVBoxLayout(section)
+    hint, contents = qt.QLabel("Open a project first."), qt.QLabel("contents")
+    column.addWidget(hint)
+    column.addWidget(contents)
+    contents.visible = False
+    section.show()
+    section.collapsed = True
+    hint.visible = False
+    contents.visible = True
+    assert (hint.visible, contents.visible) == (False, False)
+    section.collapsed = False
+    assert (hint.visible, contents.visible) == (False, True)
+    section.hide()
+
+
+def test_a_panel_that_is_reloaded_is_set_up_but_not_entered(runtime: object, tmp_path: Path) -> None:
+    (tmp_path / "Reloaded.py").write_text(
+        "from slicer.ScriptedLoadableModule import *\n"
+        "class Reloaded(ScriptedLoadableModule): pass\n"
+        "class ReloadedWidget(ScriptedLoadableModuleWidget):\n"
+        "    def __init__(self, parent=None):\n"
+        "        super().__init__(parent)\n"
+        "        self.told = []\n"
+        "    def setup(self): self.told.append('setup')\n"
+        "    def enter(self): self.told.append('enter')\n",
+        encoding="utf-8",
+    )
+    runtime.load_module(tmp_path / "Reloaded.py")
+    slicer.util.selectModule("Reloaded")
+    assert slicer.modules.ReloadedWidget.told == ["setup", "enter"]
+    slicer.modules.ReloadedWidget.onReload()
+    assert slicer.modules.ReloadedWidget.told == ["setup"]
+    slicer.util.selectModule("")
+    runtime.modules.unload("Reloaded")

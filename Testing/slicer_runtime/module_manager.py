@@ -117,9 +117,8 @@ class ScriptedModuleWidget(QtWidgets.QWidget):
         self._entered = False
 
     def reload(self) -> None:
+        """Set the panel up anew; as in the application nobody enters it then, even where it is shown."""
         self.setup()
-        if self._entered and hasattr(self._python, "enter"):
-            self._python.enter()
 
     def discard(self) -> None:
         self.exit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6 import QtCore, QtGui, QtWidgets
+from slicer_runtime.ctk_widgets.folding import Folding
 
 
 class CollapsibleButton(QtWidgets.QAbstractButton):
@@ -15,7 +16,7 @@ class CollapsibleButton(QtWidgets.QAbstractButton):
         super().__init__(None if isinstance(parent, str) else parent)
         self.setText(text)
         self._collapsed = False
-        self._shown_before: list[QtWidgets.QWidget] = []
+        self._folding = Folding(self)
         self.setCheckable(True)
         self.setChecked(True)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Preferred)
@@ -37,27 +38,11 @@ class CollapsibleButton(QtWidgets.QAbstractButton):
         if self._collapsed == (not checked):
             return
         self._collapsed = not checked
-        if self._collapsed:
-            children = [child for child in self.children() if isinstance(child, QtWidgets.QWidget)]
-            self._shown_before = [child for child in children if not child.isHidden()]
-            for child in self._shown_before:
-                child.hide()
-        else:
-            for child in self._shown_before:
-                child.show()
-            self._shown_before = []
+        self._folding.fold(self._collapsed)
         self.setMaximumHeight(self._heading_height() if self._collapsed else 16777215)
         self.updateGeometry()
         self.update()
         self.contentsCollapsed.emit(self._collapsed)
-
-    def event(self, event: QtCore.QEvent) -> bool:
-        if event.type() == QtCore.QEvent.Type.ChildPolished and self._collapsed:
-            child = event.child()
-            if isinstance(child, QtWidgets.QWidget) and not child.isHidden():
-                self._shown_before.append(child)
-                child.hide()
-        return super().event(event)
 
     def hitButton(self, position: QtCore.QPoint) -> bool:
         """Only the heading is the button."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6 import QtCore, QtWidgets
+from slicer_runtime.ctk_widgets.folding import Folding
 
 
 class CollapsibleGroupBox(QtWidgets.QGroupBox):
@@ -10,7 +11,7 @@ class CollapsibleGroupBox(QtWidgets.QGroupBox):
 
     def __init__(self, parent: QtWidgets.QWidget | str | None = None) -> None:
         super().__init__(parent) if parent is not None else super().__init__()
-        self._hidden_here: list[QtWidgets.QWidget] = []
+        self._folding = Folding(self)
         self.setCheckable(True)
         self.setChecked(True)
         self.toggled.connect(self._on_toggled)
@@ -24,20 +25,5 @@ class CollapsibleGroupBox(QtWidgets.QGroupBox):
     collapsed = QtCore.Property(bool, _get_collapsed, _set_collapsed)
 
     def _on_toggled(self, checked: bool) -> None:
-        if checked:
-            for child in self._hidden_here:
-                child.show()
-            self._hidden_here = []
-        else:
-            children = [child for child in self.children() if isinstance(child, QtWidgets.QWidget)]
-            self._hidden_here = [child for child in children if not child.isHidden()]
-            for child in self._hidden_here:
-                child.hide()
+        self._folding.fold(not checked)
         self.updateGeometry()
-
-    def childEvent(self, event: QtCore.QChildEvent) -> None:
-        super().childEvent(event)
-        child = event.child()
-        if event.added() and isinstance(child, QtWidgets.QWidget) and not self.isChecked():
-            self._hidden_here.append(child)
-            child.hide()

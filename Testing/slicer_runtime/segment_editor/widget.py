@@ -36,6 +36,7 @@ class SegmentEditorWidget(MRMLWidget):
         self._shown_nodes: tuple[Any, Any, str] = (None, None, "")
         self._last_effect = ""
         self._locked = False
+        self._auto_show = True
         self._effects: dict[str, Effect] = {
             made.name: made(self._logic, self.setActiveEffectByName) for made in EFFECTS
         }
@@ -143,6 +144,8 @@ class SegmentEditorWidget(MRMLWidget):
             self._volume_box.setCurrentNode(volume)
             if volume is not None and segmentation is not None:
                 segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+                if self._auto_show:
+                    self._show_in_views(volume)
             self.sourceVolumeNodeChanged.emit(volume)
         if chosen != before[2]:
             self._table.setSelectedSegmentIDs([chosen] if chosen else [])
@@ -292,6 +295,23 @@ class SegmentEditorWidget(MRMLWidget):
         self.toggleSourceVolumeIntensityMaskEnabled()
 
     # what is shown
+
+    def _show_in_views(self, volume: Any) -> None:
+        """Lay the volume into the slice views that do not show it, in place of what they show."""
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            shown = (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())
+            if volume.GetID() not in shown:
+                composite.SetBackgroundVolumeID(volume.GetID())
+                composite.SetForegroundVolumeID(None)
+                composite.SetLabelVolumeID(None)
+
+    def _get_auto_show(self) -> bool:
+        return self._auto_show
+
+    def setAutoShowSourceVolumeNode(self, shown: bool) -> None:
+        self._auto_show = shown
+
+    autoShowSourceVolumeNode = QtCore.Property(bool, _get_auto_show, setAutoShowSourceVolumeNode)
 
     def _get_read_only(self) -> bool:
         return self._locked
