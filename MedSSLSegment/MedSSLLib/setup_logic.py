@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,8 @@ class SetupLogic:
             return _("The Python of this Slicer is {version}; the engine needs 3.10 or newer.").format(
                 version=f"{sys.version_info.major}.{sys.version_info.minor}"
             )
+        if find_spec("slicer.packaging") is None:
+            return _("This Slicer cannot install what the engine needs; 3D Slicer 5.12 and newer can.")
         if not hasattr(slicer.modules, "pytorchutils"):
             return _("Install the extension PyTorch (SlicerPyTorch) first, and start Slicer again.")
         return ""

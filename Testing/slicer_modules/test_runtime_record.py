@@ -6,6 +6,7 @@ What 3D Slicer has is in Testing/slicer_runtime/api_record.json, read off the ru
 from __future__ import annotations
 
 import inspect
+from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -21,7 +22,7 @@ from slicer_runtime.layout_manager import LayoutManager
 from slicer_runtime.pythonqt_view import shown_names
 from slicer_runtime.qt_namespace import qt_names
 from slicer_runtime.record import recorded_class, recorded_classes, recorded_names
-from slicer_runtime.usage import Use, form_connections, form_widgets, uses
+from slicer_runtime.usage import Use, connections, form_connections, form_widgets, uses
 
 ROOT = Path(__file__).parents[2]
 MODULES = [ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"]
@@ -122,6 +123,44 @@ def test_functions_of_slicer_util_are_called_with_arguments_that_they_have(path:
             takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
             wrong += [f"{use}({word}=)" for word in use.keywords if not takes_all and word not in parameters]
     assert wrong == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_qt_gets_no_arguments_by_name(path: Path) -> None:
+    """PythonQt takes them in order only."""
+    named = [use for use in uses(path) if use.chain[0] in ("qt", "ctk", "ui") and use.called and use.keywords]
+    assert [str(use) for use in named] == []
+
+
+def is_ambiguous(full: str, signal: str) -> bool:
+    """Whether a class has signals of one name that tell different things, and not only more of one."""
+    found = [each for each in recorded_class(full).signals if each.split("(")[0] == signal]
+    told = sorted(([a for a in each.split("(")[1].rstrip(")").split(",") if a] for each in found), key=len)
+    return any(longer[: len(one)] != one for one, longer in pairwise(told))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_signal_that_is_connected_has_one_meaning(path: Path) -> None:
+    """As an attribute, PythonQt and PySide6 take different ones of those that share a name."""
+    wrong = []
+    for where, child, signal in connections(path):
+        known = [full_name(each) for each in CHILDREN.get(child, ()) if full_name(each)]
+        having = known or [
+            full
+            for full in recorded_classes()
+            if any(each.split("(")[0] == signal for each in recorded_class(full).signals)
+        ]
+        ambiguous = [full for full in having if is_ambiguous(full, signal)]
+        if ambiguous and (known or len(ambiguous) == len(having)):
+            wrong.append(f"{where}: {signal}")
+    assert wrong == []
+
+
+def test_signals_that_share_a_name_are_told_from_those_that_only_tell_more() -> None:
+    assert is_ambiguous("qt.QComboBox", "currentIndexChanged")
+    assert is_ambiguous("slicer.qMRMLNodeComboBox", "currentNodeChanged")
+    assert not is_ambiguous("qt.QPushButton", "clicked")
+    assert not is_ambiguous("qt.QComboBox", "textActivated")
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)

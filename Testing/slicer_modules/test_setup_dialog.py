@@ -126,3 +126,14 @@ def test_slicers_own_python_is_never_changed_while_slicer_tests_itself(
     ui.slicerButton.checked = True
     ui.useSlicerButton.click()
     assert "while it tests itself" in ui.outcomeLabel.text
+
+
+def test_a_slicer_that_cannot_install_says_so_before_anyone_tries(
+    panel: OpenPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from MedSSLLib.setup_logic import SetupLogic
+
+    monkeypatch.setattr(slicer.modules, "pytorchutils", object(), raising=False)
+    assert SetupLogic(panel.session).why_not_slicer() == ""
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)  # as in 3D Slicer 5.10
+    assert "5.12" in SetupLogic(panel.session).why_not_slicer()

@@ -50,6 +50,24 @@ def uses(path: Path) -> Iterator[Use]:
                 )
 
 
+def connections(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Where a Python file connects a signal as an attribute: (place, child of a .ui file or '', signal)."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "connect"
+        ):
+            signal = node.func.value
+            if isinstance(signal, ast.Attribute):
+                owner, child = signal.value, ""
+                if isinstance(owner, ast.Attribute):
+                    holder = owner.value
+                    held = holder.attr if isinstance(holder, ast.Attribute) else getattr(holder, "id", "")
+                    child = owner.attr if held in _CHILDREN else ""
+                yield f"{path.name}:{node.lineno}", child, signal.attr
+
+
 def _chain(node: ast.Attribute, calls: dict[int, ast.Call]) -> tuple[str, ...] | None:
     """The names from the root to this attribute; a call on the way is written as 'name()'."""
     parts: list[str] = [node.attr]
