@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
 import psutil
-from medssl.processes import end_tree, find_process, process_mark
+import pytest
+from medssl.processes import end_tree, find_process, process_mark, started_by_ps
 
 _PARENT = """
 import subprocess, sys, time
@@ -33,6 +35,20 @@ def test_a_process_keeps_its_mark_and_no_other_has_it() -> None:
     assert process_mark(other.pid) is None
     assert find_process(None, None) is None
     assert find_process(other.pid, None) is None
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="ps is not installed")
+def test_ps_tells_when_a_process_was_started_in_the_same_words_whoever_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with _start("import time; time.sleep(600)") as other:
+        told = started_by_ps(other.pid)
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+        assert told is not None
+        assert told == started_by_ps(other.pid)
+        other.kill()
+    assert started_by_ps(other.pid) is None
 
 
 def test_a_dead_child_nobody_asked_about_is_no_living_process() -> None:

@@ -13,6 +13,7 @@ from medssl.storage import (
     atomic_path,
     publish,
     remove_partial_files,
+    replace_file,
     staging_folder,
     storage_error,
     write_bytes,
@@ -36,6 +37,28 @@ def test_an_existing_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     write_bytes(target, b"old and long")
     write_bytes(target, b"new")
     assert target.read_bytes() == b"new"
+
+
+def test_a_file_that_is_being_read_is_replaced_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, which refuses it until then."""
+    target, temporary = tmp_path / "a.txt", tmp_path / "b.txt"
+    target.write_text("old")
+    temporary.write_text("new")
+    refusals = [PermissionError(errno.EACCES, "it is open")] * 2
+    replace = Path.replace
+
+    def sometimes(path: Path, other: Path) -> Path:
+        if refusals:
+            raise refusals.pop()
+        return replace(path, other)
+
+    monkeypatch.setattr(Path, "replace", sometimes)
+    with pytest.raises(PermissionError):
+        replace_file(temporary, target, patience_s=0.0)
+    replace_file(temporary, target, patience_s=5.0)
+    assert (target.read_text(), temporary.exists()) == ("new", False)
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

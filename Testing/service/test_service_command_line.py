@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+import SimpleITK
 from medssl.cli.app import run
+from medssl.client import Client, EngineError
 from medssl.imaging.labels import read_labels
 from medssl.project import Project
 from service_engine import Engine, propose, write_drawing, write_scan
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def state_of_this_computer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where commands keep what they remember, apart from the person's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
 
 
 @pytest.fixture
@@ -97,7 +107,12 @@ def test_each_command_on_projects_and_cases_says_the_same_here_and_there(
 
 
 def test_a_dataset_goes_in_and_segmentations_come_back(
-    engine: Engine, there: Run, small_dataset: Path, tmp_path: Path
+    engine: Engine,
+    here: Run,
+    there: Run,
+    small_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = engine.root / "far"
     project = ("--project", folder)
@@ -122,9 +137,69 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     code, out, err = there("model", "import", tmp_path / "model.zip", *project)
     assert code == 0, err
     assert not list((engine.state / "uploads").iterdir())
-    folders = ("--predictions", scans, "--references", scans)
-    code, _, err = there("evaluate", "--out", tmp_path / "e", *folders, *project)
-    assert (code, "the engine cannot see" in err) == (2, True)
+    labels = small_dataset / "labelsTs"
+    folders = ("--predictions", labels, "--references", labels, "--scans", scans)
+    code, out, err = there("evaluate", "--out", tmp_path / "e", *folders, *project)
+    assert (code, "1.000" in out, (tmp_path / "e" / "report.html").is_file()) == (0, True, True), err
+    tree = write_tree(tmp_path / "tree", small_dataset)
+    check_that_a_tree_comes_back_as_one(there, tree, tmp_path / "tree out", project, monkeypatch)
+    assert not list((engine.state / "uploads").iterdir())
+    check_that_a_failed_job_ends_with_the_same_code(here, there, folder, scans, tmp_path)
+
+
+def write_tree(folder: Path, dataset: Path) -> Path:
+    """Scans of the same name in two folders, one that is damaged, and one of two files."""
+    for name, number in (("first", 7), ("second", 8)):
+        (folder / name).mkdir(parents=True)
+        shutil.copy(dataset / "imagesTs" / f"small_{number}.nii.gz", folder / name / "Scan: 1.nii.gz")
+    (folder / "second" / "bad.nii.gz").write_bytes(b"no scan at all")
+    SimpleITK.WriteImage(
+        SimpleITK.ReadImage(str(folder / "first" / "Scan: 1.nii.gz")), str(folder / "apart.mhd")
+    )
+    return folder
+
+
+def check_that_a_tree_comes_back_as_one(
+    there: Run, tree: Path, output: Path, project: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the way is cut off while the results come: `job resume` fetches them."""
+    with monkeypatch.context() as broken:
+
+        def cut(*_: object) -> None:
+            raise EngineError("unreachable", "The cable is out.")
+
+        broken.setattr(Client, "download", cut)
+        code, out, err = there("predict", tree, "--out", output, "--device", "cpu", "--json", *project)
+        assert (code, "The cable is out." in err, [*output.rglob("*.*")]) == (1, True, [])
+    told = [json.loads(line) for line in out.splitlines()]
+    rows = {line["name"]: line for line in told if line["kind"] == "row"}
+    assert rows["second/bad"]["state"] == "failed"
+    assert str(tree / "second" / "bad.nii.gz") in rows["second/bad"]["note"]
+    assert rows["first/Scan: 1"]["source"] == str(tree / "first" / "Scan: 1.nii.gz")
+    newest = json.loads(there("job", "list", "--json", *project)[1].splitlines()[0])
+    code, out, err = there("job", "resume", newest["id"], "--json", *project)
+    assert code == 0, err
+    result = json.loads(out.splitlines()[-1])["result"]
+    assert (result["done"], list(result["failed"]), "uploads" in out) == (3, ["second/bad"], False)
+    found = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.seg.nrrd"))
+    assert found == ["apart.seg.nrrd", "first/Scan: 1.seg.nrrd", "second/Scan: 1.seg.nrrd"]
+    assert there("job", "resume", newest["id"], *project)[0] == 2
+
+
+def check_that_a_failed_job_ends_with_the_same_code(
+    here: Run, there: Run, folder: Path, scans: Path, tmp_path: Path
+) -> None:
+    """Wrong use that only the job itself can notice, and data that cannot be used."""
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"T1": [{"description": "t1"}]}', encoding="utf-8")
+    project = ("--project", folder)
+    wrong = ("predict", scans, "--channels", rules, *project, "--out")
+    undone = ("evaluate", "--role", "validation", *project, "--out")
+    for command, code in ((wrong, 2), (undone, 1)):
+        ours = here(*command, tmp_path / f"ours {code}")
+        theirs = there(*command, tmp_path / f"theirs {code}")
+        assert (ours[0], theirs[0]) == (code, code), (ours, theirs)
+        assert same(ours[2]) == same(theirs[2])
 
 
 def test_what_cannot_be_done_elsewhere_is_said(

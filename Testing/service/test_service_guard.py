@@ -267,6 +267,15 @@ TRAPS = {
         b"ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\nElementType = MET_CHAR\n"
         b"ElementDataFile = /etc/passwd\n",
     ),
+    "another format's behind a comment": (
+        "i.mha",
+        b"ObjectType = Image\nComment = ElementDataFile = LOCAL\nNDims = 3\nDimSize = 4 4 4\n"
+        b"ElementType = MET_CHAR\nElementDataFile = /etc/passwd\n",
+    ),
+    "behind a long comment": (
+        "j.nrrd",
+        nrrd("encoding: raw\n# " + 70_000 * "x" + "\ndata file: /etc/passwd\n"),
+    ),
     "voxels that are not there": ("d.nrrd", nrrd("encoding: raw\n", b"12")),
     "no image": ("e.nii.gz", b"hello"),
     "nothing": ("f.nii.gz", b""),

@@ -5,6 +5,8 @@ Standard library only, and Python 3.9, because 3D Slicer's Python imports it too
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import sys
@@ -69,6 +71,16 @@ def read_endpoint(folder: Path) -> Endpoint | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def proof(token: str, challenge: str, instance: str, port: int | None) -> str:
+    """Return what only a service with the token can answer to a challenge; it does not tell the token.
+
+    A program of another user that took over the port of a service cannot make it, nor can it ask the service
+    for it, which has another port now.
+    """
+    text = f"medssl {instance} {port} {challenge}"
+    return hmac.new(token.encode("ascii"), text.encode("utf-8"), hashlib.sha256).hexdigest()
 
 
 def endpoint_text(endpoint: Endpoint) -> str:

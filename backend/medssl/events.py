@@ -73,12 +73,13 @@ class Row(_Event):
 
 
 class State(_Event):
-    """The job entered a state; `error` and `remedy` are set when it failed."""
+    """The job entered a state; `error`, `remedy` and `code` are set when it failed."""
 
     kind: Literal["state"] = "state"
     state: JobState
     error: str = ""
     remedy: str = ""
+    code: str = Field(default="", description="The kind of the error, for programs; '' when unknown.")
 
 
 Event: TypeAlias = Annotated[Progress | Metric | Log | Row | State, Field(discriminator="kind")]

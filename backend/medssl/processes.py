@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,16 +19,27 @@ def process_mark(process_id: int) -> str | None:
     """When a process was started, as text that no later process with its number will have; None without one.
 
     Setting the computer's clock does not change it. Linux counts from the start of the computer; there, a
-    time of day would be derived from the clock as it is now.
+    time of day would be derived from the clock as it is now. macOS notes the time of day at the start, which
+    psutil corrects by the clock as it is now, and `ps` tells as it was.
     """
     try:
         if sys.platform == "linux":
             stat = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")
             ticks = stat.rpartition(")")[2].split()[_START_FIELD]
             return f"{_BOOT.read_text(encoding='ascii').strip()} {ticks}"
+        if sys.platform == "darwin":
+            return started_by_ps(process_id)
         return repr(psutil.Process(process_id).create_time())
     except (OSError, psutil.Error):
         return None
+
+
+def started_by_ps(process_id: int) -> str | None:
+    """When a process was started, to the second, as POSIX's `ps` was told by the system; None without one."""
+    command = ["ps", "-o", "lstart=", "-p", str(process_id)]
+    variables = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/bin:/usr/bin"}
+    told = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+    return told.stdout.strip() or None
 
 
 def find_process(process_id: int | None, mark: str | None) -> psutil.Process | None:

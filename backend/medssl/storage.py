@@ -63,7 +63,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _sync_file(temporary)
-        temporary.replace(target)
+        replace_file(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
         if _names_another_file(error, temporary, target):
@@ -112,6 +112,25 @@ def publish(staged: Path, target: Path) -> None:
         _sync_folder(target.parent)
     except OSError as error:
         raise storage_error(error, target) from error
+
+
+def replace_file(temporary: Path, target: Path, patience_s: float = 1.0 if os.name == "nt" else 0.0) -> None:
+    """Give a finished file its name at once, in place of the one that has it.
+
+    Windows refuses while somebody reads that one, which is over in a moment.
+
+    Raises:
+        OSError: it cannot be done, or not within `patience_s` seconds.
+    """
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            temporary.replace(target)
+            return
+        except PermissionError:
+            if time.monotonic() >= give_up:
+                raise
+        time.sleep(0.02)
 
 
 def write_text(target: Path, text: str) -> None:

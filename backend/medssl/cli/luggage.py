@@ -4,54 +4,82 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
 from pydantic import BaseModel
 
+from medssl.cli import journeys
+from medssl.cli.journeys import Journey
 from medssl.cli.workplace import THERE, is_there
-from medssl.client import Client, EngineError
-from medssl.errors import DataError, UsageError
-from medssl.events import Monitor
-from medssl.imaging.scans import Scan, find_scans
+from medssl.client import Client, EngineError, ResultFolder
+from medssl.errors import DataError, MedSSLError, UsageError
+from medssl.events import Monitor, Row
+from medssl.imaging.formats import SeriesNames, suffix_of
+from medssl.imaging.scans import Scan
 from medssl.imaging.writing import write_volume
-from medssl.jobs import JobResult, Request
+from medssl.inference.inputs import find_inputs
+from medssl.jobs import JobResult, PredictRequest, PredictResult, Request
 from medssl.jobs.results import RESULT
 
 _WRITTEN = "output"  # the field of every request that names where results go; all other paths are read
-_SCANS = "inputs"  # the field with scans, of which folders hold many
+_SCANS = ("inputs", "scans")  # the fields with scans, of which folders hold many
+_LABELS = ("predictions", "references")  # those with folders of segmentations
+_REFUSED = ("image", "grid", "usage", "too_large")  # what an engine says of one bad file
+_TWO_FILES = (".nhdr", ".seg.nhdr", ".mhd")
 
 
 class Luggage:
     """Sends what a request names on this computer, and fetches what the job made.
 
     Paths of a request that begin with `engine:` are those of the engine's computer and stay there. Leaving
-    the block removes from the engine's computer what was only there for the journey.
+    the block removes from the engine's computer what was only there for the journey, unless the job can
+    still be gone on with: `medssl job resume` then finishes the journey.
     """
 
-    def __init__(self, client: Client, there: Callable[[Path], str]) -> None:
+    def __init__(
+        self, client: Client, there: Callable[[Path], str], job_id: str = "", journey: Journey | None = None
+    ) -> None:
         """Travel with a client.
 
         Args:
             client: of the engine.
             there: turns a path that begins with `engine:` into one of the engine's computer.
+            job_id: of a job that is already on its journey.
+            journey: that journey.
         """
         self._client = client
         self._there = there
-        self._uploads: list[str] = []
-        self._target: tuple[str, Path] | None = None  # of the results: there, and here
+        self._job_id = job_id
+        self._journey = journey or Journey()
 
     def __enter__(self) -> Luggage:
-        """Begin the journey."""
+        """Begin the journey, or go on with it."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove what was sent; the engine would keep it for a day."""
-        for upload in self._uploads:
-            self._client.remove_upload(upload)
+        if self._job_id and error is not None:
+            return
+        for upload in self._journey.uploads:
+            with suppress(EngineError):  # it goes by itself
+                self._client.remove_upload(upload)
+        if self._job_id:
+            journeys.forget(self._job_id)
+
+    def travels_with(self, job_id: str) -> None:
+        """Say which job it was packed for."""
+        self._job_id = job_id
+        if self._journey.uploads:
+            journeys.keep(job_id, self._journey)
+
+    def at_home(self, text: str) -> str:
+        """A text of the engine with the names that its paths have on this computer."""
+        return self._journey.at_home(text)
 
     def pack(self, request: Request, monitor: Monitor) -> dict[str, Any]:
         """Return a request as JSON with paths of the engine's computer, and send what they name.
@@ -60,39 +88,61 @@ class Luggage:
             UsageError: a folder of this computer that cannot be sent; results would be mixed with others.
             DataError: there is nothing to send.
         """
-        packed: dict[str, Any] = self._packed(request, monitor)
+        names: SeriesNames = "neutral"
+        recursive = True
+        if isinstance(request, PredictRequest):
+            names, recursive = request.names, request.recursive
+
+        def scans(path: Path) -> str:
+            return self._scans(path, recursive, names, monitor)
+
+        packed: dict[str, Any] = self._packed(request, scans, monitor)
         return packed
 
     def unpack(self, job: JobResult, monitor: Monitor) -> JobResult:
         """Fetch the results, and return them with paths of this computer."""
-        if self._target is None:
-            return job
-        there, here = self._target
-        files = list(self._files(there))
-        for number, file in enumerate(files, start=1):
-            monitor.check()
-            target = here / file.removeprefix(there).lstrip("/\\")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._client.download(file, target)
-            monitor.progress("fetch results", number, len(files))
-        result = RESULT.validate_python(_moved(job.result.model_dump(mode="json"), there, str(here)))
+        there, here = self._journey.there, self._journey.here
+        result = job.result
+        if there:
+            files = list(self._files(there, here))
+            for number, (file, target) in enumerate(files, start=1):
+                monitor.check()
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._client.download(file, target)
+                monitor.progress("fetch results", number, len(files))
+            result = RESULT.validate_python(_moved(result.model_dump(mode="json"), there, str(here)))
+        if isinstance(result, PredictResult):
+            told = {name: self.at_home(reason) for name, reason in result.failed.items()}
+            result = result.model_copy(update={"failed": {**self._journey.left, **told}})
         return job.model_copy(update={"result": result})
 
-    def _packed(self, model: BaseModel, monitor: Monitor) -> dict[str, Any]:
+    def _packed(self, model: BaseModel, scans: Callable[[Path], str], monitor: Monitor) -> dict[str, Any]:
         packed = model.model_dump(mode="json")
         for name in type(model).model_fields:
             value = getattr(model, name)
             if isinstance(value, BaseModel):
-                packed[name] = self._packed(value, monitor)
+                packed[name] = self._packed(value, scans, monitor)
+            elif isinstance(value, Path) and name in _SCANS:
+                packed[name] = scans(value)
             elif isinstance(value, Path):
-                packed[name] = self._results(value) if name == _WRITTEN else self._one(value)
-            elif name == _SCANS:
-                packed[name] = [path for each in value for path in self._scans(each, monitor)]
+                packed[name] = self._results(value) if name == _WRITTEN else self._one(value, name, monitor)
+            elif name in _SCANS and isinstance(value, tuple):
+                packed[name] = [scans(each) for each in value]
         return packed
 
-    def _one(self, path: Path) -> str:
+    def _one(self, path: Path, name: str, monitor: Monitor) -> str:
         if is_there(path):
             return self._there(path)
+        if path.is_dir() and name in _LABELS:
+            files = sorted(file for file in path.rglob("*") if _is_one_volume(file, path))
+            parcel = self._folder()
+            for number, file in enumerate(files, start=1):
+                monitor.check()
+                self._upload(file, parcel, f"{path.name}/{file.relative_to(path).as_posix()}")
+                monitor.progress(f"send {name}", number, len(files))
+            if not files:
+                raise DataError(f"No segmentation was found in {path}.", "Give NIfTI, NRRD or MHA files.")
+            return f"{parcel.path}/{path.name}"
         if path.is_dir():
             raise UsageError(
                 f"{path} is a folder of this computer, which the engine cannot see.",
@@ -109,57 +159,114 @@ class Luggage:
                 f"{path} exists already, and results from elsewhere replace nothing.",
                 "Name a folder that is new or empty.",
             )
-        made = self._client.make_folder()
-        self._uploads.append(made.id)
-        there = f"{made.path}/{path.name}"
-        self._target = (there, path)
-        return there
+        self._journey.there = f"{self._folder().path}/{path.name}"
+        self._journey.here = path
+        return self._journey.there
 
-    def _scans(self, path: Path, monitor: Monitor) -> Iterator[str]:
+    def _scans(self, path: Path, recursive: bool, names: SeriesNames, monitor: Monitor) -> str:
+        """Send the scans of a folder, each to the same place in a folder of the engine's computer."""
         if is_there(path):
-            yield self._there(path)
-            return
-        scans = find_scans(path, names="neutral")
+            return self._there(path)
+        scans = find_inputs(path, None, recursive, names, lambda done, total: monitor.check())
         if not scans:
             raise DataError(f"No scan was found in {path}.", "Give NIfTI, NRRD, MHA or DICOM scans.")
+        parcel, refused = self._folder(), dict[str, str]()
+        top = PurePosixPath(path.name.lstrip(".") or "scans") if path.is_dir() else PurePosixPath()
+        sent = ""
         for number, scan in enumerate(scans, start=1):
             monitor.check()
-            yield self._scan(scan)
+            try:
+                sent = self._scan(scan, parcel, top)
+            except MedSSLError as error:
+                refused[scan.name] = str(error)
+            except EngineError as error:
+                if error.code not in _REFUSED:
+                    raise
+                refused[scan.name] = str(error)
+            if scan.name in refused:
+                _tell(scan, refused[scan.name], monitor)
             monitor.progress("send scans", number, len(scans))
+        if len(refused) == len(scans):
+            first = next(iter(refused.values()))
+            raise DataError(f"None of the {len(scans)} scans could be sent. The first: {first}")
+        self._journey.left |= refused
+        return f"{parcel.path}/{top}" if path.is_dir() else sent
 
-    def _scan(self, scan: Scan) -> str:
-        if scan.series is None:
-            return self._upload(scan.source)
+    def _scan(self, scan: Scan, parcel: ResultFolder, top: PurePosixPath) -> str:
+        place = (top / PurePosixPath(*scan.relative.parts)).as_posix()
+        suffix = suffix_of(scan.source)
+        if scan.series is None and suffix is not None and suffix not in _TWO_FILES:
+            return self._upload(scan.source, parcel, f"{place}{suffix}")
         with tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / f"{scan.relative.name}.nrrd"
+            whole = Path(folder) / "scan.nrrd"
             write_volume(whole, scan.read())
-            return self._upload(whole)
+            return self._upload(whole, parcel, f"{place}.nrrd", scan.source)
 
-    def _upload(self, path: Path) -> str:
-        upload = self._client.upload(path)
-        self._uploads.append(upload.id)
+    def _folder(self) -> ResultFolder:
+        made = self._client.make_folder()
+        self._journey.uploads.append(made.id)
+        return made
+
+    def _upload(
+        self,
+        path: Path,
+        parcel: ResultFolder | None = None,
+        place: str | None = None,
+        known_as: Path | None = None,
+    ) -> str:
+        known_as = known_as or path
+        try:
+            upload = self._client.upload(path, folder=parcel, place=place)
+        except EngineError as error:
+            # The person knows the file by its name here.
+            message = error.message.replace(place or path.name, str(known_as))
+            raise EngineError(error.code, message, error.remedy, error.status) from error
+        if parcel is None:
+            self._journey.uploads.append(upload.id)
+        self._journey.names[upload.path] = str(known_as)
         return upload.path
 
-    def _files(self, path: str) -> Iterator[str]:
-        """Every file that a job left at a path of the engine's computer, however deep."""
+    def _files(self, there: str, here: Path) -> Iterator[tuple[str, Path]]:
+        """Every file that a job left at a path of the engine's computer, however deep, and where it goes."""
         try:
-            found = self._client.folder(path)
+            found = self._client.folder(there)
         except EngineError as error:
             if error.code != "not_found":
                 raise
-            yield path
+            yield there, here
             return
-        for entry in found.entries:
+        entries = list(found.entries)
+        while not found.complete:
+            found = self._client.folder(there, offset=len(entries))
+            entries += found.entries
+        for entry in entries:
+            # An engine says what its files are called, but not where on this computer they go.
+            if entry.name in ("", ".", "..") or "/" in entry.name or "\\" in entry.name:
+                raise DataError(f"The engine has a result with the name {entry.name!r}.", "Look at it there.")
             if entry.is_folder:
-                yield from self._files(entry.path)
+                yield from self._files(entry.path, here / entry.name)
             else:
-                yield entry.path
+                yield entry.path, here / entry.name
+
+
+def _is_one_volume(file: Path, top: Path) -> bool:
+    suffix = suffix_of(file)
+    hidden = any(part.startswith(".") for part in file.relative_to(top).parts)
+    return suffix is not None and suffix not in _TWO_FILES and not hidden and file.is_file()
+
+
+def _tell(scan: Scan, reason: str, monitor: Monitor) -> None:
+    source = "" if scan.series is not None else str(scan.source)
+    monitor.emit(Row(name=scan.name, state="failed", source=source, note=reason))
+    monitor.log(reason, "warning")
 
 
 def _moved(value: Any, there: str, here: str) -> Any:
     """A result whose paths below one folder are below another."""
     if isinstance(value, str):
-        return here + value[len(there) :] if value == there or value.startswith(f"{there}/") else value
+        plain = value.replace("\\", "/")  # of an engine on Windows
+        there = there.replace("\\", "/")
+        return here + plain[len(there) :] if plain == there or plain.startswith(f"{there}/") else value
     if isinstance(value, dict):
         return {name: _moved(each, there, here) for name, each in value.items()}
     if isinstance(value, list):

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from medssl.cli.journeys import recall
 from medssl.cli.luggage import Luggage
-from medssl.cli.remote_project import RemoteProject, connected, there
+from medssl.cli.remote_project import RemoteProject, connected, error_of, there
 from medssl.cli.workplace import SeenJob, is_there
 from medssl.client import Client, EngineError
 from medssl.client import records as told
-from medssl.errors import Cancelled, MedSSLError, ModelError, UsageError
-from medssl.events import EVENT, Event, Monitor, Progress
+from medssl.errors import Cancelled, ModelError, UsageError
+from medssl.events import EVENT, Event, Monitor, Progress, State
 from medssl.jobs import ImportRequest, JobResult, Request, SeenState
 from medssl.jobs.importing import import_folder
 from medssl.jobs.results import RESULT
@@ -64,13 +65,19 @@ class RemoteWorkplace:
             return JobResult(job_id="", seconds=time.monotonic() - began, result=result)
         with Luggage(self._client, lambda path: there(self._client, path)) as luggage:
             job = self._client.submit(self.project.key, luggage.pack(request, monitor))
-            return luggage.unpack(self._follow(job.id, monitor, 0), monitor)
+            luggage.travels_with(job.id)
+            return luggage.unpack(self._follow(job.id, monitor, 0, luggage), monitor)
 
     def resume(self, job_id: str, monitor: Monitor) -> JobResult:
-        """See `Workplace`."""
+        """See `Workplace`. A job that was begun from here is found again, whatever has become of it."""
+        journey = recall(job_id)
         known = self._events(job_id)
-        job = self._client.resume(self.project.key, job_id)
-        return self._follow(job.id, monitor, known[-1].number if known else 0)
+        job = self._client.job(self.project.key, job_id)
+        if journey is None or job.state in ("failed", "cancelled", "interrupted"):
+            job = self._client.resume(self.project.key, job_id)
+        with Luggage(self._client, lambda path: there(self._client, path), job_id, journey) as luggage:
+            after = known[-1].number if known else 0
+            return luggage.unpack(self._follow(job.id, monitor, after, luggage), monitor)
 
     def cancel(self, job_id: str, wait_s: float) -> SeenState:
         """See `Workplace`; the service ends what does not stop."""
@@ -111,16 +118,19 @@ class RemoteWorkplace:
                 return found
             found += page
 
-    def _follow(self, job_id: str, monitor: Monitor, after: int) -> JobResult:
+    def _follow(self, job_id: str, monitor: Monitor, after: int, luggage: Luggage) -> JobResult:
         """Show what a job reports until it ends; a wish to stop is passed on."""
         began, failed, asked = time.monotonic(), list[EngineError](), False
-        reader = self._client.watch(
-            self.project.key,
-            job_id,
-            lambda event: monitor.emit(_event(event)),
-            on_error=failed.append,
-            after=after,
-        )
+        code = ""
+
+        def show(told_event: told.Event) -> None:
+            nonlocal code
+            event = _event(told_event, luggage)
+            if isinstance(event, State):
+                code = event.code
+            monitor.emit(event)
+
+        reader = self._client.watch(self.project.key, job_id, show, on_error=failed.append, after=after)
         try:
             while not reader.join(_LOOK_S):
                 if monitor.cancelled and not asked:
@@ -137,12 +147,16 @@ class RemoteWorkplace:
         if job.state == "cancelled":
             again = f"Go on with: medssl --remote {self._client.url} job resume {job_id} "
             raise Cancelled(remedy=f'{again}--project "{self.project.folder}"')
-        raise MedSSLError(job.error or f"The job {job_id} is {job.state}.", job.remedy)
+        what = luggage.at_home(job.error) or f"The job {job_id} is {job.state}."
+        raise error_of(code, what, luggage.at_home(job.remedy))
 
 
-def _event(event: told.Event) -> Event:
+def _event(event: told.Event, luggage: Luggage | None = None) -> Event:
     """Turn a record of the client, which has room for all kinds, into an event of its own kind."""
     kept = {name: value for name, value in asdict(event).items() if name != "number"}
+    if luggage is not None:
+        texts = ("text", "error", "remedy", "note", "source")
+        kept |= {name: luggage.at_home(kept[name]) for name in texts if kept[name]}
     return EVENT.validate_python(kept)
 
 

@@ -61,7 +61,12 @@ def _told() -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        raise _ERRORS.get(error.code, MedSSLError)(error.message, error.remedy) from error
+        raise error_of(error.code, error.message, error.remedy) from error
+
+
+def error_of(code: str, what: str, remedy: str) -> MedSSLError:
+    """The error that the engine's computer had, with the exit code that it has there."""
+    return _ERRORS.get(code, MedSSLError)(what, remedy)
 
 
 class RemoteProject:

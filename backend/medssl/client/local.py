@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -10,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from medssl.client.client import Client
 from medssl.client.connection import EngineError
-from medssl.endpoint import API, LOG_FILE, Endpoint, read_endpoint, read_token, state_folder
+from medssl.endpoint import API, LOG_FILE, Endpoint, proof, read_endpoint, read_token, state_folder
 
 _LOOK_S = 0.1
 _HEALTH_S = 3.0
@@ -65,7 +68,7 @@ def engine_state(folder: Path | None = None) -> EngineState:
     found = read_endpoint(folder)
     if found is None:
         return EngineState(False, "", "", 0, True, folder / LOG_FILE)
-    running, fits = _answers(found), found.api == API
+    running, fits = _answers(found, folder), found.api == API
     return EngineState(running, found.url, found.version, found.process_id, fits, folder / LOG_FILE)
 
 
@@ -81,7 +84,7 @@ def attach(folder: Path | None = None, *, timeout_s: float = 30.0) -> Client | N
     """
     folder = folder or state_folder()
     found = read_endpoint(folder)
-    if found is None or not _answers(found):
+    if found is None or not _answers(found, folder):
         return None
     if found.api != API:
         raise EngineError(
@@ -150,19 +153,26 @@ def start_or_attach(
     )
 
 
-def _answers(endpoint: Endpoint) -> bool:
-    """Whether the very service that wrote the file is still there; its port may be another program's now."""
+def _answers(endpoint: Endpoint, folder: Path) -> bool:
+    """Whether the very service that wrote the file is still there; its port may be another program's now.
+
+    It must prove that it knows the token before it is sent the token: that other program may be somebody's
+    who waited for the port.
+    """
+    challenge = secrets.token_hex(16)
     try:
+        expected = proof(read_token(folder), challenge, endpoint.instance, urlsplit(endpoint.url).port)
         with requests.Session() as session:
             session.trust_env = False
             answer = session.get(
                 f"{endpoint.url}/v1/health",
+                params={"challenge": challenge},
                 timeout=_HEALTH_S,
                 allow_redirects=False,
                 verify=endpoint.certificate or True,
             )
-            return answer.ok and answer.json().get("instance") == endpoint.instance
-    except (requests.exceptions.RequestException, OSError, ValueError, AttributeError):
+            return answer.ok and hmac.compare_digest(str(answer.json()["proof"]), expected)
+    except (requests.exceptions.RequestException, OSError, ValueError, TypeError, KeyError):
         return False
 
 

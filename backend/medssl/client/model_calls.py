@@ -32,12 +32,21 @@ class ModelCalls(Calls):
         """Delete a model and its files; what it proposed stays."""
         self.connection.change("DELETE", model_path(project, model))
 
-    def upload(self, file: str | Path) -> Upload:
-        """Send a volume, or the zip of a model, to the engine's computer, where it stays for a day."""
-        return upload_of(send(self.connection, Path(file)))
+    def upload(
+        self, file: str | Path, *, folder: ResultFolder | None = None, place: str | None = None
+    ) -> Upload:
+        """Send a volume, or the zip of a model, to the engine's computer, where it stays for a day.
+
+        Args:
+            file: the file.
+            folder: from `make_folder`, for files that belong together; they go when it is removed.
+            place: where in that folder, such as 'sub/scan.nii.gz'; the file's own name when left out.
+        """
+        where = None if folder is None else folder.id
+        return upload_of(send(self.connection, Path(file), where, place))
 
     def make_folder(self) -> ResultFolder:
-        """Make a folder for results that are downloaded afterwards; it stays for a day."""
+        """Make a folder for uploads that belong together, or for results to download; it stays for a day."""
         return record(ResultFolder, self.connection.change("POST", "/v1/uploads/folder"))
 
     def remove_upload(self, upload_id: str) -> None:
@@ -48,6 +57,10 @@ class ModelCalls(Calls):
         """Download a result: a segmentation, a table or a report."""
         return receive(self.connection, "/v1/files", {"path": as_text(path)}, Path(target))
 
-    def folder(self, folder: str | Path | None = None) -> Folder:
-        """Look into a folder of the engine's computer; without one, at its roots."""
-        return folder_of(self.connection.get("/v1/folders", {"folder": as_text(folder)}))
+    def folder(self, folder: str | Path | None = None, *, offset: int = 0) -> Folder:
+        """Look into a folder of the engine's computer; without one, at its roots.
+
+        An answer that is not `complete` goes on at the `offset` after its entries.
+        """
+        query = {"folder": as_text(folder), "offset": offset}
+        return folder_of(self.connection.get("/v1/folders", query))

@@ -223,6 +223,7 @@ class Event:
         left_s: estimated seconds to the end of the stage.
         name: of the curve of a metric, or of the scan or case of a row.
         state: of the job; or of a row: 'done', 'skipped' or 'failed'.
+        code: of a failed job: the kind of its error, as `EngineError.code`; '' when unknown.
         volumes_ml: of a row, by segment.
         uncertainty: of a row, 0 for certain, 1 for uncertain.
         worst_slice: of a row, an index along z.
@@ -246,6 +247,7 @@ class Event:
     state: str = ""
     error: str = ""
     remedy: str = ""
+    code: str = ""
     volumes_ml: Mapping[str, float] = field(default_factory=dict)
     uncertainty: float | None = None
     worst_slice: int | None = None
@@ -328,7 +330,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """A folder on the engine's computer for results; it goes like an upload, by its `id`."""
+    """A folder on the engine's computer for uploads or results; it goes like an upload, by its `id`."""
 
     id: str
     path: str

@@ -15,11 +15,11 @@ SLOW_S = 600.0  # for what reads voxels, which can be many, or loads torch
 _PIECE_BYTES = 1 << 20
 
 
-def send(connection: Connection, path: Path) -> Any:
+def send(connection: Connection, path: Path, folder: str | None = None, place: str | None = None) -> Any:
     """Upload a volume; see `Client.upload`."""
     try:
         with path.open("rb") as content:
-            query = {"name": path.name, "sha256": _sha256(path)}
+            query = {"name": place or path.name, "sha256": _sha256(path), "folder": folder}
             return connection.send_file("/v1/uploads", content, query, SLOW_S)
     except OSError as error:
         raise EngineError("file", f"{path} cannot be read: {error.strerror}.", "Check the path.") from error

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from medssl.errors import DataError
 from medssl.events import Monitor
-from medssl.imaging.scans import Scan, find_scans
-from medssl.inference.ledger import FOLDER, Ledger
+from medssl.imaging.scans import Scan
+from medssl.inference.inputs import find_inputs
 from medssl.inference.series_sources import series_sources
 from medssl.inference.settings import FolderSettings
 from medssl.inference.source import Source
@@ -50,10 +50,10 @@ def find_sources(
 
     scans: list[Scan] = []
     for path in inputs:
-        found = find_scans(path, settings.recursive, settings.names, heard)
+        found = find_inputs(path, output, settings.recursive, settings.names, heard)
         if len(inputs) > 1 and path.is_dir():
             found = [_below(scan, path.resolve().name) for scan in found]
-        scans += _without_outputs(found, path, output)
+        scans += found
     files, channels = [scan for scan in scans if scan.series is None], model.plan.channel_names
     sources = _grouped(files, channels) if len(channels) > 1 else _single(files)
     sources += series_sources([scan for scan in scans if scan.series is not None], model, settings)
@@ -82,24 +82,6 @@ def _told_apart(sources: Iterable[Source]) -> list[Source]:
         free = next(path for path in chain((source.relative,), names) if str(path).casefold() not in taken)
         taken.add(str(free).casefold())
         kept.append(replace(source, relative=free))
-    return kept
-
-
-def _without_outputs(scans: Iterable[Scan], top: Path, output: Path) -> list[Scan]:
-    """Leave out what a run has written: into `output`, or into a folder from `top` down that has a ledger."""
-    top, output = top.resolve(), output.resolve()
-    ledgers: dict[Path, frozenset[Path]] = {}
-    kept = []
-    for scan in scans:
-        source = scan.source.resolve()
-        folders = [folder for folder in (source, *source.parents) if folder.is_relative_to(top)]
-        if output != top and output in folders:
-            continue
-        for folder in folders:
-            if folder not in ledgers:
-                ledgers[folder] = Ledger(folder).paths if (folder / FOLDER).is_dir() else frozenset()
-        if not any(source in ledgers[folder] for folder in folders):
-            kept.append(scan)
     return kept
 
 

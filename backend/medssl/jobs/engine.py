@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,10 +42,17 @@ class Engine:
         memory: a file in which the engine notes the projects with unfinished jobs; an engine that is given
             the same file finds them wherever they are.
         stop_s: how long a job that was asked to stop may take before its processes are ended.
+        check: asked about a job and its request before each start; raises a `MedSSLError` to refuse it. What
+            waits in a project's database was not necessarily asked of this engine.
     """
 
     def __init__(
-        self, roots: Sequence[Path] | None = None, *, memory: Path | None = None, stop_s: float = STOP_S
+        self,
+        roots: Sequence[Path] | None = None,
+        *,
+        memory: Path | None = None,
+        stop_s: float = STOP_S,
+        check: Callable[[JobRow, Request], None] = lambda row, request: None,
     ) -> None:
         self._roots = tuple(roots or ())
         self._memory = memory
@@ -55,7 +62,7 @@ class Engine:
         self._logs: OrderedDict[tuple[Path, str], EventLog] = OrderedDict()
         self._started = False
         self._lock = threading.RLock()
-        self._supervisor = Supervisor(self._project)
+        self._supervisor = Supervisor(self._project, check)
 
     def start(self) -> None:
         """Find the jobs of the known projects again, and begin to run what waits."""

@@ -41,8 +41,8 @@ def start_worker(project: Path, row: JobRow) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
                 command,
-                # Python looks for modules in this folder first; nobody puts any into a job's.
-                cwd=row.folder,
+                # Before 3.11, Python looks for modules in this folder first; others may write in a job's.
+                cwd=_PACKAGES,
                 env=worker_environment(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

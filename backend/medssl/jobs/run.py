@@ -120,7 +120,8 @@ def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> J
             shown = _for_a_person(error, row)
             files.failure(error)
             state: Literal["cancelled", "failed"] = "cancelled" if isinstance(shown, Cancelled) else "failed"
-            _leave(project, row, files, State(state=state, error=shown.what, remedy=shown.remedy))
+            last = State(state=state, error=shown.what, remedy=shown.remedy, code=shown.code)
+            _leave(project, row, files, last)
             if shown is error or not isinstance(error, (Exception, KeyboardInterrupt)):
                 raise
             raise shown from error

@@ -22,7 +22,7 @@ from medssl.events import State
 from medssl.jobs.endings import lost
 from medssl.jobs.launching import WORKER, start_worker
 from medssl.jobs.placement import Task, has_gpu, may_start, task_of
-from medssl.jobs.requests import REQUEST
+from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.states import ENDED, close_job, job_state
 from medssl.processes import end_tree, find_process
 from medssl.project import DATABASE_NAME, JobRow, Project
@@ -66,10 +66,14 @@ class Supervisor:
 
     Args:
         open_project: gives the open project of a folder.
+        check: raises a `MedSSLError` about a job that must not be started.
     """
 
-    def __init__(self, open_project: Callable[[Path], Project]) -> None:
+    def __init__(
+        self, open_project: Callable[[Path], Project], check: Callable[[JobRow, Request], None]
+    ) -> None:
         self._open = open_project
+        self._check = check
         self._queue: list[JobKey] = []
         self._watched: dict[JobKey, _Watched] = {}
         self._lock = threading.RLock()
@@ -238,9 +242,12 @@ class Supervisor:
         if not may_start(task, running):
             return False
         try:
+            with suppress(ValidationError):  # of another version: its worker will say so
+                self._check(row, REQUEST.validate_json(row.request))
             child = start_worker(folder, row)
         except MedSSLError as error:
-            close_job(project, row, State(state="failed", error=error.what, remedy=error.remedy))
+            refused = State(state="failed", error=error.what, remedy=error.remedy, code=error.code)
+            close_job(project, row, refused)
             return True
         with self._lock:
             self._watched[folder, job_id] = _Watched(row, task, child, now)

@@ -10,7 +10,9 @@ import anyio
 from fastapi import FastAPI
 
 from medssl import __version__
+from medssl.jobs import Request
 from medssl.jobs.engine import Engine
+from medssl.project import JobRow
 from medssl.service import page
 from medssl.service.activity import Activity
 from medssl.service.context import Service
@@ -81,7 +83,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 def _make_service(settings: ServiceSettings) -> Service:
     roots = Roots(settings.allowed_folders(), settings.uploads)
-    engine = Engine(memory=settings.state_folder / "unfinished.json")
+
+    def check(row: JobRow, request: Request) -> None:
+        """A project may come from anywhere, and others may write in it: its jobs keep to our folders too."""
+        roots.inside(row.folder)
+        roots.inside_request(request)
+
+    engine = Engine(memory=settings.state_folder / "unfinished.json", check=check)
     voxels = VoxelWorker()
     return Service(
         settings=settings,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from medssl.service.context import Service
 
 _LOOK_S = 0.5
+_MOST_FILES = 8192
 _GRACE_S = 5  # for answers that are on their way when the service ends
 logger = logging.getLogger("medssl.service")
 
@@ -62,7 +64,9 @@ def serve(settings: ServiceSettings, ready: Callable[[Endpoint], None]) -> None:
 def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpoint], None]) -> None:
     # Only now: a start that finds another service, or no port, has its answer at once.
     from medssl.service.app import create_app
+    from medssl.service.protocol import PatientProtocol
 
+    _allow_many_connections()
     app = create_app(settings)
     service: Service = app.state.service
     endpoint = Endpoint(
@@ -81,6 +85,7 @@ def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpo
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=30,
+        http=PatientProtocol,
         ws="none",
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
@@ -92,6 +97,8 @@ def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpo
             f"The TLS certificate {settings.tls_certificate} cannot be used.",
             "Give a PEM file, and its key with --tls-key.",
         ) from error
+    # What is started from here looks for Python's modules in this folder first; nobody else writes in it.
+    os.chdir(settings.state_folder)
     file = settings.state_folder / ENDPOINT_FILE
 
     def tell() -> None:
@@ -155,9 +162,9 @@ def _bound(settings: ServiceSettings) -> socket.socket:
         ) from error
     bound = socket.socket(family, kind, number)
     try:
-        if (
-            os.name == "posix"
-        ):  # a port that a killed service left in its last minute; Windows means something else
+        if sys.platform == "win32":  # otherwise another program could share the port and get our requests
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:  # a port that a killed service left in its last minute
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.listen(128)
@@ -168,6 +175,19 @@ def _bound(settings: ServiceSettings) -> socket.socket:
             "Choose another port, or leave it out for a free one.",
         ) from error
     return bound
+
+
+def _allow_many_connections() -> None:
+    """Take as many open files as the system gives: 1024, its first offer, is soon used up by strangers."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _url(settings: ServiceSettings, bound: socket.socket) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import hmac
 import os
+import re
 import secrets
 import subprocess
 import sys
 from pathlib import Path
 
-from medssl.endpoint import TOKEN_FILE, read_token
+from medssl.endpoint import TOKEN_FILE, proof, read_token
 from medssl.errors import StorageError
-from medssl.storage import storage_error
+from medssl.storage import replace_file, storage_error
 
 
 class TokenFile:
@@ -41,7 +41,7 @@ class TokenFile:
                 if sys.platform == "win32":
                     _only_this_user(temporary)
                 file.write(secrets.token_urlsafe(32) + "\n")
-            temporary.replace(self.path)
+            replace_file(temporary, self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise storage_error(error, self.path) from error
@@ -50,6 +50,11 @@ class TokenFile:
         """Whether a request's token is the right one; takes equally long whatever is wrong about it."""
         current = self._current()
         return bool(current) and hmac.compare_digest(current, offered)
+
+    def proof(self, challenge: str, instance: str, port: int | None) -> str:
+        """Prove to a client that this service knows the token, without telling it."""
+        current = self._current()
+        return proof(current.decode("ascii"), challenge, instance, port) if current else ""
 
     def _current(self) -> bytes:
         try:
@@ -69,9 +74,40 @@ def _others_may_read(path: Path) -> bool:
 
 def _only_this_user(path: Path) -> None:
     """Windows: take the rights that a file inherits away, and give this user all of them."""
-    command = ["icacls", str(path), "/inheritance:r", "/grant:r", f"{getpass.getuser()}:F"]
-    answer = subprocess.run(command, capture_output=True, timeout=20, check=False)
+    try:
+        told = _run(["whoami", "/user", "/fo", "csv", "/nh"])
+        answer = _run(closing_command(path, told.stdout))
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        raise _not_closed(path) from error
     if answer.returncode != 0:
-        raise StorageError(
-            f"The file {path} could not be closed to other users.", "Use a folder on a disk with NTFS."
-        )
+        raise _not_closed(path)
+
+
+def closing_command(path: Path, user: str) -> list[str]:
+    """Return the command with which Windows closes a file to everybody but one user.
+
+    Args:
+        path: the file.
+        user: as `whoami /user /fo csv /nh` describes the user: "COMPUTER\\name","S-1-5-21-...". The number is
+            taken, because a name may belong to several users, and be written in any alphabet.
+
+    Raises:
+        ValueError: that names no user.
+    """
+    found = re.search(r"S-1-[0-9-]+", user)
+    if found is None:
+        raise ValueError(f"no user in {user!r}")
+    return ["icacls", str(path), "/inheritance:r", "/grant:r", f"*{found.group()}:F"]
+
+
+def _not_closed(path: Path) -> StorageError:
+    return StorageError(
+        f"The file {path} could not be closed to other users.", "Use a folder on a disk with NTFS."
+    )
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    # Only the number of the user is of interest, whatever the alphabet of the rest.
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", timeout=20, check=False
+    )

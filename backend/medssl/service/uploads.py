@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 import secrets
 import shutil
@@ -11,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from medssl.errors import MedSSLError, NotFoundError, StorageError, UsageError
 from medssl.imaging.formats import suffix_of
@@ -59,25 +60,35 @@ class Uploads:
         self._voxels = voxels
 
     async def receive(
-        self, name: str, chunks: AsyncIterator[bytes], length: int | None, sha256: str | None
+        self,
+        name: str,
+        chunks: AsyncIterator[bytes],
+        length: int | None,
+        sha256: str | None,
+        folder: str | None = None,
     ) -> Upload:
         """Write a file as it comes in, and check it. What is not whole is removed.
 
         Args:
-            name: of the file; its end says what it is.
+            name: of the file; its end says what it is. In a folder it may lie deeper: 'sub/scan.nii.gz'.
             chunks: the bytes.
             length: how many the client says there are, when it says so.
             sha256: what they must hash to, when the client says so.
+            folder: id of the folder that `make_folder` made for it; None gives it one of its own.
 
         Raises:
             UsageError: no volume and no archive by its name, or other bytes than the client says.
+            NotFoundError: there is no such folder.
             ImageError: no volume by its header.
             TooLargeError: more than allowed.
             StorageError: the disk is full.
         """
-        kept_name = _checked_name(name)
+        identity = secrets.token_hex(16) if folder is None else folder
+        if folder is not None:
+            self._existing(folder)
+        place = PurePosixPath(_checked_name(name)) if folder is None else _checked_place(name)
+        kept_name = place.name
         self._check_room(length or 0)
-        identity = secrets.token_hex(16)
         # Inside one staging folder until it is whole; leaving the block removes what is left of it.
         with staging_folder(self._folder) as staging:
             (staging / identity).mkdir()
@@ -92,9 +103,12 @@ class Uploads:
             except MedSSLError as error:
                 # The person knows the file by the name they gave it.
                 raise type(error)(error.what.replace(str(path), name), error.remedy) from error
-            target = self._folder / identity
-            await asyncio.to_thread(publish, staging / identity, target)
-        return Upload(identity, target / kept_name, size, found, grid)
+            target = self._folder / identity / place
+            if folder is None:
+                await asyncio.to_thread(publish, staging / identity, target.parent)
+            else:
+                await asyncio.to_thread(publish, path, target)
+        return Upload(identity, target, size, found, grid)
 
     def make_folder(self) -> tuple[str, Path]:
         """Make an empty folder for results that a client will fetch; it goes like an upload.
@@ -115,10 +129,7 @@ class Uploads:
         Raises:
             NotFoundError: there is none with this id.
         """
-        folder = self._folder / identity
-        if not _ID.fullmatch(identity) or not folder.is_dir():
-            raise NotFoundError(f"There is no upload '{identity[:40]}'.", "It may have been removed already.")
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self._existing(identity), ignore_errors=True)
 
     def remove_old(self) -> None:
         """Remove what was uploaded more than a day ago, and what killed services left unfinished."""
@@ -126,6 +137,12 @@ class Uploads:
             with suppress(OSError):  # it goes next time
                 if time.time() - folder.stat().st_mtime > KEPT_S:
                     shutil.rmtree(folder)
+
+    def _existing(self, identity: str) -> Path:
+        folder = self._folder / identity
+        if not _ID.fullmatch(identity) or not folder.is_dir():
+            raise NotFoundError(f"There is no upload '{identity[:40]}'.", "It may have been removed already.")
+        return folder
 
     async def _write(self, path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
         digest = hashlib.sha256()
@@ -167,6 +184,18 @@ class Uploads:
             f"The file has more than the {self._most_bytes / 1e9:.1f} GB that this service takes.",
             "Send a smaller file, or give the service a folder that both computers can reach.",
         )
+
+
+def _checked_place(name: str) -> PurePosixPath:
+    """A path below a folder, kept as it is where the file system takes it: results are named after it."""
+    *folders, last = name.split("/")
+    for part in (*folders, last):
+        if not part or part.startswith(".") or "\\" in part or "\0" in part or len(part.encode()) > 255:
+            raise UsageError(f"'{name[:200]}' is no place in a folder.", "Give one such as sub/scan.nii.gz.")
+    kept = _checked_name(last)
+    if os.name == "posix":
+        return PurePosixPath(name)
+    return PurePosixPath(*map(folder_name, folders), kept)
 
 
 def _checked_name(name: str) -> str:

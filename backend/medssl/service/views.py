@@ -43,6 +43,10 @@ class HealthView(_View):
     version: str = Field(examples=["0.1.0"])
     api: int = Field(examples=[1])
     instance: str = Field(description="New at every start.", examples=["5e0c7f0b7a5d4f57"])
+    proof: str = Field(
+        description="HMAC-SHA256 with the token as key, in hexadecimal digits, of `medssl INSTANCE PORT "
+        "CHALLENGE`: who sends the token only after checking this, sends it to nobody else."
+    )
 
 
 class ServiceView(_View):

@@ -168,13 +168,17 @@ def _check_upload(path: Path) -> Grid | None:
 def _check_stands_alone(path: Path) -> None:
     """Refuse a header that names another file for its voxels: it could name any file of this computer."""
     with path.open("rb") as file:
-        head = file.read(_HEADER_BYTES).lower()
+        head = file.read(_HEADER_BYTES).lower().replace(b"\r\n", b"\n")
     if path.name.lower().endswith(".nrrd"):
-        fields = head.partition(b"\n\n")[0].replace(b" ", b"")
-        elsewhere = b"\ndatafile:" in fields
+        fields, end, _ = head.partition(b"\n\n")
+        # Without its end, the header goes on where nobody looked.
+        elsewhere = not end or b"\ndatafile:" in fields.replace(b" ", b"")
     elif path.name.lower().endswith(".mha"):
-        after = head.partition(b"elementdatafile")[2].partition(b"\n")[0]
-        elsewhere = after.strip(b" =\r\t") != b"local"
+        # The first word of that name must be the one that counts, and not one of a comment.
+        before, _, after = head.partition(b"elementdatafile")
+        elsewhere = before.rpartition(b"\n")[2].strip() != b"" or (
+            after.partition(b"\n")[0].strip(b" =\t") != b"local"
+        )
     else:
         elsewhere = False
     if elsewhere:

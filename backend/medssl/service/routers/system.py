@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from medssl import __version__
 from medssl.doctor import Examination
@@ -27,9 +27,20 @@ _DOCTOR_S = 120.0
 
 
 @router.get("/health")
-def health(service: ServiceOf) -> HealthView:
-    """Say that MedSSL is here. Needs no token."""
-    return HealthView(version=__version__, api=API, instance=service.instance)
+async def health(
+    service: ServiceOf,
+    request: Request,
+    challenge: Annotated[str, Query(description="Any text, new each time.", max_length=100)] = "",
+) -> HealthView:
+    """Say that MedSSL is here, and prove that it knows the token. Needs no token."""
+    server = request.scope.get("server")
+    port = None if server is None else server[1]
+    return HealthView(
+        version=__version__,
+        api=API,
+        instance=service.instance,
+        proof=service.token.proof(challenge, service.instance, port),
+    )
 
 
 @router.get("/service")
