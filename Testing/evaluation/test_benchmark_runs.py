@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 from filelock import FileLock
 from medssl.errors import Cancelled, DataError, UsageError
 from medssl.evaluation.benchmark.benchmark import RUNS, run_benchmark
@@ -111,3 +113,25 @@ def test_results_that_cannot_be_understood_are_named(settings: BenchmarkSettings
 def test_more_cases_than_there_are_cannot_be_compared(settings: BenchmarkSettings, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="8 labelled cases; 7 to annotate and 2 held out"):
         run_benchmark(settings.model_copy(update={"annotated": (7,)}), tmp_path, Monitor())
+
+
+def test_a_dataset_may_keep_all_channels_of_a_case_in_one_file(
+    settings: BenchmarkSettings, small_dataset: Path, tmp_path: Path
+) -> None:
+    dataset = tmp_path / "Task01"
+    for path in small_dataset.rglob("*.nii.gz"):
+        target = dataset / path.relative_to(small_dataset)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        image = sitk.ReadImage(str(path))
+        is_scan = target.parent.name.startswith("images")
+        sitk.WriteImage(sitk.JoinSeries([image, image]) if is_scan else image, str(target))
+    description = json.loads((small_dataset / "dataset.json").read_text(encoding="utf-8"))
+    description["modality"] = {"0": "FLAIR", "1": "T1w"}
+    description.pop("channel_names", None)
+    (dataset / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
+
+    done = run_benchmark(settings.model_copy(update={"dataset": dataset}), tmp_path / "out", Monitor())
+
+    assert done.runs == 1
+    (result,) = read_results(tmp_path / "out" / RUNS).values()
+    assert len(result.cases) == 2

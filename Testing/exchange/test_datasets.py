@@ -128,7 +128,6 @@ def test_the_value_255_is_not_a_segment(tmp_path: Path) -> None:
         ({"modality": None}, "names no channels"),
         ({"modality": {"1": "CT"}}, "without gaps"),
         ({"modality": {"CT": "0"}}, "Number them 0, 1, 2"),
-        ({"modality": {"0": "T1", "1": "T2"}}, "Split its 4D file"),
         (
             {"training": [{"image": "imagesTr/gone.nii.gz"}]},
             "gone.nii.gz, which dataset.json lists, does not exist",

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from medssl.errors import Cancelled, DataError, StorageError, UsageError
 from medssl.events import Event, Monitor, Progress
+from medssl.imaging.itk import image_of
 from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_grid, read_volume
 from medssl.inference.folder import segment_folder
@@ -281,3 +283,23 @@ def test_an_output_folder_that_may_not_be_written_is_named(
 ) -> None:
     with pytest.raises(StorageError, match="may not be written"):
         run(make_model(), scans, read_only_folder / "out")
+
+
+def test_one_file_of_all_channels_gives_what_files_of_one_channel_give(
+    make_model: Callable[..., Model], tmp_path: Path, write_scan: Writer
+) -> None:
+    model = make_model(channel_names=("T1", "T2"))
+    folder = tmp_path / "scans"
+    parts = [read_volume(write_scan(folder / f"apart_{number:04d}.nii.gz")) for number in range(2)]
+    images = [image_of(part.array, part.grid) for part in parts]
+    sitk.WriteImage(sitk.JoinSeries(images), str(folder / "BRATS_0001.nii.gz"))  # no channel's number
+    sitk.WriteImage(sitk.Compose(images), str(folder / "numbers.nrrd"))
+    sitk.WriteImage(sitk.JoinSeries([*images, images[0]]), str(folder / "three.nii.gz"))
+    result = run(model, folder, tmp_path / "out")
+    assert states(result) == {"BRATS_0001": "done", "apart": "done", "numbers": "done", "three": "failed"}
+    found = [read_labels(row.output).volume for row in result.rows if row.output is not None]
+    for labels in found:
+        assert labels.grid.agrees_with(parts[0].grid)
+        np.testing.assert_array_equal(labels.array, found[0].array)
+    assert result.sources["numbers"].voxels() == result.sources["apart"].voxels() == 2 * parts[0].array.size
+    assert states(run(model, folder, tmp_path / "out"))["BRATS_0001"] == "skipped"

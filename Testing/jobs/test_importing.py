@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from medssl.errors import DataError, UsageError
 from medssl.events import Monitor
+from medssl.imaging.itk import image_of
+from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
-from medssl.jobs import ImportRequest, run_job
+from medssl.jobs import ExportProjectRequest, ImportRequest, run_job
 from medssl.jobs.results import ImportResult
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
@@ -80,3 +83,46 @@ def test_a_folder_without_scans_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with Project.create(tmp_path / "project", SCHEMA) as project, pytest.raises(DataError, match="no scan"):
         run_job(project, ImportRequest(folder=tmp_path / "empty"), Monitor())
+
+
+def write_both(path: Path, seed: int) -> list[Volume]:
+    """Write two channels of a scan into one file, along a fourth axis."""
+    image = make_phantom(seed, size=(8, 12, 10)).image
+    both = [image, Volume(image.array[::-1].copy(), image.grid)]
+    sitk.WriteImage(sitk.JoinSeries([image_of(v.array, v.grid) for v in both]), str(path))
+    return both
+
+
+def test_a_folder_of_files_that_hold_all_channels_becomes_cases(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    both = write_both(tmp_path / "scans" / "a.nii.gz", 0)
+    write_volume(tmp_path / "scans" / "lone.nii.gz", both[0])
+    watcher = Watcher()
+    with Project.create(tmp_path / "project", SCHEMA, ("T1", "T2")) as project:
+        done = run_job(project, ImportRequest(folder=tmp_path / "scans"), watcher).result
+        kept = [read_volume(path) for path in project.case("a").channels]
+    assert done == ImportResult(cases=1, annotated=0, already_there=0, refused=1)
+    assert "lone" in watcher.warnings[0]
+    for one, other in zip(both, kept, strict=True):
+        np.testing.assert_array_equal(one.array, other.array)
+
+
+def test_a_decathlon_of_several_channels_leaves_and_comes_back(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_both(tmp_path / f"{seed}.nii.gz", seed)
+        write_volume(tmp_path / f"{seed}-labels.nii.gz", make_phantom(seed, size=(8, 12, 10)).labels)
+    with Project.create(tmp_path / "one", SCHEMA, ("T1", "T2")) as project:
+        for seed in range(2):
+            project.add_case(f"case {seed}", [tmp_path / f"{seed}.nii.gz"])
+            project.save_annotation(f"case {seed}", tmp_path / f"{seed}-labels.nii.gz")
+        request = ExportProjectRequest(output=tmp_path / "Task01", format="decathlon")
+        run_job(project, request, Monitor())
+        before = [project.case(f"case {seed}").channels for seed in range(2)]
+        with Project.create(tmp_path / "other", SCHEMA, ("T1", "T2")) as other:
+            done = run_job(other, ImportRequest(folder=tmp_path / "Task01"), Monitor()).result
+            assert done == ImportResult(cases=2, annotated=2, already_there=0)
+            after = [other.case(f"case_{seed}").channels for seed in range(2)]
+    for paths, kept in zip(before, after, strict=True):
+        for path, own in zip(paths, kept, strict=True):
+            assert read_volume(own).grid.agrees_with(read_volume(path).grid)
+            np.testing.assert_array_equal(read_volume(own).array, read_volume(path).array)

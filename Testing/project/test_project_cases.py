@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from medssl.errors import GridError, ImageError, ProjectError, UsageError
+from medssl.imaging.itk import image_of
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
@@ -258,3 +260,33 @@ def test_a_few_voxels_that_are_no_numbers_do_not_keep_a_scan_out(
     voxels[0, 0] = np.nan
     write_volume(tmp_path / "a.nrrd", Volume(voxels, grid))
     assert project.add_case("A", [tmp_path / "a.nrrd"]).state == "new"
+
+
+def test_one_file_of_all_channels_becomes_a_file_for_each_in_the_project(
+    tmp_path: Path, schema: LabelSchema, make_scan: Callable[..., Path]
+) -> None:
+    scan = read_volume(make_scan("a.nrrd"))
+    both = [scan, Volume(scan.array[::-1].copy(), scan.grid)]
+    whole = tmp_path / "both.nii.gz"
+    sitk.WriteImage(sitk.JoinSeries([image_of(v.array, v.grid) for v in both]), str(whole))
+    with Project.create(tmp_path / "p", schema, ("T1", "T2/FLAIR")) as project:
+        case = project.add_case("A", [whole])
+        whole.unlink()
+        assert len(case.channels) == 2
+        for path, volume in zip(case.channels, both, strict=True):
+            assert path.is_relative_to(project.folder / "images")
+            kept = read_volume(path)
+            assert kept.grid.agrees_with(volume.grid)
+            np.testing.assert_array_equal(kept.array, volume.array)
+
+
+def test_a_file_of_another_number_of_channels_is_refused(
+    tmp_path: Path, schema: LabelSchema, make_scan: Callable[..., Path]
+) -> None:
+    scan = read_volume(make_scan("a.nrrd"))
+    sitk.WriteImage(sitk.JoinSeries([image_of(scan.array, scan.grid)] * 3), str(tmp_path / "three.nii.gz"))
+    with (
+        Project.create(tmp_path / "p", schema, ("T1", "T2")) as project,
+        pytest.raises(UsageError, match="has 3 images, but the project has 2 channels"),
+    ):
+        project.add_case("A", [tmp_path / "three.nii.gz"])

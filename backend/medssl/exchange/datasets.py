@@ -34,7 +34,7 @@ class DatasetCase:
 
     Attributes:
         name: the files' common name, without ending and channel number.
-        channels: one file a channel, in the order of the dataset's channel names.
+        channels: one file a channel, in the order of the dataset's channel names, or one 4D file of them all.
         labels: the label map, where the dataset has one.
         test: whether the dataset holds this case back for testing (`imagesTs`).
     """
@@ -240,12 +240,16 @@ def _complete(
             "Put them into imagesTr and imagesTs, as NIfTI, NRRD or MHA files.",
         )
     for case in cases:
-        if len(case.channels) == len(channel_names):
+        # A lone file holds all channels, unless a number at the end of its name says that it is one of them.
+        names = case.name, case.name.removesuffix("_test")
+        whole = len(case.channels) == 1 and stem_of(case.channels[0]) in names
+        if whole or len(case.channels) == len(channel_names):
             continue
         found = ", ".join(channel.name for channel in case.channels)
-        remedy = f"Give every case one file a channel: {case.name}_0000.nii.gz, {case.name}_0001.nii.gz, ..."
-        if len(case.channels) == 1:
-            remedy = f"Split its 4D file into one 3D file a channel: {case.name}_0000.nii.gz, ..."
+        remedy = (
+            f"Give every case one file a channel, {case.name}_0000.nii.gz, {case.name}_0001.nii.gz, ..., "
+            "or one 4D file."
+        )
         channels = f"{len(case.channels)} of {len(channel_names)} channels ({found})"
         raise DataError(f"The case {case.name} has {channels}, by {path}.", remedy)
     return cases

@@ -91,6 +91,8 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
 def read_nifti_voxels(path: Path, header: NiftiHeader) -> NDArray[Any] | None:
     """Read voxels (z, y, x) as they are stored, floats scaled; None for what ITK is left to read.
 
+    Those of a file that holds several volumes are (volumes, z, y, x).
+
     ITK reads NaN and infinity as 0 in silence, which is an intensity like any other, and holds every voxel
     twice while it reads. It is left to read whole numbers that become fractions, and rare types.
 
@@ -103,7 +105,8 @@ def read_nifti_voxels(path: Path, header: NiftiHeader) -> NDArray[Any] | None:
     is_scaled = header.slope != 0 and (header.slope, header.intercept) != (1, 0)
     if is_scaled and kind.kind != "f":
         return None
-    voxels = np.empty(header.size[2::-1], kind)
+    volumes = math.prod(header.size[3:])
+    voxels = np.empty(header.size[2::-1] if volumes == 1 else (volumes, *header.size[2::-1]), kind)
     with _unpacked(path) as file:
         file.read(header.data_start)
         left = memoryview(voxels.data).cast("B")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def read_volume(path: Path) -> Volume:
     check_three_dimensions(reader, path)
     grid = header_grid(reader, path)
     array = read_voxels(reader, grid, path)
-    return Volume(array, grid, _make_finite(array, path))
+    return Volume(array, grid, make_finite(array, path))
 
 
 def read_grid(path: Path) -> Grid:
@@ -54,17 +55,21 @@ def read_grid(path: Path) -> Grid:
 
 
 def read_voxels(reader: sitk.ImageFileReader, grid: Grid, path: Path) -> NDArray[Any]:
-    """Read the voxels (z, y, x), or (z, y, x, components), of a header that was checked.
+    """Read the voxels (z, y, x) of a header that was checked.
+
+    Where a file holds several volumes, they are (volumes, z, y, x) or, as numbers for each voxel,
+    (z, y, x, components).
 
     Raises:
         ImageError: the file ends too early.
     """
     try:
-        header = read_nifti_header(path) if suffix_of(path) in (".nii", ".nii.gz") else None
+        is_nifti = suffix_of(path) in (".nii", ".nii.gz") and reader.GetNumberOfComponents() == 1
+        header = read_nifti_header(path) if is_nifti else None
         array = read_nifti_voxels(path, header) if header else None
         if array is not None:
             return array
-        if reader.GetDimension() > 3:
+        if reader.GetDimension() > 3 and math.prod(reader.GetSize()[3:]) == 1:
             reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
         return array_of(reader.Execute())
     except (EOFError, OSError, zlib.error) as error:
@@ -93,7 +98,7 @@ def check_three_dimensions(reader: sitk.ImageFileReader, path: Path, components:
         raise ImageError(f"{path} holds complex numbers.", "Save their magnitude.")
 
 
-def _make_finite(array: NDArray[Any], path: Path) -> tuple[str, ...]:
+def make_finite(array: NDArray[Any], path: Path) -> tuple[str, ...]:
     """Replace NaN and infinity in place by the smallest finite value; returns what to tell the person."""
     if array.dtype.kind != "f":
         return ()

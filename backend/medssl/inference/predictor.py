@@ -177,6 +177,11 @@ class Predictor:
         )
 
     @property
+    def channel_count(self) -> int:
+        """How many channels a scan has for the model."""
+        return len(self._plan.channel_names)
+
+    @property
     def bytes_per_voxel(self) -> int:
         """About how much memory a scan takes on its way, a voxel of one channel, when it is not resampled."""
         outputs = self._plan.network.classes + 1

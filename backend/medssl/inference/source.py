@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medssl.errors import MedSSLError
+from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.scans import Scan
 from medssl.imaging.volume import Volume
@@ -21,7 +22,8 @@ class Source:
 
     Attributes:
         relative: where the segmentation goes below the output folder, without suffix.
-        channels: the scans; empty or incomplete when there is a problem.
+        channels: the scans; incomplete when there is a problem.
+        inside: how many channels the one file holds, when they are not files of their own.
         problem: why it cannot be segmented, or None.
         unfit: why it is left out, since it is no scan or none for this model, or None.
     """
@@ -30,6 +32,7 @@ class Source:
     channels: tuple[Scan, ...]
     problem: str | None = None
     unfit: str | None = None
+    inside: int = 1
 
     @property
     def is_private(self) -> bool:
@@ -55,11 +58,16 @@ class Source:
 
     def read(self) -> tuple[Volume, ...]:
         """Read every channel."""
+        if self.inside > 1:
+            return read_channels([self.channels[0].source], self.inside)
         return tuple(scan.read() for scan in self.channels)
 
     def voxels(self) -> int:
         """Number of voxels of all channels, from the headers alone; 0 when they cannot be read."""
         try:
+            held = look_inside(self.channels[0].source) if self.inside > 1 else None
+            if held is not None:
+                return held[1] * math.prod(held[0].size)
             grids = [read_grid(s.source) if s.series is None else s.series.grid for s in self.channels]
         except MedSSLError:
             return 0  # reading will tell why

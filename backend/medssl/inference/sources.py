@@ -8,8 +8,9 @@ from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 
-from medssl.errors import DataError
+from medssl.errors import DataError, ImageError
 from medssl.events import Monitor
+from medssl.imaging.multichannel import look_inside
 from medssl.imaging.scans import Scan
 from medssl.inference.inputs import find_inputs
 from medssl.inference.series_sources import series_sources
@@ -27,8 +28,8 @@ def find_sources(
 
     Files that a run has written are not scans, wherever they lie: neither those in `output`, which may lie
     inside an input folder, nor those of any other run. When the model has several channels, the files of one
-    scan end in `_0000`, `_0001`, ... in the order of the channels, as nnU-Net names them; for DICOM series
-    see `series_sources`.
+    scan end in `_0000`, `_0001`, ... in the order of the channels, as nnU-Net names them, or one file holds
+    all channels, as in the Decathlon; for DICOM series see `series_sources`.
 
     Args:
         inputs: folders, and single files.
@@ -94,10 +95,13 @@ def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
     sources = []
     wanted = f"the model needs {len(channels)} channels ({', '.join(channels)})"
     for scan in scans:
+        if _holds(scan, len(channels)):
+            sources.append(Source(scan.relative, (scan,), scan.problem, inside=len(channels)))
+            continue
         match = _CHANNEL.fullmatch(scan.relative.name)
         if match is None or int(match["channel"]) >= len(channels):
             last = f"_{len(channels) - 1:04d}"
-            advice = f"Name the files of one scan with _0000 to {last} at the end."
+            advice = f"Name the files of one scan with _0000 to {last} at the end, or put them into one file."
             sources.append(Source(scan.relative, (scan,), f"{scan.source}: {wanted}. {advice}"))
             continue
         groups.setdefault(scan.relative.with_name(match["name"]), {})[int(match["channel"])] = scan
@@ -109,3 +113,12 @@ def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
             problem = f"{found[0].source}: {wanted}, and {', '.join(missing)} is missing beside this file."
         sources.append(Source(relative, found, problem))
     return sources
+
+
+def _holds(scan: Scan, channels: int) -> bool:
+    """Whether a scan's file holds all channels; one that cannot be read holds nothing."""
+    try:
+        inside = look_inside(scan.source)
+    except ImageError:
+        return False
+    return inside is not None and inside[1] == channels

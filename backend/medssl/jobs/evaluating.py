@@ -16,6 +16,7 @@ from medssl.evaluation.summary import Spread, summarise
 from medssl.evaluation.tables import CaseScores, write_scores
 from medssl.events import Monitor
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
+from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
@@ -66,7 +67,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
     schema, model = project.schema, None
     if request.predictions is not None and request.references is not None:
         pairs = find_pairs(request.predictions, request.references, request.scans)
-        cases, total = _from_folders(pairs, schema), len(pairs)
+        cases, total = _from_folders(pairs, schema, len(project.channel_names)), len(pairs)
     else:
         record = project.model(request.model)
         model = load_model(record.folder)
@@ -126,11 +127,11 @@ def _from_model(
         )
 
 
-def _from_folders(pairs: Sequence[Pair], schema: LabelSchema) -> Iterator[_Scored]:
+def _from_folders(pairs: Sequence[Pair], schema: LabelSchema, channels: int) -> Iterator[_Scored]:
     for pair in pairs:
         reference = match_schema(read_labels(pair.reference), schema, str(pair.reference))
         prediction = match_schema(read_labels(pair.prediction), schema, str(pair.prediction))
-        image = None if pair.scan is None else read_volume(pair.scan)
+        image = None if pair.scan is None else _first_channel(pair.scan, channels)
         if image is not None and not image.grid.agrees_with(reference.grid):
             image = None
         yield _Scored(
@@ -141,6 +142,12 @@ def _from_folders(pairs: Sequence[Pair], schema: LabelSchema) -> Iterator[_Score
             reference=reference.array,
             grid=reference.grid,
         )
+
+
+def _first_channel(scan: Path, channels: int) -> Volume:
+    """Read what is shown of a scan: its own file, or a part of the file of all channels."""
+    inside = look_inside(scan)
+    return read_volume(scan) if inside is None else read_channels([scan], channels)[0]
 
 
 def _row(case: _Scored, found: CaseScores, schema: LabelSchema, most_bytes: int) -> ReportRow:

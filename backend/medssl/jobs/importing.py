@@ -15,7 +15,8 @@ from medssl.events import Monitor
 from medssl.exchange.datasets import DESCRIPTION, DatasetCase, read_dataset
 from medssl.exchange.task_list import read_task_list
 from medssl.imaging.labels import read_labels
-from medssl.imaging.scans import find_scans
+from medssl.imaging.multichannel import look_inside
+from medssl.imaging.scans import Scan, find_scans
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.jobs.requests import ImportRequest
@@ -71,13 +72,14 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
             f"{request.folder} has no {DESCRIPTION}, so nothing tells which of its cases have labels.",
             "Add its scans without dividing them, and annotate or assign roles case by case.",
         )
-    if len(project.channel_names) > 1:
+    scans, channels = find_scans(request.folder), len(project.channel_names)
+    if channels > 1 and not any(_holds_several(scan) for scan in scans):
         raise UsageError(
-            f"A case of this project has {len(project.channel_names)} channels, and nothing tells which "
-            f"files of {request.folder} belong together.",
-            "Add the cases one by one, or lay the folder out as a Decathlon or nnU-Net dataset.",
+            f"A case of this project has {channels} channels, and nothing tells which files of "
+            f"{request.folder} belong together.",
+            "Add the cases one by one, lay the folder out as a Decathlon or nnU-Net dataset, or put all "
+            "channels of a case into one file.",
         )
-    scans = find_scans(request.folder)
     if not scans:
         raise DataError(f"{request.folder} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM.")
     there = {case.name for case in project.cases()}
@@ -90,12 +92,19 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
                 case = project.add_case(scan.name, [scan.source], copy=request.copy_files)
                 _tell(case, monitor)
                 added += 1
-            except ImageError as error:
+            except (ImageError, UsageError) as error:
                 monitor.log(f"{scan.name} was not added. {error}", "warning")
                 refused += 1
         pace.count()
         monitor.progress("import", number, len(scans), pace.seconds_for(len(scans) - number))
     return ImportResult(cases=added, annotated=0, already_there=len(scans) - added - refused, refused=refused)
+
+
+def _holds_several(scan: Scan) -> bool:
+    try:
+        return scan.series is None and look_inside(scan.source) is not None
+    except ImageError:
+        return False
 
 
 @dataclass(frozen=True)

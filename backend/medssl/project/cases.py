@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import case, func, select
@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from medssl.errors import GridError, ProjectError, UsageError
 from medssl.imaging.formats import WRITABLE, suffix_of
+from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_volume
-from medssl.imaging.volume import Grid
+from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.project import tables
 from medssl.project.lookup import AnySelect, case_state, find_case, summaries, to_summary, with_state
@@ -30,16 +31,19 @@ def add_case(
     """Add a case and return its id, and what is notable about its images; see `Project.add_case`."""
     name = checked_name(name, "the case")
     paths = [path.expanduser().absolute() for path in channels]
-    if len(paths) != len(channel_names):
+    inside = look_inside(paths[0]) if len(paths) == 1 < len(channel_names) else None
+    count = len(paths) if inside is None else inside[1]
+    if count != len(channel_names):
         raise UsageError(
-            f"Case '{name}' has {len(paths)} images, but the project has {len(channel_names)} channels "
+            f"Case '{name}' has {count} images, but the project has {len(channel_names)} channels "
             f"({', '.join(channel_names)}).",
-            "Give one image for each channel, in that order.",
+            "Give one image for each channel, in that order, or one file that holds them all.",
         )
     with store.database.reading() as session:
         _check_is_new(session, name)
-    traits, notes = _look_through(name, paths)
-    if not copy:
+    split = () if inside is None else read_channels(paths, count)
+    traits, notes = _look_through(name, split or map(read_volume, paths), paths)
+    if not copy and not split:
         with store.database.writing() as session:
             folder = _free_folder(store, session, name)
             return _insert(store, session, name, folder, paths, role, traits), notes
@@ -47,10 +51,11 @@ def add_case(
     with staging_folder(images) as staging:
         remove_partial_files(images)
         (staging / "case").mkdir()
-        copies = [
-            _copy_image(path, staging / "case", f"{position}-{folder_name(channel)}")
-            for position, (path, channel) in enumerate(zip(paths, channel_names, strict=True))
-        ]
+        stems = [f"{position}-{folder_name(channel)}" for position, channel in enumerate(channel_names)]
+        if split:
+            copies = [_save(volume, staging / "case", s) for volume, s in zip(split, stems, strict=True)]
+        else:
+            copies = [_copy_image(path, staging / "case", s) for path, s in zip(paths, stems, strict=True)]
         with store.database.writing() as session:
             folder = _free_folder(store, session, name)
             lasting = [images / folder / copied.name for copied in copies]
@@ -116,16 +121,17 @@ def _check_is_new(session: Session, name: str) -> None:
         raise ProjectError(f"The project has a case '{name}' already.", "Give the new case another name.")
 
 
-def _look_through(name: str, paths: Sequence[Path]) -> tuple[list[float], tuple[str, ...]]:
-    """Read every channel once, and return the scan's traits and what is notable about its images.
+def _look_through(
+    name: str, volumes: Iterable[Volume], paths: Sequence[Path]
+) -> tuple[list[float], tuple[str, ...]]:
+    """Go through the channels once, and return the scan's traits and what is notable about its images.
 
     A damaged file is told now, with its name, and not while training.
     """
     first: Grid | None = None
     traits: list[float] = []
     notes: list[str] = []
-    for path in paths:
-        volume = read_volume(path)
+    for index, volume in enumerate(volumes):
         notes += volume.notes
         if first is None:
             first = volume.grid
@@ -133,7 +139,7 @@ def _look_through(name: str, paths: Sequence[Path]) -> tuple[list[float], tuple[
         elif not first.agrees_with(volume.grid):
             raise GridError(
                 f"The channels of case '{name}' lie on different grids: {paths[0]} has {_describe(first)}, "
-                f"{path} has {_describe(volume.grid)}.",
+                f"{paths[index]} has {_describe(volume.grid)}.",
                 "Resample them onto one grid first.",
             )
         traits += brightness(volume)
@@ -191,12 +197,16 @@ def _copy_image(source: Path, folder: Path, stem: str) -> Path:
     """Copy an image; one that consists of several files becomes one NRRD file."""
     suffix = suffix_of(source)
     if source.is_dir() or suffix not in WRITABLE:
-        target = folder / f"{stem}.nrrd"
-        write_volume(target, read_volume(source))
-        return target
+        return _save(read_volume(source), folder, stem)
     target = folder / f"{stem}{suffix}"
     try:
         shutil.copyfile(source, target)
     except OSError as error:
         raise storage_error(error, target) from error
+    return target
+
+
+def _save(volume: Volume, folder: Path, stem: str) -> Path:
+    target = folder / f"{stem}.nrrd"
+    write_volume(target, volume)
     return target

@@ -117,8 +117,9 @@ class Project:
         Args:
             name: unique in the project.
             channels: one image for each of `channel_names`, all on one grid: a file, or a folder with one
-                DICOM series.
-            copy: copy the images into the project; otherwise the project points at them.
+                DICOM series. One file may hold all channels.
+            copy: copy the images into the project; otherwise the project points at them. The channels of one
+                file are written into the project in any case, each as a file of its own.
             role: what the case is for.
 
         Returns:
