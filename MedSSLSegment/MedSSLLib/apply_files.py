@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Optional
 
-from MedSSLLib.dicom_series import read_series
-from MedSSLLib.grids import Grid
 from MedSSLLib.segmentations import LoadedLabels, read_labels
 from MedSSLLib.volumes import VolumeSnapshot, write_snapshot
-from MedSSLLib.voxel_files import LoadedVolume, read_volume
+from MedSSLLib.voxel_files import LoadedVolume, read_volume, suffix_of
 
 if TYPE_CHECKING:
     from medssl.client import Client, Job, Project
@@ -35,6 +33,15 @@ class SentVolume:
     job: Job
     folder: str
     upload: Optional[str]
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """A row of a job over folders: its name, and the paths of its scan, '' when untold, and segmentation."""
+
+    name: str
+    scan: str
+    segmentation: str
 
 
 def send_volume(
@@ -76,22 +83,28 @@ def fetch_result(client: Client, files: EngineFiles, output: str) -> LoadedLabel
         return read_labels(path)
 
 
-def fetch_scan(client: Client, files: EngineFiles, source: str, grid: Grid) -> LoadedVolume:
-    """Read a scan of a folder that a job went through; for a thread beside the main one.
+def fetch_row(
+    client: Client, files: EngineFiles, project: str, job: str, row: RowFiles
+) -> tuple[LoadedVolume, LoadedLabels]:
+    """Read a scan of a folder that a job went through, and its segmentation; beside the main thread.
 
-    Args:
-        client: of the engine.
-        files: the way to it.
-        source: the scan's file, or the folder with its DICOM series.
-        grid: of its segmentation, by which its series is told from others in the folder.
+    What is no file that can be read here, such as a DICOM series or a DICOM segmentation, the engine reads,
+    and hands over as one volume.
 
     Raises:
         Problem, EngineError: it cannot be had, or not be read.
     """
-    if files.shares_disk and Path(source).is_dir():
-        return read_series(Path(source), grid)
-    with files.fetched(source, lambda target: client.download(source, target)) as path:
-        return read_volume(path)
+
+    def download_scan(target: Path) -> Path:
+        return client.download_row_scan(project, job, row.name, target)
+
+    with files.fetched(row.scan, download_scan) as path:
+        scan = read_volume(path)
+    if files.shares_disk and suffix_of(Path(row.segmentation)):
+        return scan, read_labels(Path(row.segmentation))
+    with files.workspace() as folder:
+        target = folder / "segmentation.seg.nrrd"
+        return scan, read_labels(client.download_row_segmentation(project, job, row.name, target))
 
 
 def clean_up(client: Client, files: EngineFiles, sent: SentVolume) -> None:

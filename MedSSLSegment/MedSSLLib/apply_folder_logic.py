@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -11,8 +11,10 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLLib import apply_files, folder_jobs
+from MedSSLLib import apply_files
+from MedSSLLib.apply_files import RowFiles
 from MedSSLLib.jobs_track import Track
+from MedSSLLib.journeys import Errand, Journey
 from MedSSLLib.segmentations import LoadedLabels, add_segmentation
 from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import add_volume
@@ -23,12 +25,10 @@ if TYPE_CHECKING:
 
     from MedSSLLib.session import Session
 
-_DICOM = ".dcm"  # how the files of DICOM segmentations end
-
 
 @dataclass(frozen=True)
 class FolderChoices:
-    """How a folder is segmented; the paths are those of the engine's computer."""
+    """How a folder is segmented; the paths are those of this computer."""
 
     scans: str
     output: str
@@ -44,12 +44,15 @@ class FolderLogic:
 
     Attributes:
         changed: rows came, or the job's state changed.
+        busy: what is done before there is a job; empty when nothing is.
     """
 
     def __init__(self, session: Session) -> None:
         self.changed = Signal()
         self._session = session
+        self.busy = ""
         self._loading = False
+        session.journeys.arrived.connect(self._arrive)
         session.jobs.told.connect(lambda track: self._follow(track))
         session.jobs.listed.connect(self._recall)
 
@@ -72,19 +75,24 @@ class FolderLogic:
         return "" if result is None else str(result.get("report", ""))
 
     def start(self, choices: FolderChoices) -> None:
-        """Segment the scans of a folder."""
-        request = {
-            "kind": "predict",
-            "inputs": [choices.scans],
-            "output": choices.output,
-            "model": choices.model,
-            "format": choices.file_format,
-            "recursive": choices.recursive,
-            "skip_done": choices.skip_done,
-            "device": choices.device,
-        }
-        folders = (choices.scans, choices.output)
-        folder_jobs.submit(self._session, request, folders, lambda track: self.changed.emit())
+        """Segment the scans of a folder; for an engine on another computer they are sent first."""
+        errand = Errand(
+            request={
+                "kind": "predict",
+                "model": choices.model,
+                "format": choices.file_format,
+                "recursive": choices.recursive,
+                "skip_done": choices.skip_done,
+                "device": choices.device,
+            },
+            reads="inputs",
+            source=choices.scans,
+            recursive=choices.recursive,
+            target=choices.output,
+        )
+        if not self._session.files.shares_disk:
+            self._say(_("Sending the scans..."))
+        self._session.journeys.submit(errand, lambda track: self._say(""), self._fail)
 
     def cancel(self) -> None:
         """Ask the job to stop; what is segmented stays."""
@@ -92,35 +100,26 @@ class FolderLogic:
             self._session.jobs.cancel(self.track.job.id)
 
     def show(self, name: str) -> None:
-        """Load a scan and its segmentation into the scene."""
+        """Load a scan and its segmentation into the scene, whatever they were written as."""
         track, project, files = self.track, self._session.project, self._session.files
         row = None if track is None else track.rows.get(name)
         if track is None or row is None or project is None or not row.output or self._loading:
             return
-        if not row.source:
-            told = _("{name} is a DICOM series; load it and its segmentation with the module DICOM.")
-            self._session.say(told.format(name=name))
-            return
-        if row.output.endswith(_DICOM):
-            self._session.say(
-                _("{name} was written as a DICOM segmentation.").format(name=name),
-                _("Import it in Slicer's module DICOM, together with its scan."),
-            )
-            return
-        request = track.job.request or {}
-        output = f"{request.get('output', '')}/{row.output}"
-        source, segments = row.source, project.segments
+        output = str((track.job.request or {}).get("output", ""))
+        scan, journey = row.source, self._session.journeys.of(track.job.id)
+        if journey is not None and journey.arrived:
+            # The engine keeps nothing of it; what it cannot be asked for is in files of this computer.
+            files, output = replace(files, shares_disk=True), journey.here
+            scan = journey.sources.get(row.source, row.source)
+        key, job, segments = project.key, track.job.id, project.segments
+        wanted = RowFiles(name, scan, f"{output}/{row.output}")
         self._loading = True
-
-        def fetch(client: Client) -> tuple[LoadedVolume, LoadedLabels]:
-            labels = apply_files.fetch_result(client, files, output)
-            return apply_files.fetch_scan(client, files, source, labels.grid), labels
+        self._session.say(_("Loading {name}...").format(name=name))
 
         def show(found: tuple[LoadedVolume, LoadedLabels]) -> None:
             self._loading = False
-            scan, labels = found
-            volume = add_volume(scan, name)
-            add_segmentation(labels, segments, f"{name} segmented", volume)
+            volume = add_volume(found[0], name)
+            add_segmentation(found[1], segments, _("{name} segmented").format(name=name), volume)
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
             self._session.say(_("{name} is in the scene.").format(name=name))
 
@@ -128,12 +127,16 @@ class FolderLogic:
             self._loading = False
             self._session.report(error)
 
-        self._session.ask(fetch, show, fail)
+        self._session.ask(lambda client: apply_files.fetch_row(client, files, key, job, wanted), show, fail)
 
     def open_report(self) -> None:
         """Show the report in the browser."""
-        report, files = self.report, self._session.files
-        if not report:
+        report, files, track = self.report, self._session.files, self.track
+        if not report or track is None:
+            return
+        journey = self._session.journeys.of(track.job.id)
+        if journey is not None and journey.arrived:
+            _open_file(str(Path(journey.here) / Path(report).name))
             return
 
         def fetch(client: Client) -> str:
@@ -144,6 +147,18 @@ class FolderLogic:
             return str(client.download(report, folder / Path(report).name))
 
         self._session.ask(fetch, _open_file)
+
+    def _say(self, busy: str) -> None:
+        self.busy = busy
+        self.changed.emit()
+
+    def _fail(self, error: Exception) -> None:
+        self._say("")
+        self._session.report(error)
+
+    def _arrive(self, journey: Journey, track: Track) -> None:
+        if _is_folder(track):
+            self._session.say(_("The results are in {folder}.").format(folder=journey.here))
 
     def _follow(self, track: Track) -> None:
         if track is self.track:

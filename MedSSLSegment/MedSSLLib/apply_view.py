@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from MedSSLLib.session import Session
 
 _ROWS = 10
-_STATES = {"done": "done", "skipped": "done before", "failed": "failed"}
+_STATES = {"done": "done", "skipped": "done before", "failed": "failed", "unfit": "left out"}
 
 
 class Models(Protocol):
@@ -66,6 +66,7 @@ class Folder(Protocol):
     """Segments a folder; `MedSSLLib.apply_folder_logic.FolderLogic`."""
 
     changed: Signal
+    busy: str
 
     @property
     def track(self) -> Optional[Track]:
@@ -181,22 +182,24 @@ class ApplyView:
         chosen = bool(ui.scansEdit.currentPath) and bool(ui.outputEdit.currentPath)
         ui.segmentVolumeButton.enabled = ui.volumeSelector.currentNode() is not None and not self.volume.busy
         ui.cancelVolumeButton.enabled = bool(self.volume.busy)
-        ui.segmentFolderButton.enabled = chosen and not running
+        ui.segmentFolderButton.enabled = chosen and not running and not self.folder.busy
         ui.cancelFolderButton.enabled = running
         ui.reportButton.enabled = bool(self.folder.report)
 
     def _show_folder(self) -> None:
         ui, track = self.ui, self.folder.track
-        ui.folderStateLabel.visible = ui.folderBar.visible = track is not None
+        busy = self.folder.busy
+        ui.folderStateLabel.visible = track is not None or bool(busy)
+        ui.folderBar.visible = track is not None and not track.over
         rows = [_row(event) for event in self.folder.rows]
         table_rows.show(ui.rowsTable, rows)
         table_rows.fit_height(ui.rowsTable, _ROWS)
         ui.rowsTable.visible = bool(rows)
-        if track is None:
-            return
-        ui.folderBar.value = round(1000 * track.fraction)
-        ui.folderBar.visible = not track.over
-        ui.folderStateLabel.text = folder_sentence(track)
+        if track is not None:
+            ui.folderBar.value = round(1000 * track.fraction)
+            ui.folderStateLabel.text = busy or folder_sentence(track)
+        else:
+            ui.folderStateLabel.text = busy
 
 
 def folder_sentence(track: Track) -> str:

@@ -19,7 +19,7 @@ from MedSSLLib.scene_labels import find_values
 from MedSSLLib.segmentations import SegmentationSnapshot, labels_of, snapshot_segmentation
 from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import VolumeSnapshot, snapshot_volume, write_snapshot
-from MedSSLLib.voxel_files import READABLE, stem_of, suffix_of
+from MedSSLLib.voxel_files import READABLE, sendable_files, stem_of, suffix_of
 
 if TYPE_CHECKING:
     from medssl.client import Case, Client, Job, Project
@@ -158,7 +158,7 @@ class CaseAdding:
     def _send_folder(self, project: Project, folder: Path) -> None:
         """Send the files of a folder to an engine elsewhere, one after the other."""
         files = self._session.files
-        found = sorted(path for path in folder.rglob("*") if suffix_of(path) and path.is_file())
+        found = sendable_files(folder)
         if not found:
             raise Problem(
                 _("There are no files of scans in {folder}.").format(folder=folder),

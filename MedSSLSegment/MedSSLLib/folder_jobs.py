@@ -17,6 +17,7 @@ def submit(
     request: Mapping[str, Any],
     folders: Sequence[str],
     begun: Optional[Callable[[Track], Any]] = None,
+    failed: Optional[Callable[[Exception], Any]] = None,
 ) -> None:
     """Start a job; the engine of this computer is started anew for a folder that it may not touch yet.
 
@@ -25,6 +26,7 @@ def submit(
         request: of the job.
         folders: which it reads and writes; one that is not there yet counts by the folder around it.
         begun: gets the job once the engine has taken it.
+        failed: gets what kept the engine from taking it; left out, the panel says it.
     """
     local = session.files.shares_disk
     closed = [_present(Path(folder)) for folder in folders] if local else []
@@ -37,7 +39,7 @@ def submit(
         if getattr(error, "code", "") == "path" and closed:
             session.engine.allow(closed.pop(0), attempt)
         else:
-            session.report(error)
+            (failed or session.report)(error)
 
     attempt()
 

@@ -104,13 +104,16 @@ class JobsLogic:
             return
         key = project.key
 
-        def take(job: Job) -> None:
-            track = self._take(key, job, newest=True)
-            if track is not None and begun is not None:
-                begun(track)
-            self._changed()
+        self._session.ask(
+            lambda client: client.submit(key, request), lambda job: self.add(job, begun), failed
+        )
 
-        self._session.ask(lambda client: client.submit(key, request), take, failed)
+    def add(self, job: Job, begun: Optional[Callable[[Track], Any]] = None) -> None:
+        """Follow a job that was started just now; `begun` gets it, unless another project is open by now."""
+        track = self._take(job.project, job, newest=True)
+        if track is not None and begun is not None:
+            begun(track)
+        self._changed()
 
     def cancel(self, job: str) -> None:
         """Ask a job to stop."""

@@ -16,6 +16,7 @@ from MedSSLLib.editor import SegmentEditor
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.engine_logic import EngineLogic
 from MedSSLLib.jobs_logic import JobsLogic
+from MedSSLLib.journeys import Journeys
 from MedSSLLib.models_logic import ModelsLogic
 from MedSSLLib.problems import Problem
 from MedSSLLib.sample_data import SampleData
@@ -52,6 +53,7 @@ class Session:
         scene_closing: everything in the scene is about to go.
         scene_closed: the scene is empty now.
         jobs: of the open project, watched for all sections.
+        journeys: starts jobs with files of this computer, wherever the engine is.
         samples: scans to try things out with.
         unsaved: drawings that are on their way to the engine at this moment.
         models: of the open project.
@@ -79,6 +81,7 @@ class Session:
         self.editor = SegmentEditor()
         self.engine = EngineLogic(self)
         self.jobs = JobsLogic(self)
+        self.journeys = Journeys(self)
         self.samples = SampleData(self)
         self.unsaved = 0
         self.models = ModelsLogic(self)

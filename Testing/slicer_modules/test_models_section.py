@@ -73,7 +73,7 @@ def test_a_model_is_exported_and_imported_by_jobs(
     from MedSSLLib import asking
 
     asked: list[dict[str, str]] = []
-    monkeypatch.setattr(opened.session.jobs, "submit", lambda request, begun=None: asked.append(request))
+    monkeypatch.setattr(opened.session.jobs, "submit", lambda request, *calls: asked.append(request))
     monkeypatch.setattr(asking, "new_file", lambda title, name: str(tmp_path / name))
     monkeypatch.setattr(asking, "file", lambda title, kinds: str(tmp_path / "other.zip"))
     choose(opened, "First")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from medssl.client.answers import event_of, job_of
@@ -10,6 +11,7 @@ from medssl.client.calls import Calls, job_path, project_path
 from medssl.client.connection import EngineError
 from medssl.client.events import EventReader
 from medssl.client.records import Event, Job
+from medssl.client.transfers import receive
 
 
 class JobCalls(Calls):
@@ -66,3 +68,12 @@ class JobCalls(Calls):
     def job_log(self, project: str, job: str) -> str:
         """Return the end of a job's log."""
         return self.connection.text(f"{job_path(project, job)}/log")
+
+    def download_row_scan(self, project: str, job: str, name: str, target: str | Path) -> Path:
+        """Download a scan that a job over folders segmented, as one volume; a DICOM series as `.nrrd`."""
+        return receive(self.connection, f"{job_path(project, job)}/rows/scan", {"name": name}, Path(target))
+
+    def download_row_segmentation(self, project: str, job: str, name: str, target: str | Path) -> Path:
+        """Download what a job over folders made of a scan, as `.seg.nrrd`, however the job wrote it."""
+        path = f"{job_path(project, job)}/rows/segmentation"
+        return receive(self.connection, path, {"name": name}, Path(target))

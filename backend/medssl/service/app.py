@@ -21,7 +21,7 @@ from medssl.service.guard import Guard
 from medssl.service.paths import Roots
 from medssl.service.problems import Problem, install_handlers
 from medssl.service.projects import Projects
-from medssl.service.routers import cases, files, jobs, models, options, projects, review, system
+from medssl.service.routers import cases, files, jobs, models, options, projects, review, rows, system
 from medssl.service.settings import ServiceSettings
 from medssl.service.token import TokenFile
 from medssl.service.uploads import Uploads
@@ -74,7 +74,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.service = service
     install_handlers(app)
-    for part in (system, options, projects, cases, review, jobs, models, files):
+    for part in (system, options, projects, cases, review, jobs, rows, models, files):
         app.include_router(part.router)
     app.include_router(page.router)
     app.add_middleware(Guard, token=service.token, activity=service.activity, local=settings.is_local)

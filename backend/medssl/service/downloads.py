@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,7 +26,8 @@ def volume_response(service: Service, path: Path) -> FileResponse:
     """Send a volume that the project names, wherever in the allowed folders it is."""
     real = service.roots.inside(path)
     if real.is_dir():
-        return _converted(service, real)
+        name = f"{real.name or 'scan'}.nrrd"
+        return converted_response(service, name, lambda target: service.voxels.convert(real, target))
     if suffix_of(real) is None:  # a DICOM file may have any name, but then it is no single volume
         raise PathError(f"{path} is not a volume in one file.", "Copy it into the project as one.")
     return _response(real, path)
@@ -52,15 +54,22 @@ def _response(real: Path, named: Path) -> FileResponse:
     return FileResponse(real, media_type="application/octet-stream", filename=name, headers=headers)
 
 
-def _converted(service: Service, series: Path) -> FileResponse:
+def converted_response(service: Service, name: str, convert: Callable[[Path], None]) -> FileResponse:
+    """Send what `convert` writes into the path that it is given, and keep nothing of it.
+
+    Args:
+        service: the service.
+        name: of the file that is sent.
+        convert: writes it.
+    """
     folder = tempfile.TemporaryDirectory(prefix="medssl-", dir=service.settings.uploads)
-    target = Path(folder.name) / f"{series.name or 'scan'}.nrrd"
+    target = Path(folder.name) / name
     try:
-        service.voxels.convert(series, target)
+        convert(target)
     except BaseException:
         folder.cleanup()
         raise
-    response = _response(target, series)
+    response = _response(target, target)
     response.background = BackgroundTask(folder.cleanup)
     return response
 

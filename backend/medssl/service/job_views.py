@@ -31,7 +31,7 @@ def job_view(project_folder: Path, row: JobRow) -> JobView:
         remedy=row.remedy,
         folder=row.folder,
         progress=_last_progress(row.folder) if state in ("running", "cancelling") else None,
-        request=_request(row),
+        request=request_of(row),
         result=read_result(row.folder) if state == "finished" else None,
     )
 
@@ -61,7 +61,8 @@ def _last_progress(folder: Path) -> Progress | None:
     return None
 
 
-def _request(row: JobRow) -> Request | None:
+def request_of(row: JobRow) -> Request | None:
+    """What a job was started with; None when that was written by another version and cannot be read."""
     try:
         return REQUEST.validate_json(row.request)
     except ValidationError:

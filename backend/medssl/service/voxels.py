@@ -17,13 +17,14 @@ from typing import TypeVar
 import psutil
 
 from medssl.errors import ImageError, StorageError, UsageError
+from medssl.imaging.dicom import Series, read_series
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import open_header
-from medssl.imaging.labels import read_labels
+from medssl.imaging.labels import match_schema, read_labels, write_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid
 from medssl.imaging.writing import write_volume
-from medssl.labels import Segment
+from medssl.labels import LabelSchema, Segment
 from medssl.project import Annotation, Case, Project, Role
 from medssl.storage import write_bytes
 
@@ -79,6 +80,14 @@ class VoxelWorker:
     def convert(self, source: Path, target: Path) -> None:
         """Write a scan of many files, such as a DICOM series, into one file."""
         self._run(_convert, source, target)
+
+    def convert_series(self, series: Series, target: Path) -> None:
+        """Write one DICOM series, of which its folder may hold several, into one file."""
+        self._run(_convert_series, series, target)
+
+    def convert_labels(self, source: Path, schema: LabelSchema, target: Path) -> None:
+        """Write a segmentation of any format, DICOM SEG included, as another, with the values of a schema."""
+        self._run(_convert_labels, source, schema, target)
 
     def close(self) -> None:
         """End the process."""
@@ -221,3 +230,12 @@ def _sketch(image: Path, labels: Path | None, segments: tuple[Segment, ...], tar
 
 def _convert(source: Path, target: Path) -> None:
     write_volume(target, read_volume(source))
+
+
+def _convert_series(series: Series, target: Path) -> None:
+    write_volume(target, read_series(series))
+
+
+def _convert_labels(source: Path, schema: LabelSchema, target: Path) -> None:
+    labels = match_schema(read_labels(source), schema, str(source))
+    write_labels(target, labels.array, labels.grid, schema)

@@ -1,0 +1,240 @@
+"""Jobs with files of this computer: by their paths where the engine sees them, else sent and fetched back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+from slicer.i18n import tr as _
+
+from MedSSLLib import backend, folder_jobs
+from MedSSLLib.jobs_track import Track
+from MedSSLLib.problems import Problem
+from MedSSLLib.signals import Signal
+from MedSSLLib.voxel_files import sendable_files
+
+if TYPE_CHECKING:
+    from medssl.client import Client, Job, Project
+
+    from MedSSLLib.session import Session
+
+_SETTING = "journeys"
+_NOT_FOUND = "not_found"  # the engine's code for a path at which nothing is
+_KEPT = 20  # of the newest, for whoever opens a result of last week
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A job that reads or writes files of this computer.
+
+    Attributes:
+        request: of the job, without the paths.
+        reads: the request's field for what is read; '' when nothing is.
+        source: the file that is read, or the folder of scans; '' for none.
+        recursive: whether scans are looked for in folders inside the folder too.
+        target: the file or the folder that is written; '' for none.
+    """
+
+    request: Mapping[str, Any]
+    reads: str = ""
+    source: str = ""
+    recursive: bool = True
+    target: str = ""
+
+    def here(self) -> Mapping[str, Any]:
+        """The whole request, for an engine that sees this computer's disk."""
+        return self.with_paths([self.source], self.target)
+
+    def with_paths(self, sources: list[str], target: str) -> Mapping[str, Any]:
+        """The whole request with paths of the engine's computer."""
+        several = self.reads == "inputs"
+        read = {self.reads: sources if several else sources[0]} if self.reads else {}
+        return {**self.request, **read, **({"output": target} if self.target else {})}
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What a job on another computer got from this one, and where its results belong.
+
+    Attributes:
+        job: its id.
+        there: path of the results on the engine's computer; '' when none come back.
+        here: where they belong on this one.
+        sent: ids of what is removed there afterwards.
+        sources: the paths here of the scans, by their paths there.
+        arrived: whether the results are here.
+    """
+
+    job: str
+    there: str
+    here: str
+    sent: tuple[str, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    arrived: bool = False
+
+
+class Journeys:
+    """Starts such jobs, and brings their results home, even when Slicer was closed in between.
+
+    Attributes:
+        arrived: (Journey, Track) a job came to its end, and what it made is on this computer.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.arrived = Signal()
+        self._session = session
+        self._known = _remembered(session)
+        self._fetched: set[tuple[str, Optional[str]]] = set()  # job and when it ended
+        session.jobs.listed.connect(self._look)
+        session.jobs.ended.connect(lambda track: self._look())
+
+    def of(self, job: str) -> Optional[Journey]:
+        """What is known of a job's journey; None for a job that made none."""
+        return self._known.get(job)
+
+    def submit(
+        self,
+        errand: Errand,
+        begun: Callable[[Track], Any],
+        failed: Optional[Callable[[Exception], Any]] = None,
+    ) -> None:
+        """Start a job; `begun` gets it once the engine has taken it, `failed` what kept it from that."""
+        session, project = self._session, self._session.project
+        refused = failed or session.report
+        if project is None:
+            return
+        if session.files.shares_disk:
+            paths = [path for path in (errand.source, errand.target) if path]
+            folder_jobs.submit(session, errand.here(), paths, begun, refused)
+            return
+
+        def take(found: tuple[Job, Journey]) -> None:
+            job, journey = found
+            self._remember(journey)
+            session.jobs.add(job, begun)
+
+        session.ask(lambda client: _depart(client, project, errand), take, refused)
+
+    def _look(self) -> None:
+        """Fetch the results of jobs that are over; of one that may be resumed, those that it has so far."""
+        for journey in tuple(self._known.values()):
+            track = self._session.jobs.track(journey.job)
+            if journey.arrived or track is None or not track.over or track.job.ended is None:
+                continue
+            moment = (journey.job, track.job.ended)
+            if moment not in self._fetched:
+                self._fetched.add(moment)
+                self._fetch(journey, track)
+
+    def _fetch(self, journey: Journey, track: Track) -> None:
+        finished = track.state == "finished"
+
+        def fetch(client: Client) -> None:
+            if journey.there:
+                try:
+                    _bring_home(client, journey.there, Path(journey.here))
+                except backend.client_package().EngineError as error:
+                    if finished or error.code != _NOT_FOUND:  # a job that failed may have written nothing
+                        raise
+            if finished:
+                _remove(client, journey.sent)
+
+        def fetched(_none: None) -> None:
+            now = replace(journey, arrived=finished)
+            self._remember(now)
+            self.arrived.emit(now, track)
+
+        self._session.ask(fetch, fetched)
+
+    def _remember(self, journey: Journey) -> None:
+        self._known.pop(journey.job, None)
+        self._known[journey.job] = journey
+        for job in tuple(self._known)[:-_KEPT]:
+            del self._known[job]
+        self._session.settings.remember(_SETTING, [asdict(each) for each in self._known.values()])
+
+
+def _remembered(session: Session) -> dict[str, Journey]:
+    nothing: list[dict[str, Any]] = []
+    found: dict[str, Journey] = {}
+    for each in session.settings.value(_SETTING, nothing):
+        with suppress(KeyError, TypeError):  # another version wrote it
+            found[each["job"]] = Journey(**{**each, "sent": tuple(each["sent"])})
+    return found
+
+
+def _depart(client: Client, project: Project, errand: Errand) -> tuple[Job, Journey]:
+    """Send what a job reads, and start it; nothing stays there when it does not start."""
+    _check_target(errand)
+    sent: list[str] = []
+    sources: dict[str, str] = {}
+    try:
+        for path in _files_of(errand):
+            upload = client.upload(path)
+            sent.append(upload.id)
+            sources[upload.path] = str(path)
+        there = ""
+        if errand.target:
+            made = client.make_folder()
+            sent.append(made.id)
+            there = f"{made.path}/{Path(errand.target).name}"
+        job = client.submit(project.key, errand.with_paths(list(sources), there))
+    except Exception:
+        _remove(client, sent)
+        raise
+    return job, Journey(job.id, there, errand.target, tuple(sent), sources)
+
+
+def _check_target(errand: Errand) -> None:
+    target = Path(errand.target) if errand.target else None
+    if target is not None and target.is_dir() and any(target.iterdir()):
+        raise Problem(
+            _("{path} is not empty, and results from another computer replace nothing.").format(path=target),
+            _("Choose a folder that is new or empty."),
+        )
+
+
+def _files_of(errand: Errand) -> list[Path]:
+    source = Path(errand.source)
+    if not errand.source or source.is_file():
+        return [source] if errand.source else []
+    found = sendable_files(source, errand.recursive)
+    if not found:
+        raise Problem(
+            _("There are no files of scans in {folder} that can be sent.").format(folder=source),
+            _("Load a DICOM series into the scene instead, and use it from there."),
+        )
+    return found
+
+
+def _bring_home(client: Client, there: str, here: Path) -> None:
+    """Download a file, or all files of a folder, however deep."""
+    for path, inside in _files_there(client, there, ()):
+        target = here.joinpath(*inside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        client.download(path, target)
+
+
+def _files_there(client: Client, path: str, inside: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every file at a path of the engine's computer, with the names that lead to it from there."""
+    try:
+        found = client.folder(path)
+    except backend.client_package().EngineError as error:
+        if error.code != _NOT_FOUND:
+            raise
+        yield path, inside  # it is no folder
+        return
+    for entry in found.entries:
+        if entry.is_folder:
+            yield from _files_there(client, entry.path, (*inside, entry.name))
+        else:
+            yield entry.path, (*inside, entry.name)
+
+
+def _remove(client: Client, sent: tuple[str, ...] | list[str]) -> None:
+    for each in sent:
+        with suppress(backend.client_package().EngineError):  # the engine removes it after a day itself
+            client.remove_upload(each)

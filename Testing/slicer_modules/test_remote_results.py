@@ -1,0 +1,180 @@
+"""What an engine on another computer makes ends on this one, and what it reads is sent from here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import slicer
+from learning import ActedEngine, new_project, register_model
+from medssl.client import Client, EngineError, Project
+from medssl.events import Row
+from panels import OpenPanel
+
+
+@pytest.fixture
+def project(engine: Client, small_dataset: Path) -> Project:
+    """A project with a model of which only the card is there."""
+    project = new_project(engine, small_dataset)
+    register_model(project, name="First")
+    return project
+
+
+@pytest.fixture
+def remote(panel: OpenPanel, project: Project) -> OpenPanel:
+    """A panel that takes its engine for one elsewhere."""
+    panel.ready()
+    panel.session.set_client(panel.session.client, shares_disk=False)
+    panel.session.set_project(project)
+    panel.wait_until(lambda: panel.session.models.models)
+    return panel
+
+
+@pytest.fixture
+def acted(remote: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch) -> ActedEngine:
+    return ActedEngine(monkeypatch, project)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def exported(remote: OpenPanel, acted: ActedEngine, target: Path, file_format: str) -> Path:
+    """Ask for an export into a path of this computer; where the engine is to write it."""
+    remote.session.models.export(remote.session.models.models[0].id, str(target), file_format)
+    remote.wait_until(lambda: acted.jobs)
+    return Path(str(acted.asked[0]["output"]))
+
+
+def test_an_exported_model_ends_as_a_file_of_this_computer(
+    remote: OpenPanel, acted: ActedEngine, tmp_path: Path
+) -> None:
+    here = tmp_path / "my own disk" / "First.zip"
+    there = exported(remote, acted, here, "zip")
+    assert here.parent not in there.parents
+    assert not remote.message.startswith("The model is in")
+    write(there, "weights")
+    acted.jobs[0].end(kind="export_model", model_id="m", output=there)
+    remote.wait_until(lambda: remote.message == f"The model is in {here}.")
+    assert here.read_text(encoding="utf-8") == "weights"
+    assert not there.parent.exists()
+
+
+def test_a_bundle_comes_with_all_its_folders_also_when_slicer_was_closed_meanwhile(
+    remote: OpenPanel, acted: ActedEngine, tmp_path: Path
+) -> None:
+    here = tmp_path / "Bündel"
+    there = exported(remote, acted, here, "monai")
+    write(there / "configs" / "metadata.json", "{}")
+    write(there / "LICENSE", "free")
+    key = remote.session.project.key
+    remote.wait_until(lambda: remote.session.journeys.of(acted.jobs[0].id) is not None)
+    remote.reopen()
+    acted.jobs[0].end(kind="export_model", model_id="m", output=there)
+    remote.ready()
+    remote.session.set_project(remote.session.client.project(key))
+    remote.wait_until(lambda: not there.exists())
+    assert (here / "configs" / "metadata.json").read_text(encoding="utf-8") == "{}"
+    assert (here / "LICENSE").is_file()
+
+
+def test_a_model_is_imported_from_a_file_of_this_computer(
+    remote: OpenPanel, acted: ActedEngine, tmp_path: Path
+) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "Other.zip", "w") as archive:
+        archive.writestr("card.json", "{}")
+    remote.session.models.bring(str(tmp_path / "Other.zip"))
+    remote.wait_until(lambda: acted.jobs)
+    sent = Path(str(acted.asked[0]["path"]))
+    assert sent != tmp_path / "Other.zip"
+    assert sent.read_bytes() == (tmp_path / "Other.zip").read_bytes()
+    acted.jobs[0].end(kind="import_model", model_id="m", name="Other", segments=("Kidney",), can_segment=True)
+    remote.wait_until(lambda: remote.message == "The model is in the list.")
+    remote.wait_until(lambda: not sent.exists())
+
+
+def test_what_the_engine_refuses_leaves_nothing_there(
+    remote: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make_folder = Client.make_folder
+
+    def make(client: Client) -> object:
+        folder = make_folder(client)
+        made.append(folder.path)
+        return folder
+
+    def refuse(client: Client, key: str, request: object) -> None:
+        raise EngineError("model", "There is no such model.", "", 404)
+
+    monkeypatch.setattr(Client, "make_folder", make)
+    monkeypatch.setattr(Client, "submit", refuse)
+    remote.session.models.export("none", str(tmp_path / "a.zip"), "zip")
+    remote.wait_until(lambda: remote.message.startswith("There is no such model."))
+    assert len(made) == 1
+    assert not Path(made[0]).exists()
+
+
+def choose_folders(remote: OpenPanel, scans: Path, results: Path) -> None:
+    remote.widget.panel.open("apply")
+    remote.wait_until(lambda: remote.find("applyModelBox").count > 0)
+    remote.find("scansEdit").currentPath = str(scans)
+    remote.find("outputEdit").currentPath = str(results)
+    remote.click("segmentFolderButton")
+
+
+def test_the_scans_of_a_folder_are_sent_and_their_segmentations_and_report_come_back(
+    remote: OpenPanel,
+    acted: ActedEngine,
+    small_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from MedSSLLib import apply_folder_logic
+
+    opened: list[str] = []
+    monkeypatch.setattr(apply_folder_logic, "_open_file", opened.append)
+    scans, here = small_dataset / "imagesTs", tmp_path / "results"
+    choose_folders(remote, scans, here)
+    remote.wait_until(lambda: acted.jobs)
+    sent = [Path(each) for each in acted.asked[0]["inputs"]]
+    assert [path.read_bytes() for path in sent] == [path.read_bytes() for path in sorted(scans.iterdir())]
+    there = Path(str(acted.asked[0]["output"]))
+    labels = (small_dataset / "labelsTr" / "small_1.nii.gz").read_bytes()
+    there.mkdir()
+    (there / "small_7.nii.gz").write_bytes(labels)
+    write(there / "report.html", "<p>report</p>")
+    acted.jobs[0].report(Row(name="small_7", state="done", source=str(sent[0]), output="small_7.nii.gz"))
+    acted.jobs[0].end(
+        kind="predict",
+        model_id="m",
+        done=2,
+        skipped=0,
+        failed={},
+        output=there,
+        table=there / "volumes.csv",
+        report=there / "report.html",
+    )
+    remote.wait_until(lambda: remote.message == f"The results are in {here}.")
+    assert (here / "small_7.nii.gz").read_bytes() == labels
+    assert not any(path.exists() for path in (*sent, there))
+    # Both are shown from here, since the engine kept nothing.
+    remote.find("rowsTable").cellDoubleClicked.emit(0, 0)
+    remote.wait_until(lambda: remote.message == "small_7 is in the scene.")
+    assert slicer.util.getNode("small_7").IsA("vtkMRMLScalarVolumeNode")
+    remote.click("reportButton")
+    assert opened == [str(here / "report.html")]
+
+
+def test_results_from_elsewhere_never_mix_with_other_files(
+    remote: OpenPanel, acted: ActedEngine, small_dataset: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "results" / "mine.txt", "mine")
+    choose_folders(remote, small_dataset / "imagesTs", tmp_path / "results")
+    remote.wait_until(lambda: "is not empty" in remote.message)
+    assert not acted.jobs
+    assert remote.find("segmentFolderButton").enabled
