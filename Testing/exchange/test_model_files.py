@@ -15,6 +15,7 @@ import torch
 from medssl.errors import MissingPackageError, ModelError, StorageError, UsageError
 from medssl.exchange.formats import ModelFormat
 from medssl.exchange.models import Statement, export_model, read_model_file
+from medssl.inference.channels import ChannelRules, SeriesCondition, write_channel_rules
 from medssl.learning.model import load_model, read_weights, save_model
 from safetensors.torch import save
 
@@ -42,6 +43,32 @@ def test_a_model_comes_back_as_it_left(
     )
     assert after.tensors.keys() == before.tensors.keys()
     assert all(torch.equal(after.tensors[key], tensor) for key, tensor in before.tensors.items())
+
+
+@pytest.mark.parametrize(("name", "file_format"), [("k.zip", "zip"), ("bundle", "monai"), ("k.onnx", "onnx")])
+def test_the_rules_for_its_channels_travel_with_a_model(
+    model_folder: Path, tmp_path: Path, name: str, file_format: ModelFormat
+) -> None:
+    if file_format == "onnx":
+        pytest.importorskip("onnxruntime", reason="an ONNX file is tried with onnxruntime")
+    shutil.copytree(model_folder, tmp_path / "model")
+    condition = SeriesCondition(description="t1.*sag", not_description="loc", contrast=False)
+    rules = ChannelRules({"MR": (condition,)})
+    write_channel_rules(tmp_path / "model", rules)
+    export_model(tmp_path / "model", tmp_path / name, file_format, SAID)
+    assert read_model_file(tmp_path / name).rules == rules
+    if file_format != "onnx":
+        (card,) = list((tmp_path / name).rglob("README.md")) or [None]
+        text = card.read_text() if card else zipfile.ZipFile(tmp_path / name).read("MODEL_CARD.md").decode()
+        assert "description 't1.*sag', not_description 'loc', contrast False" in text
+
+
+def test_rules_for_other_channels_neither_leave_nor_enter(model_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_folder, tmp_path / "model")
+    write_channel_rules(tmp_path / "model", ChannelRules({"T2": (SeriesCondition(description="t2"),)}))
+    with pytest.raises(UsageError, match="do not fit the model"):
+        export_model(tmp_path / "model", tmp_path / "k.zip", "zip", SAID)
+    assert not (tmp_path / "k.zip").exists()
 
 
 def test_the_same_model_gives_the_same_zip(model_folder: Path, tmp_path: Path, exported: Path) -> None:

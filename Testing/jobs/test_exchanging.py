@@ -10,6 +10,7 @@ import torch
 from medssl.cli.app import run
 from medssl.errors import ModelError
 from medssl.events import Log, Monitor
+from medssl.inference.channels import ChannelRules, SeriesCondition, channel_rules_of, write_channel_rules
 from medssl.jobs import (
     REQUEST,
     ExportModelRequest,
@@ -19,7 +20,10 @@ from medssl.jobs import (
     ImportModelResult,
     ImportRequest,
     ProposeRequest,
+    TrainRequest,
+    TrainResult,
     run_job,
+    settings_for,
 )
 from medssl.jobs.placement import task_of
 from medssl.labels import LabelSchema
@@ -103,6 +107,24 @@ def test_a_model_of_other_segments_is_told_of_and_does_not_propose(
         other.add_case("a", [small_dataset / "imagesTr" / "small_1.nii.gz"])
         with pytest.raises(ModelError, match="not this project's segments"):
             run_job(other, ProposeRequest(), Monitor())
+
+
+def test_rules_for_channels_arrive_and_a_refined_model_keeps_them(
+    project: Project, model: ModelRecord, tmp_path: Path
+) -> None:
+    (channel,) = project.channel_names
+    rules = ChannelRules({channel: (SeriesCondition(description="t1"),)})
+    write_channel_rules(model.folder, rules)
+    run_job(project, ExportModelRequest(output=tmp_path / "m.zip"), Monitor())
+    imported = run_job(project, ImportModelRequest(path=tmp_path / "m.zip"), Monitor()).result
+    assert isinstance(imported, ImportModelResult)
+    assert channel_rules_of(project.model(imported.model_id).folder) == rules
+    request = TrainRequest(
+        settings=settings_for("quick", steps=1, device="cpu"), start_from=imported.model_id
+    )
+    refined = run_job(project, request, Monitor()).result
+    assert isinstance(refined, TrainResult)
+    assert channel_rules_of(project.model(refined.model_id).folder) == rules
 
 
 def test_a_model_that_is_refused_leaves_nothing_behind(project: Project, tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def list_models(project: ProjectOption = HERE, as_json: JsonOption = False) -> N
 @app.command("show")
 def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Show a model's card."""
+    from medssl.inference.channels import CHANNELS_FILE
+
     with workplace(project) as place:
         record = place.project.model(model)
         card = place.card(record.id)
@@ -77,6 +79,9 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
             f"Pretraining     {took}",
             f"Begin with it   medssl train --from {card.id}",
         ]
+    rules = record.folder / CHANNELS_FILE
+    if rules.is_file():
+        lines.append(f"Series rules    {rules}")
     lines.append(f"Folder          {record.folder}")
     content = {
         **card.model_dump(mode="json"),

@@ -19,6 +19,7 @@ from torch import Tensor
 import medssl
 from medssl.exchange import bundle_parts
 from medssl.exchange.model_card import describe_model
+from medssl.exchange.payload import TravellingModel, write_payload
 from medssl.exchange.standalone import standalone_source
 from medssl.labels import BACKGROUND, MirrorAxis
 from medssl.learning import intensities, network, resampling
@@ -51,18 +52,13 @@ folder `model` of the `monaibundle` app and start it with `--conf models` and th
 """
 
 
-def write_bundle(folder: Path, tensors: dict[str, Tensor], plan: Plan, card: ModelCard) -> None:
-    """Write the bundle's own files; the model itself is to be put into its folder `medssl`.
-
-    Args:
-        folder: the bundle's, which is not there yet or empty.
-        tensors: the model's weights.
-        plan: how it sees scans.
-        card: what to say about it.
-    """
+def write_bundle(folder: Path, model: TravellingModel) -> None:
+    """Write a bundle into a folder that is not there yet or empty."""
+    plan, card = model.plan, model.card
+    write_payload(folder / INSIDE, model)
     _write_json(folder / "configs" / "metadata.json", _metadata(plan, card))
     _write_json(folder / "configs" / "inference.json", _inference(plan))
-    write_text(folder / "docs" / "README.md", f"{describe_model(card, plan)}\n{_RUN}")
+    write_text(folder / "docs" / "README.md", f"{describe_model(card, plan, model.rules)}\n{_RUN}")
     license_text = card.licence or "The person who exported this model did not say under which licence it is."
     write_text(folder / "LICENSE", f"{license_text}\n")
     write_text(folder / "scripts" / "__init__.py", "")
@@ -71,7 +67,7 @@ def write_bundle(folder: Path, tensors: dict[str, Tensor], plan: Plan, card: Mod
         write_text(folder / "scripts" / f"{file}.py", standalone_source(module, beside))
     weights = folder / "models" / "model.pt"
     weights.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(segmenting(tensors), weights)
+    torch.save(segmenting(model.tensors), weights)
 
 
 def segmenting(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from medssl.inference.channels import ChannelRules
 from medssl.learning.methods import METHODS
 from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
@@ -16,8 +17,14 @@ LIMITS = (
 )
 
 
-def describe_model(card: ModelCard, plan: Plan) -> str:
-    """Write the card: data, segments, how it sees scans, validation, training, licence, use and limits."""
+def describe_model(card: ModelCard, plan: Plan, rules: ChannelRules | None = None) -> str:
+    """Write the card: data, segments, how it sees scans, validation, training, licence, use and limits.
+
+    Args:
+        card: what is known of the model.
+        plan: how it sees scans.
+        rules: by which it tells the DICOM series of a study apart, where it has any.
+    """
     method = METHODS[card.method].title if card.method in METHODS else card.method
     sections = [
         f"# {_plain(card.name)}",
@@ -33,6 +40,7 @@ def describe_model(card: ModelCard, plan: Plan) -> str:
         f"Voxels of {_mm(plan.spacing_mm)} (up-down, front-back, left-right), "
         f"windows of {' x '.join(map(str, plan.patch_size))} voxels.",
         *([f"It learned from scans like these: {_plain(card.scans.describe())}."] if card.scans else []),
+        *([_series(plan, rules)] if rules else []),
         "## Validation",
         _validation(card),
         "## Training",
@@ -50,6 +58,15 @@ def _segments(plan: Plan) -> list[tuple[str, str, str]]:
         told = "" if code is None else f"{code.scheme} {code.value} ({code.meaning})"
         rows.append((str(segment.value), segment.name, told))
     return rows
+
+
+def _series(plan: Plan, rules: ChannelRules) -> str:
+    rows = []
+    for channel in plan.channel_names:
+        conditions = (condition.model_dump(exclude_none=True) for condition in rules.root[channel])
+        told = (", ".join(f"{key} {value!r}" for key, value in condition.items()) for condition in conditions)
+        rows.append((channel, "; or ".join(told)))
+    return _table(("channel", "DICOM series of a study"), rows)
 
 
 def _validation(card: ModelCard) -> str:

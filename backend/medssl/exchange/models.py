@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import save
-
 from medssl.errors import ModelError, UsageError
 from medssl.exchange.archives import opened_source, pack
 from medssl.exchange.bundle import INSIDE, write_bundle
 from medssl.exchange.formats import ModelFormat
 from medssl.exchange.onnx_model import read_onnx, write_onnx
-from medssl.exchange.payload import MANIFEST, read_payload, write_payload
-from medssl.learning.model import Weights, read_weights
+from medssl.exchange.payload import MANIFEST, TravellingModel, read_payload, write_payload
+from medssl.inference.channels import channel_rules_of
+from medssl.learning.model import read_weights
 from medssl.storage import publish, staging_folder
 
 
@@ -39,30 +38,32 @@ def export_model(model: Path, target: Path, file_format: ModelFormat, statement:
     Raises:
         ModelError: the model is damaged, or cannot segment yet and the format is for segmenting.
         MissingPackageError: ONNX needs packages that are not installed.
-        UsageError: the name does not end as the format's names do.
+        UsageError: the name does not end as the format's names do, or the rules beside the model are wrong.
         StorageError: something is there, the disk is full, the folder may not be written.
     """
     _check_name(target, file_format)
-    weights = read_weights(model)
-    said = {name: text for name, text in vars(statement).items() if text}
-    weights = Weights(weights.tensors, weights.plan, weights.card.model_copy(update=said))
-    if file_format != "zip" and not weights.card.heads:
+    found = read_weights(model)
+    card = found.card.model_copy(update={name: text for name, text in vars(statement).items() if text})
+    rules = channel_rules_of(model)
+    if rules is not None:
+        rules.check(found.plan.channel_names)
+    leaving = TravellingModel(found.tensors, found.plan, card, rules)
+    if file_format != "zip" and not card.heads:
         raise ModelError(
-            f"The model {weights.card.name} is pretrained and cannot segment yet.",
+            f"The model {card.name} is pretrained and cannot segment yet.",
             "Export it as a zip, with which others can begin a training.",
         )
     with staging_folder(target.parent) as staging:
         staged = staging / "model"
         if file_format == "onnx":
             staged = staging / "model.onnx"
-            write_onnx(staged, weights.tensors, weights.plan, weights.card)
+            write_onnx(staged, leaving)
         else:
             content = staging / "content"
             if file_format == "monai":
-                write_bundle(content, weights.tensors, weights.plan, weights.card)
-                write_payload(content / INSIDE, save(weights.tensors), weights.plan, weights.card)
+                write_bundle(content, leaving)
             else:
-                write_payload(content, save(weights.tensors), weights.plan, weights.card)
+                write_payload(content, leaving)
             staged = content
             if target.suffix.lower() == ".zip":
                 staged = staging / "model.zip"
@@ -70,11 +71,12 @@ def export_model(model: Path, target: Path, file_format: ModelFormat, statement:
         publish(staged, target)
 
 
-def read_model_file(path: Path) -> Weights:
+def read_model_file(path: Path) -> TravellingModel:
     """Read a model that MedSSL exported, in any of the formats; nothing in it is run or unpickled.
 
     Raises:
         ModelError: it is no such model, is damaged, or a newer MedSSL wrote it.
+        UsageError: its rules are for other channels than it has.
         MissingPackageError: an ONNX file, and onnx is not installed.
     """
     if not path.exists():

@@ -23,20 +23,20 @@ from torch import Tensor, nn
 from medssl.errors import MissingPackageError, ModelError
 from medssl.exchange.bundle import segmenting
 from medssl.exchange.bundle_parts import SegmentationNetwork
-from medssl.exchange.payload import check_weights
-from medssl.learning.model import ModelCard, Weights
+from medssl.exchange.payload import TravellingModel, check_weights, read_rules
+from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
 from medssl.storage import atomic_path
 
 if TYPE_CHECKING:
     import onnx
 
-_PLAN, _CARD = "medssl.plan", "medssl.card"  # keys of the metadata
+_PLAN, _CARD, _RULES = "medssl.plan", "medssl.card", "medssl.channels"  # keys of the metadata
 _MOST_BYTES = 2 << 30  # what a file of this format can hold
 _TOLERANCE = 1e-3  # of logits, whose spread is above 1
 
 
-def write_onnx(target: Path, tensors: dict[str, Tensor], plan: Plan, card: ModelCard) -> float:
+def write_onnx(target: Path, model: TravellingModel) -> float:
     """Write the segmentation head of a model as ONNX, atomically.
 
     Returns:
@@ -46,14 +46,15 @@ def write_onnx(target: Path, tensors: dict[str, Tensor], plan: Plan, card: Model
         MissingPackageError: onnx, onnxscript or onnxruntime is not installed.
         ModelError: onnxruntime computes something else.
     """
+    plan = model.plan
     network = SegmentationNetwork(**plan.network.model_dump()).eval()
-    network.load_state_dict(segmenting(tensors))
+    network.load_state_dict(segmenting(model.tensors))
     image = torch.randn(
         (2, plan.network.channels, *plan.patch_size), generator=torch.Generator().manual_seed(0)
     )
     with atomic_path(target) as temporary:
         _export(network, image, temporary)
-        _add_metadata(temporary, plan, card)
+        _add_metadata(temporary, model)
         difference = _difference(temporary, network, image)
         if not difference <= _TOLERANCE:
             raise ModelError(
@@ -63,7 +64,7 @@ def write_onnx(target: Path, tensors: dict[str, Tensor], plan: Plan, card: Model
     return difference
 
 
-def read_onnx(path: Path) -> Weights:
+def read_onnx(path: Path) -> TravellingModel:
     """Read a model back from an ONNX file that `write_onnx` wrote; its network is not run.
 
     Raises:
@@ -89,11 +90,11 @@ def read_onnx(path: Path) -> Weights:
         )
     try:
         plan, card = Plan.model_validate_json(facts[_PLAN]), ModelCard.model_validate_json(facts[_CARD])
-        tensors = _tensors(model)
+        rules, tensors = read_rules(facts.get(_RULES), plan), _tensors(model)
     except (ValidationError, ValueError, TypeError) as error:
         raise ModelError(f"{path} is damaged.", "Export the model again.") from error
     check_weights(tensors, plan, card, path)
-    return Weights(tensors, plan, card)
+    return TravellingModel(tensors, plan, card, rules)
 
 
 def _export(network: nn.Module, image: Tensor, path: Path) -> None:
@@ -115,16 +116,21 @@ def _export(network: nn.Module, image: Tensor, path: Path) -> None:
         )
 
 
-def _add_metadata(path: Path, plan: Plan, card: ModelCard) -> None:
+def _add_metadata(path: Path, model: TravellingModel) -> None:
     import onnx
 
-    model = onnx.load(path)
-    alone = card.model_copy(update={"heads": ("segmentation",)})
-    onnx.helper.set_model_props(
-        model, {_PLAN: plan.model_dump_json(), _CARD: alone.model_dump_json(), "description": card.name}
-    )
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    written = onnx.load(path)
+    alone = model.card.model_copy(update={"heads": ("segmentation",)})
+    facts = {
+        _PLAN: model.plan.model_dump_json(),
+        _CARD: alone.model_dump_json(),
+        "description": model.card.name,
+    }
+    if model.rules is not None:
+        facts[_RULES] = model.rules.model_dump_json(exclude_none=True)
+    onnx.helper.set_model_props(written, facts)
+    onnx.checker.check_model(written)
+    onnx.save(written, path)
 
 
 def _difference(path: Path, network: nn.Module, image: Tensor) -> float:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save
 from torch import Tensor
 
 import medssl
 from medssl.errors import ModelError
 from medssl.exchange.archives import Source
 from medssl.exchange.model_card import describe_model
+from medssl.inference.channels import CHANNELS_FILE, ChannelRules, write_channel_rules
 from medssl.learning.model import CARD, PLAN, WEIGHTS, ModelCard, Weights
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
@@ -32,8 +34,15 @@ MANIFEST = "manifest.json"
 README = "MODEL_CARD.md"
 FORMAT: Final = "MedSSL model"
 VERSION: Final = 1
-_LARGEST = {WEIGHTS: 4 << 30, PLAN: 16 << 20, CARD: 16 << 20, MANIFEST: 1 << 20}
+_LARGEST = {WEIGHTS: 4 << 30, PLAN: 16 << 20, CARD: 16 << 20, CHANNELS_FILE: 1 << 20, MANIFEST: 1 << 20}
 _ASK = "Get the model again from where it was exported."
+
+
+@dataclass(frozen=True)
+class TravellingModel(Weights):
+    """A model, and the rules by which it tells the DICOM series of a study apart, where it has any."""
+
+    rules: ChannelRules | None = None
 
 
 class _File(BaseModel):
@@ -53,17 +62,21 @@ class Manifest(BaseModel):
     files: dict[str, _File]
 
 
-def write_payload(folder: Path, weights: bytes, plan: Plan, card: ModelCard) -> None:
+def write_payload(folder: Path, model: TravellingModel) -> None:
     """Write a model's files, its card for people and the manifest into a folder."""
-    write_bytes(folder / WEIGHTS, weights)
-    write_plan(folder / PLAN, plan)
-    write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
-    write_text(folder / README, describe_model(card, plan))
-    files = {name: _described((folder / name).read_bytes()) for name in (WEIGHTS, PLAN, CARD)}
+    write_bytes(folder / WEIGHTS, save(model.tensors))
+    write_plan(folder / PLAN, model.plan)
+    write_text(folder / CARD, model.card.model_dump_json(indent=2) + "\n")
+    write_text(folder / README, describe_model(model.card, model.plan, model.rules))
+    names = [WEIGHTS, PLAN, CARD]
+    if model.rules is not None:
+        write_channel_rules(folder, model.rules)
+        names.append(CHANNELS_FILE)
+    files = {name: _described((folder / name).read_bytes()) for name in names}
     write_text(folder / MANIFEST, Manifest(files=files).model_dump_json(indent=2) + "\n")
 
 
-def read_payload(source: Source, folder: str = "") -> Weights:
+def read_payload(source: Source, folder: str = "") -> TravellingModel:
     """Read a model from files of unknown origin.
 
     Args:
@@ -74,10 +87,12 @@ def read_payload(source: Source, folder: str = "") -> Weights:
         ModelError: something is missing, too large, changed, of a newer version or does not fit together.
     """
     manifest = _read_manifest(source, folder)
-    content = {name: _read_checked(source, folder, name, manifest) for name in (WEIGHTS, PLAN, CARD)}
+    names = [WEIGHTS, PLAN, CARD, *({CHANNELS_FILE} & manifest.files.keys())]
+    content = {name: _read_checked(source, folder, name, manifest) for name in names}
     try:
         plan = Plan.model_validate_json(content[PLAN])
         card = ModelCard.model_validate_json(content[CARD])
+        rules = read_rules(content.get(CHANNELS_FILE), plan)
         tensors = load(content[WEIGHTS])
     except ValidationError as error:
         first = error.errors()[0]
@@ -86,7 +101,21 @@ def read_payload(source: Source, folder: str = "") -> Weights:
     except SafetensorError as error:
         raise ModelError(f"The weights in {source.path} are damaged.", _ASK) from error
     check_weights(tensors, plan, card, source.path)
-    return Weights(tensors, plan, card)
+    return TravellingModel(tensors, plan, card, rules)
+
+
+def read_rules(content: bytes | str | None, plan: Plan) -> ChannelRules | None:
+    """Read rules for the channels of a plan, where there are any.
+
+    Raises:
+        ValidationError: they are no rules.
+        UsageError: they are for other channels.
+    """
+    if content is None:
+        return None
+    rules = ChannelRules.model_validate_json(content)
+    rules.check(plan.channel_names)
+    return rules
 
 
 def check_weights(tensors: Mapping[str, Tensor], plan: Plan, card: ModelCard, path: Path) -> None:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, Va
 
 from medssl.errors import UsageError
 from medssl.imaging.dicom_files import SeriesHeader
+from medssl.storage import write_text
 
 CHANNELS_FILE = "channels.json"  # beside a model's card
 
@@ -105,6 +106,18 @@ class ChannelRules(RootModel[dict[str, tuple[SeriesCondition, ...]]]):
             if found:
                 return found
         return []
+
+
+def inherit_channel_rules(old: Path, new: Path, channels: Sequence[str]) -> None:
+    """Give a model the rules of the one that it began with, where they are for its channels."""
+    rules = channel_rules_of(old)
+    if rules is not None and set(rules.root) == set(channels):
+        write_channel_rules(new, rules)
+
+
+def write_channel_rules(model: Path, rules: ChannelRules) -> None:
+    """Write rules into a model's folder."""
+    write_text(model / CHANNELS_FILE, rules.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
 def channel_rules_of(model: Path) -> ChannelRules | None:

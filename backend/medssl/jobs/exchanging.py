@@ -8,6 +8,7 @@ from medssl.events import Monitor
 from medssl.exchange.dataset_writing import CaseFiles, write_dataset
 from medssl.exchange.models import Statement, read_model_file
 from medssl.exchange.models import export_model as write_model
+from medssl.inference.channels import write_channel_rules
 from medssl.jobs.requests import ExportModelRequest, ExportProjectRequest, ImportModelRequest
 from medssl.jobs.results import ExportModelResult, ExportProjectResult, ImportModelResult
 from medssl.learning.model import CARD, PLAN, WEIGHTS
@@ -44,6 +45,8 @@ def import_model(project: Project, request: ImportModelRequest, monitor: Monitor
     card = found.card.model_copy(update={"id": model_id, "name": name, "imported_from": found.card.id})
     write_bytes(folder / WEIGHTS, save(found.tensors))
     write_plan(folder / PLAN, found.plan)
+    if found.rules is not None:
+        write_channel_rules(folder, found.rules)
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
     segments, own = found.plan.label_schema, project.schema
     if dict(zip(segments.values, segments.names, strict=True)) != dict(

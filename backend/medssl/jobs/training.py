@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medssl.events import Monitor
+from medssl.inference.channels import inherit_channel_rules
 from medssl.jobs.requests import PretrainRequest, TrainRequest
 from medssl.jobs.results import PretrainResult, TrainResult
 from medssl.learning.model import read_card
@@ -24,7 +25,10 @@ def train(project: Project, request: TrainRequest, folder: Path, monitor: Monito
         start_from=request.start_from,
         adapt_channels=request.adapt_channels,
     )
-    card = read_card(project.model(model_id).folder)
+    made = project.model(model_id).folder
+    card = read_card(made)
+    if card.started_from is not None:
+        inherit_channel_rules(made.parent / card.started_from, made, project.channel_names)
     return TrainResult(
         model_id=model_id, steps=card.steps, seconds=card.seconds, validation_dice=card.validation_dice
     )
