@@ -8,13 +8,15 @@
 Environment: MEDSSL_ENGINE_PYTHON, a Python that has the engine; MEDSSL_SCREENSHOTS, a folder for a picture of
 every section; MEDSSL_SELFTEST_SECONDS, how long each training takes (20). It prints each step
 and what failed, and ends 3D Slicer with 0 or 1.
+
+What a person has is left alone, see `selftest_surroundings`; a project that a failed run made is left, too.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
+import sys
 import tempfile
 import time
 import traceback
@@ -23,11 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from selftest_surroundings import Pictures, apart, dialogs, shorten_trainings
 from vtk.util.numpy_support import vtk_to_numpy
 
 SEGMENT, PRETRAIN = "MedSSLSegment", "MedSSLPretrain"
 TRAINING_S = float(os.environ.get("MEDSSL_SELFTEST_SECONDS", "20"))
 LONGEST_WAIT_S = 300.0 + 4 * TRAINING_S
+PICTURES = Pictures(os.environ.get("MEDSSL_SCREENSHOTS", ""))
 
 
 class StepError(AssertionError):
@@ -42,6 +46,7 @@ def wait_until(what: str, holds: Callable[[], Any], at_most_s: float = LONGEST_W
         if found:
             return found
         expect(panel().message.grade != "error", f"{what} did not come; the panel says '{said()}'")
+        check_dialogs()
         if time.monotonic() > end:
             raise StepError(f"{what} did not come within {at_most_s:.0f} s; the panel says '{said()}'")
         slicer.app.processEvents()
@@ -59,11 +64,21 @@ def expect(holds: Any, what: str) -> None:
         raise StepError(what)
 
 
+def check_dialogs() -> None:
+    """Fail if a window waited for a click."""
+    expect(not dialogs.seen, f"a window waited for a click: {dialogs.seen}")
+
+
 def click(button: Any) -> None:
     """Click a button as a person can."""
     expect(button.enabled, f"'{button.text}' cannot be clicked; the panel says '{said()}'")
     button.click()
     slicer.app.processEvents()
+
+
+def shows(widget: Any) -> bool:
+    """Whether a widget can be seen in the panel, as far as the panel itself can be."""
+    return bool(widget.isVisibleTo(module().parent))
 
 
 def choose(combo: Any, key: str) -> None:
@@ -99,46 +114,16 @@ def show(section: str, name: str = SEGMENT) -> None:
     slicer.app.processEvents()
 
 
-class Pictures:
-    """Pictures of the window, numbered, if a folder for them was named."""
-
-    def __init__(self) -> None:
-        folder = os.environ.get("MEDSSL_SCREENSHOTS", "")
-        self._folder = Path(folder) if folder else None
-        self._taken = 0
-
-    def take(self, section: str, what: str = "", name: str = SEGMENT) -> None:
-        """Save how a section looks now, open and the others closed."""
-        if self._folder is None:
-            return
-        show(section, name)
-        end = time.monotonic() + 1.0  # for what comes from the engine, such as small pictures
-        while time.monotonic() < end:
-            slicer.app.processEvents()
-            time.sleep(0.01)
-        self._taken += 1
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{self._taken:02d}-{what or section}.png"
-        expect(slicer.util.mainWindow().grab().save(str(path)), f"no picture could be written to {path}")
-
-
-def shorten_trainings() -> None:
-    """Have every effort mean the same few seconds, whatever the computer."""
-    from MedSSLLib import backend
-
-    client = backend.client_package().Client
-    options = client.options
-
-    def shortened(self: Any) -> Any:
-        found = options(self)
-        efforts = tuple(dataclasses.replace(effort, **short(effort)) for effort in found.efforts)
-        return dataclasses.replace(found, efforts=efforts)
-
-    def short(effort: Any) -> dict[str, Any]:
-        kinds = ("train", "refine", "pretrain")
-        return {kind: {**getattr(effort, kind), "seconds": TRAINING_S, "steps": None} for kind in kinds}
-
-    client.options = shortened
+def picture(section: str, what: str = "", name: str = SEGMENT) -> None:
+    """Save how a section looks now, open and the others closed, if a folder for pictures was named."""
+    if not PICTURES.wanted:
+        return
+    show(section, name)
+    end = time.monotonic() + 1.0  # for what comes from the engine, such as small pictures
+    while time.monotonic() < end:
+        slicer.app.processEvents()
+        time.sleep(0.01)
+    expect(PICTURES.save(what or section), "the picture could not be written")
 
 
 def engine() -> Any:
@@ -196,14 +181,14 @@ class Job:
     """The whole job, step by step; each begins where the one before it ended."""
 
     def __init__(self) -> None:
-        self.pictures = Pictures()
+        self.project: Path | None = None  # that this test made, and may remove
 
     def open_the_module(self) -> None:
         begin = time.perf_counter()
         slicer.util.selectModule(SEGMENT)
         print(f"    opened in {time.perf_counter() - begin:.2f} s")
-        shorten_trainings()
-        self.pictures.take("engine", "engine-not-running")
+        shorten_trainings(TRAINING_S)
+        picture("engine", "engine-not-running")
 
     def start_the_engine(self) -> None:
         show("engine")
@@ -211,15 +196,18 @@ class Job:
             wait_until("the engine's button", lambda: ui("engine").startEngineButton.enabled, 60)
             click(ui("engine").startEngineButton)
         wait_until("the engine", engine, 180)
-        self.pictures.take("engine")
+        picture("engine")
 
     def make_a_project_with_made_up_scans(self) -> None:
         show("project")
+        expect(session().project is None, "a project is open that this test did not make")
         click(ui("project").trySampleButton)
         wait_until("the project", lambda: session().project is not None, 60)
+        self.project = Path(session().project.folder)
+        print(f"    in {self.project}")
         wait_until("the made-up scans", lambda: finished("sample", set()), 120)
         wait_until("the table of cases", lambda: ui("project").casesTable.rowCount >= 12, 60)
-        self.pictures.take("project")
+        picture("project")
 
     def annotate_with_an_effect_of_the_segment_editor(self) -> None:
         show("annotate")
@@ -230,7 +218,7 @@ class Job:
         editor = session().editor.widget
         threshold(editor)
         expect(drawn(editor) > 0, "the effect drew nothing")
-        self.pictures.take("annotate")
+        picture("annotate")
         click(ui("annotate").saveAnnotationButton)
         wait_until("the saved annotation", lambda: not logic.touched and not logic.busy, 60)
 
@@ -239,21 +227,21 @@ class Job:
         choose(ui("train").effortBox, "quick")
         known = job_ids()
         click(ui("train").startButton)
-        wait_until("the training's curves", lambda: ui("train").lossLabel.visible)
+        wait_until("the training's curves", lambda: shows(ui("train").lossLabel))
         ui("train").showCurvesButton.click()
         wait_until("the training", lambda: finished("train", known))
         expect(slicer.app.layoutManager().plotViewCount > 0, "no plot view shows the curves")
-        self.pictures.take("train")
+        picture("train")
         wait_until("the proposals", lambda: finished("propose", known))
 
     def review_accept_reject_and_undo(self) -> None:
         show("review")
         waiting = wait_until("the queue", lambda: ui("review").queueTable.rowCount)
         self._next_case()
-        expect(ui("review").caseFrame.visible, "no case is shown")
+        expect(shows(ui("review").caseFrame), "no case is shown")
         ui("review").heatMapBox.checked = True
         ui("review").worstSliceButton.click()
-        self.pictures.take("review")
+        picture("review")
         self._decide(ui("review").acceptButton, waiting - 1)
         self._next_case()
         self._decide(ui("review").rejectButton, waiting - 2)
@@ -267,7 +255,7 @@ class Job:
         before = drawn(editor)
         threshold(editor)
         expect(drawn(editor) != before, "the effect changed nothing")
-        self.pictures.take("review", "correct")
+        picture("review", "correct")
         editor.undo()
         expect(drawn(editor) == before, "undo did not bring the proposal back")
         editor.redo()
@@ -277,7 +265,7 @@ class Job:
         known = job_ids()
         click(ui("review").refineButton)
         wait_until("the refinement", lambda: finished("train", known))
-        self.pictures.take("train", "train-refined")
+        picture("train", "train-refined")
         wait_until("the new proposals", lambda: finished("propose", known))
 
     def apply_to_a_folder(self) -> None:
@@ -298,8 +286,8 @@ class Job:
         wait_until("the folder's segmentations", lambda: finished("predict", known))
         wait_until("the table's rows", lambda: ui("apply").rowsTable.rowCount == 3, 30)
         expect(len(list(output.rglob("*.seg.nrrd"))) == 3, "not every scan was segmented")
-        self.pictures.take("apply")
-        self.pictures.take("models")
+        picture("apply")
+        picture("models")
 
     def pretrain(self) -> None:
         slicer.util.selectModule(PRETRAIN)
@@ -310,7 +298,7 @@ class Job:
         wait_until("the pretraining", lambda: finished("pretrain", known))
         wait_until("the encoder", lambda: ui("pretrain", PRETRAIN).encodersTable.rowCount == 1, 30)
         click(ui("pretrain", PRETRAIN).useButton)
-        self.pictures.take("pretrain", name=PRETRAIN)
+        picture("pretrain", name=PRETRAIN)
 
     def close_the_module_in_a_training_and_find_it_again(self) -> None:
         slicer.util.selectModule(SEGMENT)
@@ -326,13 +314,12 @@ class Job:
         expect(session().jobs.track(job).state == "finished", "the training did not go on")
 
     def stop_the_engine(self) -> None:
-        project = Path(session().project.folder)
         show("engine")
         click(ui("engine").startEngineButton)
         wait_until("the engine's end", lambda: session().client is None, 60)
-        # Only what this test made: the engine's file says that it is a project.
-        expect((project / "project.db").is_file(), f"{project} is no project folder")
-        shutil.rmtree(project)
+        # The engine's file says that it is a project.
+        expect(self.project is not None and (self.project / "project.db").is_file(), "the project is gone")
+        shutil.rmtree(str(self.project))
 
     def _next_case(self) -> None:
         """Have a case on the screen: the next one, unless a decision brought one already."""
@@ -352,9 +339,8 @@ def end_the_engine() -> None:
         session().client.shutdown(force=True)
 
 
-def run() -> int:
+def run(job: Job) -> int:
     """Do every step; after one that failed the others cannot be done. Returns the exit code."""
-    job = Job()
     steps = [
         job.open_the_module,
         job.start_the_engine,
@@ -374,13 +360,30 @@ def run() -> int:
         begin = time.perf_counter()
         try:
             step()
+            check_dialogs()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what failed
             traceback.print_exc()
             print(f"FAILED {number}/{len(steps)} {words}: {error}", flush=True)
-            end_the_engine()
             return 1
         print(f"passed {number}/{len(steps)} {words} ({time.perf_counter() - begin:.1f} s)", flush=True)
+    print("The whole job passed.", flush=True)
     return 0
 
 
-slicer.util.exit(run())
+def main() -> int:
+    """Run with nothing of the person's own touched; returns the exit code."""
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    print(f"3D Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}, Python {python}", flush=True)
+    try:
+        with apart():
+            code = run(Job())
+            if code:
+                PICTURES.save("failed")
+                end_the_engine()
+            return code
+    except Exception:  # noqa: BLE001 - Slicer must end whatever happens
+        traceback.print_exc()
+        return 1
+
+
+slicer.util.exit(main())

@@ -38,7 +38,7 @@ _OBJECTS = {
     IOManager: recorded_object("slicer.app.ioManager()"),
     LayoutManager: recorded_object("slicer.app.layoutManager()"),
 }
-SCRIPTS = ("MedSSLSegment", "MedSSLPretrain", "MedSSLLib")
+SCRIPTS = ("MedSSLSegment", "MedSSLPretrain", "MedSSLLib", "selftest_surroundings")
 
 
 @dataclass(frozen=True)
