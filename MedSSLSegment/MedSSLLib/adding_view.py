@@ -11,6 +11,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from MedSSLLib import asking
 from MedSSLLib.problems import Problem
 from MedSSLLib.session import Session
 from MedSSLLib.signals import Signal
@@ -44,6 +45,7 @@ class AddingView:
         ui.addSceneButton.clicked.connect(lambda *_: self._add_scene())
         ui.addDiskButton.clicked.connect(lambda *_: self._add_disk())
         ui.diskEdit.currentPathChanged.connect(lambda *_: self._allow())
+        ui.diskFolderButton.clicked.connect(lambda *_: self._choose_folder())
         adding.changed.connect(self._show)
         self._show()
 
@@ -90,6 +92,12 @@ class AddingView:
             self._session.report(problem)
             return
         self._ui.caseNameEdit.text = ""
+
+    def _choose_folder(self) -> None:
+        """Choose a folder, which the button of a ctkPathLineEdit does not where files may be chosen too."""
+        folder = asking.folder(_("Folder with scans"), self._ui.diskEdit.currentPath)
+        if folder:
+            self._ui.diskEdit.currentPath = folder
 
     def _add_disk(self) -> None:
         path = Path(self._ui.diskEdit.currentPath.strip()).expanduser()

@@ -28,12 +28,14 @@ def choose(title: str, text: str, answers: Sequence[str], while_testing: int) ->
     box.text = text
     box.icon = qt.QMessageBox.Question
     buttons: list[Any] = []
-    for index, answer in enumerate(answers):
+    for index, words in enumerate(answers):
         role = qt.QMessageBox.RejectRole if index == len(answers) - 1 else qt.QMessageBox.AcceptRole
-        buttons.append(box.addButton(answer, role))
+        buttons.append(box.addButton(words, role))
     box.exec()
     clicked = box.clickedButton()
-    return next((i for i, button in enumerate(buttons) if button == clicked), len(answers) - 1)
+    answer = next((i for i, button in enumerate(buttons) if button == clicked), len(answers) - 1)
+    box.deleteLater()  # the main window would keep it
+    return answer
 
 
 def folder(title: str, start: str = "") -> str:

@@ -19,7 +19,8 @@ import qt
 T = TypeVar("T")
 
 _LOG = logging.getLogger("MedSSL")
-_PUMP_MS = 15  # between two turns of the timer
+_PUMP_MS = 15  # between two turns of the timer while answers are awaited
+_QUIET_MS = 60  # and while someone only listens, for hours perhaps, and nothing comes: drawing goes first
 _TURN_S = 0.005  # given to the threads at each
 _LONGEST_DELIVERY = 20  # answers handed over in one turn, so that the views are drawn in between
 
@@ -89,6 +90,7 @@ class Background:
         self._start()
         self._pending += 1
         self._waiting.put(task)
+        self._timer.setInterval(_PUMP_MS)
         self._timer.start()
         return task
 
@@ -134,15 +136,21 @@ class Background:
 
     def turn(self) -> None:
         """Let the threads work for a moment, and hand over their answers."""
+        delivered = 0
         for number in range(_LONGEST_DELIVERY):
             try:
                 # Waiting for the first answer is what gives the threads their time.
                 call = self._answers.get(timeout=_TURN_S) if number == 0 else self._answers.get_nowait()
             except queue.Empty:
                 break
+            delivered += 1
             try:
                 call()
             except Exception:  # noqa: BLE001  # the other answers still come
                 _LOG.exception("An answer of the engine could not be shown.")
         if not self._pending and not self._listeners and self._answers.empty():
             self._timer.stop()
+            return
+        pace = _PUMP_MS if self._pending or delivered else _QUIET_MS
+        if self._timer.interval != pace:
+            self._timer.setInterval(pace)

@@ -135,3 +135,16 @@ def test_a_receiver_that_leaves_during_an_emission_is_not_called() -> None:
     signal.connect(second)
     signal.emit()
     assert called == ["first"]
+
+
+def test_who_only_listens_leaves_the_main_thread_alone_until_something_comes(application, background) -> None:
+    told: list[int] = []
+    background.listen()
+    background.run(lambda: 1, told.append)
+    turn_until(application, lambda: bool(told))
+    turn_until(application, lambda: background._timer.interval > 50)
+    background.post(lambda: told.append(2))
+    turn_until(application, lambda: told == [1, 2])
+    assert background._timer.interval < 20
+    background.unlisten()
+    turn_until(application, lambda: not background._timer.active)

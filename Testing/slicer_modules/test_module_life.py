@@ -61,6 +61,14 @@ def test_the_editor_leaves_the_views_as_the_person_has_them(editor: Any, place: 
     assert {view.GetBackgroundVolumeID() for view in views} == {other.GetID()}
 
 
+def test_a_folder_of_scans_is_chosen_with_a_button_of_its_own(
+    panel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("MedSSLLib.asking.folder", lambda title, start: "/scans of a week")
+    panel.click("diskFolderButton")
+    assert panel.find("diskEdit").currentPath == "/scans of a week"
+
+
 def test_a_reloaded_panel_finds_the_engine_again(panel: Any) -> None:
     panel.ready()
     before = panel.session
