@@ -15,7 +15,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 _DOCUMENTATION = "https://github.com/MedSSL/SlicerMedSSL"
 _LIBRARY = "MedSSLLib"
@@ -42,12 +41,11 @@ class MedSSLPretrain(ScriptedLoadableModule):
         )
 
 
-class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedSSLPretrainWidget(ScriptedLoadableModuleWidget):
     """The panel: the engine, the project, and the pretraining."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic: Optional[MedSSLPretrainLogic] = None
         self.panel: Any = None
         self.session: Any = None
@@ -78,11 +76,11 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """The person goes to another module; a pretraining goes on."""
-        self.panel.exit()
+        if self.panel is not None:  # else the module is being closed already
+            self.panel.exit()
 
     def cleanup(self) -> None:
         """Slicer ends, or the module is reloaded."""
-        self.removeObservers()
         if self.panel is not None:
             self.panel.close()
             self.panel = None

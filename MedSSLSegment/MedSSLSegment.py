@@ -14,7 +14,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 _DOCUMENTATION = "https://github.com/MedSSL/SlicerMedSSL"
 _LONGEST_SAVE_S = 30.0  # that the end of Slicer waits for a drawing to be saved
@@ -47,12 +46,11 @@ def _register_sample_data() -> None:
     register()
 
 
-class MedSSLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedSSLSegmentWidget(ScriptedLoadableModuleWidget):
     """The panel: a column of sections, each with a logic of its own."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic: Optional[MedSSLSegmentLogic] = None
         self.panel: Any = None
         self.session: Any = None
@@ -67,9 +65,6 @@ class MedSSLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedSSLSegmentLogic()
         self.session = Session.current()
         self.panel = Panel(self.session, self.layout, segment_sections())
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
 
     def enter(self) -> None:
         """The person comes to the module."""
@@ -78,27 +73,17 @@ class MedSSLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """The person goes to another module: shortcuts and questions to the engine rest until they return."""
-        self.session.editor.exit()
-        self.panel.exit()
+        if self.panel is not None:  # else the module is being closed already
+            self.session.editor.exit()
+            self.panel.exit()
 
     def cleanup(self) -> None:
         """Slicer ends, or the module is reloaded."""
-        self.removeObservers()
         if self.panel is not None:
             self.panel.close()
             self.session.wait_for_drawings(_LONGEST_SAVE_S)
             self.session.editor.close()
             self.panel = None
-
-    def onSceneStartClose(self, _caller: vtk.vtkObject, _event: str) -> None:
-        """The scene is about to go: what a person drew is kept."""
-        with slicer.util.tryWithErrorDisplay(_("What was drawn could not be saved."), waitCursor=True):
-            self.session.scene_closing.emit()
-
-    def onSceneEndClose(self, _caller: vtk.vtkObject, _event: str) -> None:
-        """The scene is empty now."""
-        self.session.editor.scene_closed()
-        self.session.scene_closed.emit()
 
     def onReload(self) -> None:
         """Reload the module with its library, for those who change it."""

@@ -214,13 +214,13 @@ class Job:
         wait_until("a case to annotate", lambda: ui("annotate").nextCaseButton.enabled, 60)
         click(ui("annotate").nextCaseButton)
         logic = panel().views["annotate"].logic
-        wait_until("the case", lambda: logic.case is not None and not logic.busy, 60)
+        wait_until("the case", lambda: logic.desk.case is not None and not logic.desk.busy, 60)
         editor = session().editor.widget
         threshold(editor)
         expect(drawn(editor) > 0, "the effect drew nothing")
         picture("annotate")
         click(ui("annotate").saveAnnotationButton)
-        wait_until("the saved annotation", lambda: not logic.touched and not logic.busy, 60)
+        wait_until("the saved annotation", lambda: not logic.desk.touched and not logic.desk.busy, 60)
 
     def train_quickly(self) -> None:
         show("train")
@@ -323,14 +323,14 @@ class Job:
 
     def _next_case(self) -> None:
         """Have a case on the screen: the next one, unless a decision brought one already."""
-        if review().case is None:
+        if review().desk.case is None:
             click(ui("review").nextButton)
-        wait_until("the case", lambda: review().case is not None and not review().busy, 60)
+        wait_until("the case", lambda: review().desk.case is not None and not review().desk.busy, 60)
 
     def _decide(self, button: Any, left: int) -> None:
         click(button)
         rows = ui("review").queueTable
-        wait_until(f"a queue of {left}", lambda: rows.rowCount == left and not review().busy, 60)
+        wait_until(f"a queue of {left}", lambda: rows.rowCount == left and not review().desk.busy, 60)
 
 
 def end_the_engine() -> None:

@@ -1,4 +1,4 @@
-"""Annotating: which case is on the screen, what is drawn on it, and that none of it is lost."""
+"""Annotating: which case comes next, which of its slices are done, and saving what is drawn on it."""
 
 from __future__ import annotations
 
@@ -8,99 +8,65 @@ from typing import TYPE_CHECKING, Any, Optional
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
-from MedSSLLib.annotate_saving import Drawing, OpenedCase, fetch_case, sender
+from MedSSLLib.annotate_case import OpenedCase, fetch_case
+from MedSSLLib.case_desk import Desk
 from MedSSLLib.case_scene import CaseScene
-from MedSSLLib.drawing_safety import Safety
+from MedSSLLib.drawings import Drawing, facts_of, send, with_new_segments
 from MedSSLLib.problems import Problem
+from MedSSLLib.review_queue import WAITS
 from MedSSLLib.scene_labels import find_values, is_empty
-from MedSSLLib.segmentations import SegmentationSnapshot, labels_of, snapshot_segmentation
+from MedSSLLib.segmentations import SegmentationSnapshot, labels_of
 from MedSSLLib.signals import Signal
 from MedSSLLib.slice_marks import SliceMarks, marks_of
-from MedSSLLib.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from medssl.client import Annotation, Case, CaseSummary, Project, Suggestion
+    from medssl.client import Annotation, Case, CaseSummary, Client, Suggestion
 
     from MedSSLLib.session import Session
-
-_SAVE, _DISCARD, _STAY = range(3)
-_OF_REVIEW = "proposed"  # the state of cases that the section Review opens
 
 
 class AnnotateLogic:
     """Opens one case after the other and saves what is drawn.
 
     Attributes:
-        changed: something to show changed.
-        shown: another case is on the screen, or none.
-        touched: whether something was drawn, or marked, since the case was opened or saved.
-        busy: what is waited for; empty when nothing is.
+        desk: the case on the screen.
         suggestion: what the engine says about the next case; None until it was asked.
         marks: which slices are done; None without a case.
     """
 
     def __init__(self, session: Session) -> None:
-        self.changed = Signal()
-        self.shown = Signal()
-        self.touched = False
-        self.busy = ""
         self.suggestion: Optional[Suggestion] = None
         self.marks: Optional[SliceMarks] = None
         self._session = session
-        self._project: Optional[Project] = session.project
-        self._case: Optional[Case] = None
-        self._scene: Optional[CaseScene] = None
-        self._watch = Stopwatch()
-        self._safety = Safety(session)
+        self.desk = Desk(session, self)
         self._connections: list[tuple[Signal, Callable[..., Any]]] = [
             (session.case_asked, self._open_asked),
             (session.cases_changed, self._suggest),
-            (session.project_changed, self._follow),
             (session.engine_changed, self._suggest),
         ]
         for signal, call in self._connections:
             signal.connect(call)
         self._suggest()
 
-    @property
-    def case(self) -> Optional[Case]:
-        """The case on the screen."""
-        return self._case
-
-    @property
-    def scene(self) -> Optional[CaseScene]:
-        """Its nodes."""
-        return self._scene
-
-    def enter(self) -> None:
-        """The panel is open: the time that passes is spent on the case."""
-        if self._case is not None:
-            self._watch.start()
-
-    def exit(self) -> None:
-        """The person does something else."""
-        self._watch.stop()
-
     def close(self) -> None:
-        """Keep what was drawn, and take the case off the screen."""
-        self._rescue()
-        self._clear()
+        """Keep what was drawn, and take the case off the screen for good."""
+        self.desk.close()
         for signal, call in self._connections:
             signal.disconnect(call)
 
     def next(self) -> None:
         """Open the case that the engine suggests."""
         if self.suggestion is not None and self.suggestion.case is not None:
-            self._open_or_review(self.suggestion.case)
+            self._session.case_asked.emit(self.suggestion.case)
 
     def open(self, case: int) -> None:
         """Show a case, after what was drawn on another one is kept."""
-        if self._case is None or case != self._case.id:
-            self._leave(lambda: self._load(case))
+        if self.desk.case is None or case != self.desk.case.id:
+            self.desk.leave(lambda: self._load(case))
 
     def leave(self) -> None:
         """Take the case off the screen."""
-        self._leave(self._clear)
+        self.desk.leave(self.desk.clear)
 
     def save(self, then: Callable[[], Any] = lambda: None) -> None:
         """Save what is drawn as the next version; the case stays on the screen.
@@ -108,30 +74,29 @@ class AnnotateLogic:
         Args:
             then: called when it is saved.
         """
-        scene, project, marks = self._scene, self._project, self.marks
-        if scene is None or project is None or marks is None or self.busy:
+        desk, marks = self.desk, self.marks
+        if desk.case is None or desk.project is None or marks is None or desk.busy:
             return
         try:
-            drawn = snapshot_segmentation(scene.segmentation, scene.volume)
+            drawn = self._drawn()
             marks.check()
         except Problem as problem:
             self._session.report(problem)
             return
-        find_values(self._session, project, drawn, lambda values: self._send(drawn, values, then))
+        case, facts, marks = desk.case, facts_of(desk.project, desk.case, desk.seconds), marks.copy()
 
-    def touch(self) -> None:
-        """Something was drawn, or marked."""
-        if not self.touched:
-            self.touched = True
-            self.changed.emit()
+        def go_on(values: Mapping[str, int]) -> None:
+            self._send(case, Drawing(facts, drawn, values, marks), then)
+
+        find_values(self._session, desk.project, drawn, go_on)
 
     def mark_drawn_slices(self) -> None:
         """Say that every slice with something on it is done."""
-        scene, marks = self._scene, self.marks
-        if scene is None or marks is None:
+        marks = self.marks
+        if marks is None:
             return
         try:
-            drawn = snapshot_segmentation(scene.segmentation, scene.volume)
+            drawn = self._drawn()
         except Problem as problem:
             self._session.report(problem)
             return
@@ -140,88 +105,101 @@ class AnnotateLogic:
         def mark(labels: Any) -> None:
             if marks is self.marks:
                 marks.mark_drawn(labels)
-                self.touch()
-                self.changed.emit()
+                self.desk.touch()
+                self.desk.changed.emit()
 
         self._session.background.run(lambda: labels_of(drawn, values), mark, self._session.report)
 
-    def _open_asked(self, case: CaseSummary) -> None:
-        if case.state != _OF_REVIEW:
-            self.open(case.id)
+    def question(self, case: Case) -> tuple[str, str]:
+        """See `MedSSLLib.case_desk.Owner`."""
+        return _("Unsaved annotation"), _("What you drew on {name} is not saved. Save it?").format(
+            name=case.name
+        )
 
-    def _open_or_review(self, case: CaseSummary) -> None:
-        if case.state == _OF_REVIEW:
-            self._session.case_asked.emit(case)
-        else:
+    def rescue(self) -> None:
+        """See `MedSSLLib.case_desk.Owner`."""
+        desk = self.desk
+        assert desk.case is not None
+        assert desk.project is not None
+        facts = facts_of(desk.project, desk.case, desk.seconds)
+        drawing = Drawing(facts, self._drawn(), {}, None if self.marks is None else self.marks.copy())
+        self._session.safety.save(with_new_segments(drawing, desk.project))
+
+    def cleared(self) -> None:
+        """See `MedSSLLib.case_desk.Owner`."""
+        self.marks = None
+
+    def follow(self, another: bool) -> None:
+        """See `MedSSLLib.case_desk.Owner`."""
+        if another:
+            self.suggestion = None
+            self.desk.changed.emit()
+        self._suggest()
+
+    def _open_asked(self, case: CaseSummary) -> None:
+        if case.state != WAITS:
+            self._session.section_asked.emit("annotate")
             self.open(case.id)
 
     def _load(self, case: int) -> None:
-        project, files = self._project, self._session.files
-        if project is None:
-            return
-        self._wait(_("Loading the scan..."))
-        self._session.ask(lambda client: fetch_case(client, files, project, case), self._show, self._fail)
+        project, files = self.desk.project, self._session.files
+        if project is not None:
+
+            def fetch(client: Client) -> OpenedCase:
+                return fetch_case(client, files, project, case)
+
+            self.desk.load(_("Loading the scan..."), fetch, self._show)
 
     def _show(self, opened: OpenedCase) -> None:
-        self._wait("")
-        project = self._project
-        if project is None:
-            return
-        self._clear()
-        name = _("{case} annotation").format(case=opened.case.name)
-        hidden = None if opened.labels is None else opened.labels.unannotated
-        self._case = opened.case
-        self.marks = marks_of(opened.scans[0].grid.shape, hidden)
-        self._scene = CaseScene(
-            project.key, opened.case, opened.scans, opened.labels, project.segments, name,
-            self.touch, self._lose_scene,
-        )  # fmt: skip
-        self._scene.show()
-        self._scene.fit()
-        self._watch.reset()
-        self._watch.start()
-        self.shown.emit()
-        self.changed.emit()
+        desk = self.desk
 
-    def _clear(self) -> None:
-        self._watch.stop()
-        self.touched = False
-        self._case = self.marks = None
-        scene, self._scene = self._scene, None
-        if scene is not None:
-            self.shown.emit()  # the editor lets go first
-            scene.remove()
-        self.changed.emit()
+        def make() -> CaseScene:
+            assert desk.project is not None
+            hidden = None if opened.labels is None else opened.labels.unannotated
+            self.marks = marks_of(opened.scans[0].grid.shape, hidden)
+            name = _("{case} annotation").format(case=opened.case.name)
+            scene = CaseScene(
+                desk.project, opened.case, opened.scans, opened.labels, name, desk.touch, desk.lose
+            )
+            scene.show()
+            scene.fit()
+            return scene
 
-    def _send(self, drawn: SegmentationSnapshot, values: Mapping[str, int], then: Callable[[], Any]) -> None:
-        case, project, marks = self._case, self._session.project, self.marks
-        if case is None or project is None or marks is None:
-            return
-        drawing = Drawing(case, drawn, values, drawn.grid, marks.copy(), self._watch.seconds)
-        send, files = sender(project, drawing), self._session.files
-        self._wait(_("Saving {name}...").format(name=case.name))
+        desk.put(opened.case, make)
 
-        def saved(annotation: Optional[Annotation]) -> None:
-            self._wait("")
-            self._watch.reset()
-            version = 0 if annotation is None else annotation.version
-            text = _("{name} is saved, as version {version}.").format(name=case.name, version=version)
-            self._session.say(text)
+    def _drawn(self) -> SegmentationSnapshot:
+        assert self.desk.scene is not None
+        return self.desk.scene.drawn()
+
+    def _send(self, case: Case, drawing: Drawing, then: Callable[[], Any]) -> None:
+        desk, session, name = self.desk, self._session, case.name
+        files = session.files
+
+        def saved(annotation: Annotation) -> None:
+            desk.wait("")
+            if desk.case is case:
+                desk.saved()
+            version = annotation.version
+            session.say(_("{name} is saved, as version {version}.").format(name=name, version=version))
             then()
-            self._session.cases_changed.emit()
+            session.cases_changed.emit()
 
         def failed(error: Exception) -> None:
-            self.touched = self.touched or self._case is case
-            self._fail(error)
+            desk.fail(error)
+            if desk.case is case:
+                desk.touch()
+            else:  # it left the screen meanwhile
+                session.safety.save(drawing)
 
         def go_on(empty: bool) -> None:
             if empty and not self._may_be_empty(case):
-                self._wait("")
+                desk.wait("")
                 return
-            self.touched = False  # what is drawn while it is saved counts as new
-            self._session.ask(lambda client: send(client, files), saved, failed)
+            desk.set_touched(False)  # what is drawn while it is saved counts as new
+            session.ask(lambda client: send(client, files, drawing), saved, failed)
 
-        self._session.background.run(lambda: is_empty(drawn, values), go_on, failed)
+        desk.wait(_("Saving {name}...").format(name=name))
+        session.background.run(lambda: is_empty(drawing.drawn, drawing.values), go_on, failed)
 
     def _may_be_empty(self, case: Case) -> bool:
         answer = asking.choose(
@@ -235,66 +213,6 @@ class AnnotateLogic:
             self._session.say(text, "", "warning")
         return answer == 0
 
-    def _leave(self, then: Callable[[], Any]) -> None:
-        """Do something that takes the case off the screen, after asking about what was drawn on it."""
-        if self.busy:
-            return
-        if not self.touched or self._case is None:
-            then()
-            return
-        question = _("What you drew on {name} is not saved. Save it?").format(name=self._case.name)
-        answer = asking.choose(
-            _("Unsaved annotation"), question, (_("Save"), _("Discard"), _("Stay")), while_testing=_SAVE
-        )
-        if answer == _SAVE:
-            self.save(then)
-        elif answer == _DISCARD:
-            self.touched = False
-            then()
-
-    def _lose_scene(self) -> None:
-        """The person closes the scene or removes the volume: the last moment to keep what was drawn."""
-        name = "" if self._case is None else self._case.name
-        kept = self._rescue()
-        scene, self._scene = self._scene, None
-        if scene is not None:
-            scene.forget()
-        self._clear()
-        self.shown.emit()
-        if name and not kept:
-            self._session.say(_("{name} was closed, because it left the scene.").format(name=name))
-
-    def _rescue(self) -> bool:
-        """Save what was drawn, if the person wants it, when its nodes cannot stay; whether it is saved."""
-        scene, case, project = self._scene, self._case, self._project
-        if not self.touched or scene is None or case is None or project is None or self.marks is None:
-            return False
-        question = _("What you drew on {name} is not saved. Save it?").format(name=case.name)
-        if asking.choose(_("Unsaved annotation"), question, (_("Save"), _("Discard")), _SAVE) != _SAVE:
-            return False
-        try:
-            drawn = snapshot_segmentation(scene.segmentation, scene.volume)
-        except Problem as problem:
-            self._session.report(problem)
-            return False
-        marks, seconds = self.marks.copy(), self._watch.seconds
-
-        def keep(values: Mapping[str, int]) -> None:
-            drawing = Drawing(case, drawn, values, drawn.grid, marks, seconds)
-            self._safety.save(case.name, sender(project, drawing))
-
-        find_values(self._session, project, drawn, keep)
-        return True
-
-    def _follow(self) -> None:
-        project = self._session.project
-        if (project and project.key) != (self._project and self._project.key):
-            self._rescue()
-            self._clear()
-            self.suggestion = None
-        self._project = project
-        self._suggest()
-
     def _suggest(self) -> None:
         """Ask which case is the one to annotate next."""
         project = self._session.project
@@ -303,16 +221,8 @@ class AnnotateLogic:
         key = project.key
 
         def suggested(answer: Suggestion) -> None:
-            if self._project is not None and self._project.key == key:
+            if self._session.project is not None and self._session.project.key == key:
                 self.suggestion = answer
-                self.changed.emit()
+                self.desk.changed.emit()
 
         self._session.ask(lambda client: client.suggestion(key), suggested, lambda _error: None)
-
-    def _wait(self, sentence: str) -> None:
-        self.busy = sentence
-        self.changed.emit()
-
-    def _fail(self, error: Exception) -> None:
-        self._wait("")
-        self._session.report(error)

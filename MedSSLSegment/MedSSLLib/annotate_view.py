@@ -10,6 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib.annotate_logic import AnnotateLogic
+from MedSSLLib.channel_box import ChannelBox
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 from MedSSLLib.slice_marks import SliceMarks
@@ -17,9 +18,9 @@ from MedSSLLib.slice_strip import strip_of
 from MedSSLLib.slice_view_place import SliceViewPlace
 
 if TYPE_CHECKING:
-    from medssl.client import Case, Suggestion
+    from medssl.client import Suggestion
 
-    from MedSSLLib.case_scene import CaseScene
+    from MedSSLLib.case_desk import Desk
     from MedSSLLib.session import Session
 
 _NAME = "annotate"
@@ -28,26 +29,9 @@ _NAME = "annotate"
 class Annotate(Protocol):
     """What the section needs; `MedSSLLib.annotate_logic.AnnotateLogic` has it."""
 
-    changed: Signal
-    shown: Signal
-    touched: bool
-    busy: str
+    desk: Desk
     suggestion: Optional[Suggestion]
     marks: Optional[SliceMarks]
-
-    @property
-    def case(self) -> Optional[Case]:
-        """The case on the screen."""
-
-    @property
-    def scene(self) -> Optional[CaseScene]:
-        """Its nodes."""
-
-    def enter(self) -> None:
-        """The panel is open."""
-
-    def exit(self) -> None:
-        """The panel is not open."""
 
     def close(self) -> None:
         """Keep what was drawn."""
@@ -61,9 +45,6 @@ class Annotate(Protocol):
     def save(self, then: Callable[[], Any] = ...) -> None:
         """Save what is drawn."""
 
-    def touch(self) -> None:
-        """Something was marked."""
-
     def mark_drawn_slices(self) -> None:
         """Say that every slice with something on it is done."""
 
@@ -76,6 +57,9 @@ class Editor(Protocol):
 
     def take(self, section: str, layout: Any, segmentation: Any, volume: Any) -> None:
         """Edit a segmentation in a section."""
+
+    def look_at(self, volume: Any) -> None:
+        """Draw on another volume."""
 
     def release(self) -> None:
         """Edit nothing any more."""
@@ -91,6 +75,7 @@ class AnnotateView:
 
     def __init__(self, logic: Annotate, editor: Editor) -> None:
         self.logic = logic
+        self._desk = logic.desk
         self._editor = editor
         self._place: Optional[SliceViewPlace] = None
         self.widget, self.ui = load_ui("Annotate")
@@ -103,18 +88,19 @@ class AnnotateView:
         ui.sliceDoneButton.clicked.connect(lambda *_: self._mark_slice())
         ui.drawnDoneButton.clicked.connect(lambda *_: logic.mark_drawn_slices())
         ui.stripLabel.sizePolicy = qt.QSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
-        logic.changed.connect(self._show)
-        logic.shown.connect(self._show_case)
+        self._desk.changed.connect(self._show)
+        self._desk.shown.connect(self._show_case)
+        self._channels = ChannelBox(_NAME, ui.annotateChannelFrame, ui.annotateChannelBox, self._desk, editor)
         editor.moved.connect(self._show)
         self._show_case()
 
     def enter(self) -> None:
         """The person comes to the module."""
-        self.logic.enter()
+        self._desk.enter()
 
     def exit(self) -> None:
         """The person goes to another module."""
-        self.logic.exit()
+        self._desk.exit()
 
     def close(self) -> None:
         """The module goes."""
@@ -124,15 +110,15 @@ class AnnotateView:
 
     def _show_case(self) -> None:
         """Another case is on the screen, or none."""
-        self._watch(self.logic.scene is not None)
-        if self.logic.scene is not None:
+        self._watch(self._desk.scene is not None)
+        if self._desk.scene is not None:
             self._take_editor()
         elif self._editor.section == _NAME:
             self._editor.release()
         self._show()
 
     def _take_editor(self) -> None:
-        scene = self.logic.scene
+        scene = self._desk.scene
         if scene is not None:
             self._editor.take(_NAME, self.ui.annotateEditorFrame.layout(), scene.segmentation, scene.volume)
 
@@ -144,7 +130,7 @@ class AnnotateView:
             self._place = SliceViewPlace(self._show_slices)
 
     def _show(self) -> None:
-        ui, case, busy = self.ui, self.logic.case, self.logic.busy
+        ui, case, busy = self.ui, self._desk.case, self._desk.busy
         ui.suggestionLabel.text = self._suggestion_text()
         suggestion = self.logic.suggestion
         following = None if suggestion is None else suggestion.case
@@ -154,7 +140,7 @@ class AnnotateView:
         ui.annotateBusyLabel.visible = bool(busy)
         ui.annotateFrame.visible = case is not None
         if case is not None:
-            changed = f" · {_('not saved yet')}" if self.logic.touched else ""
+            changed = f" · {_('not saved yet')}" if self._desk.touched else ""
             ui.annotatedLabel.text = f"<b>{html.escape(case.name)}</b>{changed}"
         editing = self._editor.section == _NAME
         ui.annotateEditorFrame.visible = editing
@@ -204,7 +190,7 @@ class AnnotateView:
 
     def _here(self) -> Optional[int]:
         """The slice that the red view shows, along the axis of the marks."""
-        scene, marks = self.logic.scene, self.logic.marks
+        scene, marks = self._desk.scene, self.logic.marks
         if scene is None or marks is None or self._place is None:
             return None
         axis, index = self._place.look(scene.grid)
@@ -218,12 +204,12 @@ class AnnotateView:
         marks = self.logic.marks
         if marks is not None:
             marks.partly = bool(self.ui.partlyBox.checked)
-            self.logic.touch()
+            self._desk.touch()
             self._show()
 
     def _mark_slice(self) -> None:
         marks, here = self.logic.marks, self._here()
         if marks is not None and here is not None:
             marks.mark([here], here not in marks.done)
-            self.logic.touch()
+            self._desk.touch()
             self._show()

@@ -12,14 +12,13 @@ import vtk
 from slicer.i18n import tr as _
 
 from MedSSLLib import backend
-from MedSSLLib.annotate_saving import write_labels
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.problems import Problem
 from MedSSLLib.scene_labels import find_values
 from MedSSLLib.segmentations import SegmentationSnapshot, labels_of, snapshot_segmentation
 from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import VolumeSnapshot, snapshot_volume, write_snapshot
-from MedSSLLib.voxel_files import READABLE, sendable_files, stem_of, suffix_of
+from MedSSLLib.voxel_files import READABLE, sendable_files, stem_of, suffix_of, write_nrrd
 
 if TYPE_CHECKING:
     from medssl.client import Case, Client, Job, Project
@@ -124,7 +123,7 @@ class CaseAdding:
                     client,
                     project,
                     "labels.nrrd",
-                    lambda path: write_labels(path, labels_of(drawn, values), grid, None),
+                    lambda path: write_nrrd(path, labels_of(drawn, values), grid),
                 ) as path:
                     client.save_annotation(project.key, case.id, path)
             return case

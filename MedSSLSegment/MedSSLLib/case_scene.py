@@ -9,23 +9,27 @@ import slicer
 import vtk
 
 from MedSSLLib.grids import Grid
-from MedSSLLib.segmentations import LoadedLabels, add_segmentation
+from MedSSLLib.segmentations import (
+    LoadedLabels,
+    SegmentationSnapshot,
+    add_segmentation,
+    snapshot_segmentation,
+)
 from MedSSLLib.volumes import add_volume, mark_as_case
 from MedSSLLib.voxel_files import LoadedVolume
 
 if TYPE_CHECKING:
-    from medssl.client import Case, Segment
+    from medssl.client import Case, Project
 
 
 class CaseScene:
     """All nodes are made here and taken away again; scenes are saved without them, as the project has them.
 
     Args:
-        project: key of the project.
+        project: that it belongs to.
         case: whose scan it is.
-        scans: its channels, or the first of them.
+        scans: its channels.
         labels: what is drawn; None for nothing.
-        segments: of the project's schema.
         name: of the segmentation.
         changed: called when the person changed the segmentation.
         going: called when one of the nodes is about to leave the scene, with all of them still there.
@@ -33,21 +37,23 @@ class CaseScene:
 
     def __init__(
         self,
-        project: str,
+        project: Project,
         case: Case,
         scans: Sequence[LoadedVolume],
         labels: Optional[LoadedLabels],
-        segments: Sequence[Segment],
         name: str,
         changed: Callable[[], Any],
         going: Callable[[], Any],
     ) -> None:
         self.grid: Grid = scans[0].grid
-        self.volumes: tuple[Any, ...] = tuple(add_volume(scan, case.name) for scan in scans)
-        self.volume: Any = self.volumes[0]
-        self.segmentation: Any = add_segmentation(labels, segments, name, self.volume)
+        names = project.channel_names if len(project.channel_names) == len(scans) > 1 else [""] * len(scans)
+        self.volumes: tuple[Any, ...] = tuple(
+            add_volume(scan, f"{case.name} {channel}".strip()) for scan, channel in zip(scans, names)
+        )
+        self.channel = 0
+        self.segmentation: Any = add_segmentation(labels, project.segments, name, self.volumes[0])
         for node in (*self.volumes, self.segmentation):
-            self._own(node, project, case)
+            self._own(node, project.key, case)
         self._observed: list[tuple[Any, int]] = []
         segmentation = self.segmentation.GetSegmentation()
         for event in (
@@ -61,9 +67,28 @@ class CaseScene:
         self._observe_removal()
 
     @property
+    def volume(self) -> Any:
+        """The channel that is seen, and that effects of the Segment Editor look at."""
+        return self.volumes[self.channel]
+
+    @property
     def nodes(self) -> tuple[Any, ...]:
         """The nodes that the case consists of."""
         return (*self.volumes, self.segmentation)
+
+    def choose_channel(self, channel: int) -> None:
+        """Show another channel of the scan."""
+        self.channel = min(max(channel, 0), len(self.volumes) - 1)
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            composite.SetBackgroundVolumeID(self.volume.GetID())
+
+    def drawn(self) -> SegmentationSnapshot:
+        """What is drawn at this moment, on the grid of the case.
+
+        Raises:
+            Problem: it cannot be taken, see `snapshot_segmentation`.
+        """
+        return snapshot_segmentation(self.segmentation, self.volumes[0])
 
     def show(self) -> None:
         """Show the scan alone in all slice views."""
@@ -102,11 +127,10 @@ class CaseScene:
 
         @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator]  # VTK has no types
         def look(caller: Any, event: Any, node: Any) -> None:
-            if node is self.volume or node is self.segmentation:
+            if any(node is each for each in (*self.volumes, self.segmentation)):
                 self._going()
 
         self._observe(scene, slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, look)
-        self._observe(scene, slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self._going())
 
 
 def remove_node(node: Any) -> None:

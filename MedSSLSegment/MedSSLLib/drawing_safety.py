@@ -1,63 +1,162 @@
-"""Drawings whose case is no longer on the screen: sent to the engine, and kept until it has them."""
+"""Drawings whose case is no longer on the screen: kept in files, and sent to the engine until it has them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional
 
+import numpy as np
 from slicer.i18n import tr as _
 
-from MedSSLLib.engine_files import EngineFiles
+from MedSSLLib import asking, kept_drawings
+from MedSSLLib.drawings import Drawing, DrawingFacts, deliver
+from MedSSLLib.grids import Grid
+from MedSSLLib.kept_drawings import KeptDrawing
+from MedSSLLib.problems import Problem
 
 if TYPE_CHECKING:
-    from medssl.client import Client
+    from medssl.client import Annotation, Client, Project
 
+    from MedSSLLib.engine_files import EngineFiles
     from MedSSLLib.session import Session
+
+_SAVE, _DISCARD, _LATER = range(3)
+
+
+@dataclass(frozen=True, eq=False)
+class _Parcel:
+    """A drawing on its way: in a file or, where none could be written, in memory."""
+
+    facts: DrawingFacts
+    file: Optional[KeptDrawing]
+    voxels: Optional[tuple[np.ndarray, Grid]] = None
+    problem: Optional[Problem] = None
+
+    def deliver(self, client: Client, files: EngineFiles) -> Annotation:
+        if self.file is None:
+            assert self.voxels is not None
+            return deliver(client, files, self.facts, *self.voxels)
+        answer = deliver(client, files, self.facts, *self.file.read())
+        self.file.discard()
+        return answer
 
 
 class Safety:
-    """Sends a drawing; while the engine is away, it waits in memory for it to come back."""
+    """Keeps drawings until the engine has them; what an earlier start of Slicer kept is offered again.
+
+    Attributes:
+        unsaved: drawings that are on their way at this moment.
+    """
 
     def __init__(self, session: Session) -> None:
+        self.unsaved = 0
         self._session = session
-        self._waiting: list[tuple[str, Callable[[Client, EngineFiles], Any]]] = []
+        self._waiting: list[_Parcel] = []  # for an engine
+        self._known: set[str] = set()  # folders that this start of Slicer made, or asked about
         session.engine_changed.connect(self._again)
+        session.project_changed.connect(self._look)
 
-    def save(self, name: str, send: Callable[[Client, EngineFiles], Any]) -> None:
-        """Save what was drawn now or, when that fails, as soon as there is an engine again.
+    def save(self, drawing: Drawing) -> None:
+        """Keep a drawing in a file, and send it to the engine now or as soon as there is one."""
+        self.unsaved += 1
 
-        Args:
-            name: of the case.
-            send: does it, in a thread beside the main one.
-        """
-        files = self._session.files
-        self._session.unsaved += 1
+        name = kept_drawings.new_name()
+        self._known.add(name)
 
-        def saved(annotation: Any) -> None:
-            self._session.unsaved -= 1
-            if annotation is None:
+        def pack() -> Optional[_Parcel]:
+            labels = drawing.labels()
+            if labels is None:
+                return None
+            try:
+                return _Parcel(drawing.facts, kept_drawings.keep(name, drawing.facts, labels, drawing.grid))
+            except Problem as problem:
+                return _Parcel(drawing.facts, None, (labels, drawing.grid), problem)
+
+        def packed(parcel: Optional[_Parcel]) -> None:
+            if parcel is None:
+                self.unsaved -= 1
                 return
+            if parcel.problem is not None:
+                self._session.report(parcel.problem)
+            self._send(parcel)
+
+        def failed(error: Exception) -> None:
+            self.unsaved -= 1
+            self._session.report(error)
+
+        self._session.background.run(pack, packed, failed)
+
+    def _send(self, parcel: _Parcel) -> None:
+        """Send a drawing that counts as unsaved."""
+        files, name = self._session.files, parcel.facts.name
+
+        def saved(_annotation: Annotation) -> None:
+            self.unsaved -= 1
             self._session.say(_("What was drawn on {name} was saved.").format(name=name))
             self._session.cases_changed.emit()
+            if parcel.facts.new_segments:
+                self._learn_schema(parcel.facts.project)
 
-        self._session.ask(lambda client: send(client, files), saved, self._keep(name, send))
-
-    def _keep(self, name: str, send: Callable[[Client, EngineFiles], Any]) -> Callable[[Exception], None]:
-        def keep(error: Exception) -> None:
-            self._session.unsaved -= 1
-            self._waiting.append((name, send))
+        def failed(error: Exception) -> None:
+            self.unsaved -= 1
+            self._waiting.append(parcel)
             self._session.report(error)
-            self._session.say(
-                _("What was drawn on {name} is not saved yet.").format(name=name),
-                _("It is kept until the engine answers again; do not close 3D Slicer."),
-                "warning",
+            remedy = (
+                _("It is kept on this computer, and saved when the engine answers; 3D Slicer may be closed.")
+                if parcel.file is not None
+                else _("It is kept until the engine answers again; do not close 3D Slicer.")
             )
+            text = _("What was drawn on {name} is not saved in the project yet.").format(name=name)
+            self._session.say(text, remedy, "warning")
 
-        return keep
+        self._session.ask(lambda client: parcel.deliver(client, files), saved, failed)
 
     def _again(self) -> None:
         if self._session.client is None:
             return
         waiting, self._waiting = self._waiting, []
-        for name, send in waiting:
-            self.save(name, send)
+        for parcel in waiting:
+            self.unsaved += 1
+            self._send(parcel)
+        self._look()
+
+    def _look(self) -> None:
+        """See whether an earlier start of Slicer left drawings for the open project."""
+        project = self._session.project
+        if project is None or self._session.client is None:
+            return
+        key = project.key
+
+        def found(drawings: tuple[KeptDrawing, ...]) -> None:
+            left = tuple(each for each in drawings if each.folder.name not in self._known)
+            now = self._session.project
+            if left and now is not None and now.key == key:
+                self._offer(now, left)
+
+        self._session.background.run(lambda: kept_drawings.kept(key), found, self._session.report)
+
+    def _offer(self, project: Project, drawings: tuple[KeptDrawing, ...]) -> None:
+        self._known.update(each.folder.name for each in drawings)
+        names = ", ".join(dict.fromkeys(each.facts.name for each in drawings))
+        answer = asking.choose(
+            _("Drawings that were not saved"),
+            _("When 3D Slicer was closed, what was drawn on {names} could not be saved in the project "
+              "'{project}'. Save it now?").format(names=names, project=project.name),
+            (_("Save"), _("Discard"), _("Ask later")),
+            while_testing=_SAVE,
+        )  # fmt: skip
+        for each in drawings:
+            if answer == _SAVE:
+                self.unsaved += 1
+                self._send(_Parcel(each.facts, each))
+            elif answer == _DISCARD:
+                self._session.background.run(each.discard)
+
+    def _learn_schema(self, key: str) -> None:
+        """Take over the schema that the segments of a drawing were added to."""
+
+        def take(project: Project) -> None:
+            if self._session.project is not None and self._session.project.key == key:
+                self._session.set_project(project)
+
+        self._session.ask(lambda client: client.project(key), take, self._session.report)

@@ -56,6 +56,10 @@ class SegmentEditor:
             self._observe()
         self.moved.emit()
 
+    def look_at(self, volume: vtk.vtkObject) -> None:
+        """Go on with the same segmentation on another volume, such as another channel of the scan."""
+        self.widget.setSourceVolumeNode(volume)
+
     def release(self) -> None:
         """Edit nothing any more; what was drawn stays in its node."""
         if self._widget is None:

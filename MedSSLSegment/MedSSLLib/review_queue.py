@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
-    from medssl.client import CaseSummary, Client, Model
+    from medssl.client import Case, CaseSummary, Client, Model
+
+WAITS = "proposed"
+"""The state of cases with an undecided proposal; the section Review opens these, Annotate all others."""
 
 ENOUGH = 3
 """New annotations after which a refinement is worth its time."""
@@ -31,6 +34,14 @@ class ReviewQueue:
     def place(self, case: int) -> int:
         """Where a case is in the queue, -1 when it is not."""
         return next((place for place, each in enumerate(self.waiting) if each.id == case), -1)
+
+    def has(self, case: Case) -> bool:
+        """Whether it is this proposal of the case that waits, not a newer one or none."""
+        proposal = case.pseudo_label
+        return proposal is not None and any(
+            (each.id, each.model_id, each.score) == (case.id, proposal.model_id, proposal.score)
+            for each in self.waiting
+        )
 
     def after(self, case: Optional[int]) -> Optional[int]:
         """The case to look at after one; the first when that is not in the queue or none was looked at."""

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from MedSSLLib.case_scene import CaseScene
 from MedSSLLib.heat_map import add_heat_map, highest_shown, remove_heat_map, show_legend
+from MedSSLLib.problems import Problem
+from MedSSLLib.review_queue import WAITS
 from MedSSLLib.segmentations import LoadedLabels, read_labels
-from MedSSLLib.volumes import fetch_volume
+from MedSSLLib.volumes import fetch_volumes
 from MedSSLLib.voxel_files import LoadedVolume, read_volume
 
 if TYPE_CHECKING:
-    from medssl.client import Case, Client, Segment
+    from medssl.client import Case, Client, Project
 
     from MedSSLLib.engine_files import EngineFiles
 
@@ -27,14 +30,14 @@ class Proposal:
 
     Attributes:
         case: with its proposal.
-        scan: its first channel.
+        scans: its channels.
         labels: what the model proposes.
         uncertainty: 0 (certain) to 1, on the same grid.
         highest: the uncertainty that gets the last color.
     """
 
     case: Case
-    scan: LoadedVolume
+    scans: tuple[LoadedVolume, ...]
     labels: LoadedLabels
     uncertainty: LoadedVolume
     highest: float
@@ -47,8 +50,12 @@ def fetch_proposal(client: Client, files: EngineFiles, project: str, case: Case)
         Problem, EngineError: a part of it cannot be had, or not be read.
     """
     proposal = case.pseudo_label
-    assert proposal is not None
-    scan = fetch_volume(client, files, project, case)
+    if proposal is None or case.state != WAITS:
+        raise Problem(
+            _("No proposal for '{name}' waits any more.").format(name=case.name),
+            _("Open it in the section Annotate, or let a model propose again."),
+        )
+    scans = fetch_volumes(client, files, project, case)
     with files.fetched(
         proposal.path, lambda target: client.download_proposal(project, case.id, target)
     ) as path:
@@ -57,33 +64,31 @@ def fetch_proposal(client: Client, files: EngineFiles, project: str, case: Case)
         proposal.uncertainty_path, lambda target: client.download_uncertainty(project, case.id, target)
     ) as path:
         uncertainty = read_volume(path)
-    return Proposal(case, scan, labels, uncertainty, highest_shown(uncertainty))
+    return Proposal(case, scans, labels, uncertainty, highest_shown(uncertainty))
 
 
 class ReviewScene(CaseScene):
     """The nodes of the one case that is under review, with its heat map.
 
     Args:
-        project: key of its project.
+        project: that the case belongs to.
         proposal: what to show.
-        segments: of the project's schema.
         changed: called when the person changed the segmentation.
         going: called when one of the nodes is about to leave the scene, with all of them still there.
     """
 
     def __init__(
         self,
-        project: str,
+        project: Project,
         proposal: Proposal,
-        segments: Sequence[Segment],
         changed: Callable[[], Any],
         going: Callable[[], Any],
     ) -> None:
         case = proposal.case
         name = f"{case.name} proposal"
-        super().__init__(project, case, [proposal.scan], proposal.labels, segments, name, changed, going)
+        super().__init__(project, case, proposal.scans, proposal.labels, name, changed, going)
         self.heat_map: Any = add_heat_map(proposal.uncertainty, proposal.highest, f"{case.name} uncertainty")
-        self._own(self.heat_map, project, case)
+        self._own(self.heat_map, project.key, case)
         _outline(self.segmentation)
         self.show_heat_map(True, 0.6)
         self.fit()

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Optional, Protocol
 from slicer.i18n import tr as _
 
 from MedSSLLib import table_rows
+from MedSSLLib.channel_box import ChannelBox
 from MedSSLLib.review_logic import ReviewLogic
 from MedSSLLib.review_queue import ENOUGH, ReviewQueue
 from MedSSLLib.sections import load_ui
 from MedSSLLib.shortcuts import Shortcuts
-from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
-    from medssl.client import Case
-
+    from MedSSLLib.case_desk import Desk
     from MedSSLLib.jobs_track import Track
     from MedSSLLib.review_scene import ReviewScene
     from MedSSLLib.review_tour import Tour
@@ -28,31 +27,14 @@ _NAME = "review"
 class Review(Protocol):
     """What the section needs; `MedSSLLib.review_logic.ReviewLogic` has it."""
 
-    changed: Signal
-    shown: Signal
-    touched_changed: Signal
+    desk: Desk
     queue: ReviewQueue
-    touched: bool
-    busy: str
+    scene: Optional[ReviewScene]
     tour: Optional[Tour]
-
-    @property
-    def case(self) -> Optional[Case]:
-        """The case on the screen."""
-
-    @property
-    def scene(self) -> Optional[ReviewScene]:
-        """Its nodes."""
 
     @property
     def can_undo(self) -> bool:
         """Whether a decision can be taken back."""
-
-    def enter(self) -> None:
-        """The panel is open."""
-
-    def exit(self) -> None:
-        """The panel is not open."""
 
     def close(self) -> None:
         """Keep what was drawn."""
@@ -91,6 +73,9 @@ class Editor(Protocol):
     def take(self, section: str, layout: Any, segmentation: Any, volume: Any) -> None:
         """Edit a segmentation in a section."""
 
+    def look_at(self, volume: Any) -> None:
+        """Draw on another volume."""
+
     def release(self) -> None:
         """Edit nothing any more."""
 
@@ -113,6 +98,7 @@ class ReviewView:
 
     def __init__(self, logic: Review, editor: Editor, jobs: Jobs) -> None:
         self.logic = logic
+        self._desk = logic.desk
         self._editor = editor
         self._jobs = jobs
         self.widget, self.ui = load_ui("Review")
@@ -121,20 +107,22 @@ class ReviewView:
         self._connect_buttons()
         for keys, button in self._keyed().items():
             self.keys.add(keys, button.click)
-        logic.changed.connect(self._show)
-        logic.shown.connect(self._show_case)
-        logic.touched_changed.connect(self._show)
+        self._desk.changed.connect(self._show)
+        self._desk.shown.connect(self._show_case)
+        self._channels = ChannelBox(
+            _NAME, self.ui.reviewChannelFrame, self.ui.reviewChannelBox, self._desk, editor
+        )
         self._show_case()
 
     def enter(self) -> None:
         """The person comes to the module."""
-        self.logic.enter()
+        self._desk.enter()
         self.keys.enter()
         self._show()
 
     def exit(self) -> None:
         """The person goes to another module."""
-        self.logic.exit()
+        self._desk.exit()
         self.keys.exit()
 
     def close(self) -> None:
@@ -197,7 +185,7 @@ class ReviewView:
         self._show()
 
     def _show(self) -> None:
-        case, queue, ui = self.logic.case, self.logic.queue, self.ui
+        case, queue, ui = self._desk.case, self.logic.queue, self.ui
         rows = [
             table_rows.Row(str(each.id), (each.name, "" if each.score is None else f"{each.score:.2f}"))
             for each in queue.waiting
@@ -209,27 +197,27 @@ class ReviewView:
         ui.queueLabel.text = self._queue_sentence()
         ui.caseFrame.visible = case is not None
         ui.caseLabel.text = self._case_sentence()
-        ui.busyLabel.text = self.logic.busy
-        ui.busyLabel.visible = bool(self.logic.busy)
+        ui.busyLabel.text = self._desk.busy
+        ui.busyLabel.visible = bool(self._desk.busy)
         self._show_refining()
         self._show_tour()
         self._allow()
 
     def _allow(self) -> None:
-        ui, logic = self.ui, self.logic
-        free = not logic.busy
-        deciding = logic.case is not None and free
+        ui, logic, desk = self.ui, self.logic, self._desk
+        free = not desk.busy
+        deciding = desk.case is not None and free
         editing = bool(ui.correctButton.checked)
         if editing and self._editor.section != _NAME:  # another section took the editor
             ui.correctButton.checked = editing = False
         ui.acceptButton.enabled = deciding
-        ui.acceptButton.text = _("Save correction (A)") if logic.touched else _("Accept (A)")
+        ui.acceptButton.text = _("Save correction (A)") if desk.touched else _("Accept (A)")
         ui.rejectButton.enabled = deciding
         ui.correctButton.enabled = deciding
         ui.editorFrame.visible = editing
-        others = [each for each in logic.queue.waiting if logic.case is None or each.id != logic.case.id]
+        others = [each for each in logic.queue.waiting if desk.case is None or each.id != desk.case.id]
         ui.nextButton.enabled = free and bool(others)
-        ui.nextButton.text = _("Next (N)") if logic.case is not None else _("Begin (N)")
+        ui.nextButton.text = _("Next (N)") if desk.case is not None else _("Begin (N)")
         ui.undoButton.enabled = free and logic.can_undo
         for keys, button in self._keyed().items():
             self.keys.allow(keys, bool(button.enabled))
@@ -256,7 +244,7 @@ class ReviewView:
         )
         if self.logic.refining:
             ui.refineLabel.text += ". " + _("Refining goes on with {how}.").format(how=self.logic.refining)
-        ui.refineButton.enabled = queue.learned > 0 and "train" not in kinds and not self.logic.busy
+        ui.refineButton.enabled = queue.learned > 0 and "train" not in kinds and not self._desk.busy
         ui.refineButton.default = queue.learned >= ENOUGH
         ui.refineFrame.visible = queue.model is not None
         ui.proposeButton.visible = queue.model is not None and queue.unproposed > 0
@@ -280,10 +268,10 @@ class ReviewView:
         return str(_("No proposal waits for a decision."))
 
     def _case_sentence(self) -> str:
-        case = self.logic.case
+        case = self._desk.case
         if case is None or case.pseudo_label is None:
             return ""
         text = _("<b>{name}</b> · uncertainty {score:.2f}").format(
             name=case.name, score=case.pseudo_label.score
         )
-        return f"{text} · {_('changed')}" if self.logic.touched else str(text)
+        return f"{text} · {_('changed')}" if self._desk.touched else str(text)

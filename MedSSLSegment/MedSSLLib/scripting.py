@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 import slicer
 import vtk
 
-from MedSSLLib import annotate_saving, backend, engine_tokens
+from MedSSLLib import annotate_case, backend, drawings, engine_tokens
 from MedSSLLib.case_scene import CaseScene
 from MedSSLLib.engine_choice import PYTHON, REMOTE, EngineChoice, current_choice
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.problems import Problem
-from MedSSLLib.segmentations import match_segments, snapshot_segmentation
+from MedSSLLib.segmentations import labels_of, match_segments, snapshot_segmentation
 from MedSSLLib.settings import Settings
-from MedSSLLib.slice_marks import SliceMarks
 from MedSSLLib.volumes import snapshot_volume, write_snapshot
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ def add_case(client: Client, project: Project, volume: vtk.vtkObject, name: str)
 
 def load_case(client: Client, project: Project, case: Case) -> tuple[Any, Any]:
     """Load a case into the scene; returns its volume and its segmentation."""
-    opened = annotate_saving.fetch_case(client, _files(client), project, case.id)
+    opened = annotate_case.fetch_case(client, _files(client), project, case.id)
     scene = CaseScene(
-        project.key, opened.case, opened.scans, opened.labels, project.segments,
+        project, opened.case, opened.scans, opened.labels,
         f"{case.name} annotation", lambda: None, lambda: None,
     )  # fmt: skip
     scene.forget()
@@ -81,10 +80,8 @@ def save_annotation(
     for each in unknown:
         if each.layer >= 0:
             raise Problem(f"The project '{project.name}' has no segment '{each.name}'.", "Add it first.")
-    drawing = annotate_saving.Drawing(case, drawn, values, drawn.grid, SliceMarks(drawn.grid.shape), 0.0)
-    annotation = annotate_saving.sender(project, drawing)(client, _files(client))
-    assert annotation is not None  # the whole scan counts as looked at
-    return annotation
+    labels = labels_of(drawn, values)
+    return drawings.deliver(client, _files(client), drawings.facts_of(project, case, 0.0), labels, drawn.grid)
 
 
 def _files(client: Client) -> EngineFiles:

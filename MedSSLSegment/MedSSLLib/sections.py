@@ -93,6 +93,7 @@ class Panel:
             self._add(section, layout, section.name in closed)
         layout.addStretch(1)
         session.message.connect(self.message.show)
+        session.section_asked.connect(self._open_asked)
         for signal in (session.engine_changed, session.project_changed):
             signal.connect(self._update)
         self._update()
@@ -110,6 +111,7 @@ class Panel:
     def close(self) -> None:
         """The module goes."""
         self._session.message.disconnect(self.message.show)
+        self._session.section_asked.disconnect(self._open_asked)
         for signal in (self._session.engine_changed, self._session.project_changed):
             signal.disconnect(self._update)
         for view in self.views.values():
@@ -119,11 +121,20 @@ class Panel:
         """Show what a section holds."""
         self.buttons[name].collapsed = False
 
+    def _open_asked(self, name: str) -> None:
+        if name in self.buttons:  # else it is one of the other module
+            self.open(name)
+
     def _add(self, section: Section, layout: Any, collapsed: bool) -> None:
         button = ctk.ctkCollapsibleButton()
         button.text = section.title
         button.objectName = f"{section.name}CollapsibleButton"
-        column = qt.QVBoxLayout(button)
+        outer = qt.QVBoxLayout(button)
+        # ctkCollapsibleButton shows all its children when it unfolds, hidden ones too: it gets one only.
+        content = qt.QWidget()
+        outer.addWidget(content)
+        column = qt.QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
         hint = qt.QLabel()
         hint.objectName = f"{section.name}HintLabel"
         hint.wordWrap = True

@@ -12,6 +12,7 @@ import slicer
 
 from MedSSLLib import backend
 from MedSSLLib.background import Background, Task
+from MedSSLLib.drawing_safety import Safety
 from MedSSLLib.editor import SegmentEditor
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.engine_logic import EngineLogic
@@ -20,12 +21,15 @@ from MedSSLLib.journeys import Journeys
 from MedSSLLib.models_logic import ModelsLogic
 from MedSSLLib.problems import Problem
 from MedSSLLib.sample_data import SampleData
+from MedSSLLib.scene_watch import SceneWatch
 from MedSSLLib.settings import Settings
 from MedSSLLib.signals import Signal
 from MedSSLLib.train_logic import TrainLogic
 
 if TYPE_CHECKING:
     from medssl.client import Client, Project
+
+    from MedSSLLib.case_desk import Desk
 
 T = TypeVar("T")
 
@@ -50,12 +54,14 @@ class Session:
         models_changed: models came or went.
         case_asked: (CaseSummary) the person wants to work on a case: the section Review takes those with
             the state 'proposed', the section Annotate all others.
+        section_asked: (name) a section has something to show, and is to be unfolded.
         scene_closing: everything in the scene is about to go.
         scene_closed: the scene is empty now.
         jobs: of the open project, watched for all sections.
         journeys: starts jobs with files of this computer, wherever the engine is.
         samples: scans to try things out with.
-        unsaved: drawings that are on their way to the engine at this moment.
+        desks: the sections' cases on the screen, of which one at most is there at a time.
+        safety: keeps what was drawn on cases that left the screen.
         models: of the open project.
         training: what the sections that train share.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
@@ -75,6 +81,7 @@ class Session:
         self.jobs_changed = Signal()
         self.models_changed = Signal()
         self.case_asked = Signal()
+        self.section_asked = Signal()
         self.scene_closing = Signal()
         self.scene_closed = Signal()
         self.message = Signal()
@@ -83,9 +90,12 @@ class Session:
         self.jobs = JobsLogic(self)
         self.journeys = Journeys(self)
         self.samples = SampleData(self)
-        self.unsaved = 0
+        self.desks: list[Desk] = []
+        self.safety = Safety(self)
         self.models = ModelsLogic(self)
         self.training = TrainLogic(self)
+        self.scene_closed.connect(self.editor.scene_closed)
+        self._scene = SceneWatch(self.scene_closing, self.scene_closed)
 
     @classmethod
     def current(cls) -> Session:
@@ -99,6 +109,7 @@ class Session:
         """Drop the session: its answers still on the way are not handed over."""
         if cls._current is not None:
             cls._current.engine.close()
+            cls._current._scene.close()
             cls._current.jobs.close()
             cls._current.background.close()
             cls._current = None
@@ -106,7 +117,7 @@ class Session:
     def wait_for_drawings(self, at_most_s: float) -> None:
         """Wait, at the end of Slicer, until drawings that are on their way have arrived."""
         end = time.monotonic() + at_most_s
-        while self.unsaved and time.monotonic() < end:
+        while self.safety.unsaved and time.monotonic() < end:
             self.background.turn()
 
     def ask(

@@ -46,16 +46,17 @@ class VolumeSnapshot:
     file: Optional[Path]
 
 
-def fetch_volume(
-    client: Client, files: EngineFiles, project: str, case: Case, channel: int = 0
-) -> LoadedVolume:
-    """Read an image of a case; for a thread beside the main one.
+def fetch_volumes(client: Client, files: EngineFiles, project: str, case: Case) -> tuple[LoadedVolume, ...]:
+    """Read all images of a case, one for each channel; for a thread beside the main one.
 
     Raises:
-        Problem, EngineError: it cannot be had, or not be read.
+        Problem, EngineError: one of them cannot be had, or not be read.
     """
-    with files.channel(client, project, case, channel) as path:
-        return read_volume(path)
+    found = []
+    for channel in range(len(case.channels)):
+        with files.channel(client, project, case, channel) as path:
+            found.append(read_volume(path))
+    return tuple(found)
 
 
 def add_volume(loaded: LoadedVolume, name: str) -> vtk.vtkObject:

@@ -46,8 +46,8 @@ def _logic(panel: OpenPanel) -> Any:
 def _open_next(panel: OpenPanel) -> str:
     panel.wait_until(lambda: panel.find("nextCaseButton").enabled)
     panel.click("nextCaseButton")
-    panel.wait_until(lambda: _logic(panel).case is not None)
-    return _logic(panel).case.name
+    panel.wait_until(lambda: _logic(panel).desk.case is not None)
+    return _logic(panel).desk.case.name
 
 
 def _draw(panel: OpenPanel, low: float = 50, high: float = 200) -> None:
@@ -71,7 +71,7 @@ def _saved(panel: OpenPanel, name: str) -> np.ndarray:
 def _save(panel: OpenPanel, name: str, version: int) -> None:
     panel.click("saveAnnotationButton")
     panel.wait_until(lambda: len(_versions(panel, name)) == version)
-    panel.wait_until(lambda: not _logic(panel).busy)
+    panel.wait_until(lambda: not _logic(panel).desk.busy)
 
 
 def test_the_suggested_case_is_opened_drawn_on_and_saved(opened: OpenPanel) -> None:
@@ -80,7 +80,7 @@ def test_the_suggested_case_is_opened_drawn_on_and_saved(opened: OpenPanel) -> N
     name = _open_next(opened)
     assert opened.shows("annotateEditorFrame")
     composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
-    assert composite.GetBackgroundVolumeID() == _logic(opened).scene.volume.GetID()
+    assert composite.GetBackgroundVolumeID() == _logic(opened).desk.scene.volume.GetID()
     _draw(opened)
     assert "not saved yet" in opened.find("annotatedLabel").text
     _save(opened, name, 1)
@@ -124,7 +124,7 @@ def test_slices_that_are_not_done_are_saved_as_not_annotated_and_come_back(opene
     opened.click("closeCaseButton")
     case = opened.session.client.case(opened.session.project.key, name)
     _logic(opened).open(case.id)
-    opened.wait_until(lambda: _logic(opened).case is not None)
+    opened.wait_until(lambda: _logic(opened).desk.case is not None)
     assert _logic(opened).marks.done == {4, 5} or _logic(opened).marks.hidden is not None
 
 
@@ -140,7 +140,7 @@ def test_every_slice_with_something_on_it_is_done_by_one_click(opened: OpenPanel
     assert np.array_equal(_saved(opened, name), expected)
     opened.click("closeCaseButton")
     _logic(opened).open(opened.session.client.case(opened.session.project.key, name).id)
-    opened.wait_until(lambda: _logic(opened).case is not None)
+    opened.wait_until(lambda: _logic(opened).desk.case is not None)
     assert opened.find("partlyBox").checked
     assert _logic(opened).marks.ranges() == "4-9"
 
@@ -154,7 +154,7 @@ def test_a_case_with_nothing_drawn_is_not_saved_by_accident(opened: OpenPanel) -
 
 def test_a_segment_that_the_project_lacks_is_added_to_it(opened: OpenPanel) -> None:
     name = _open_next(opened)
-    segmentation = _logic(opened).scene.segmentation.GetSegmentation()
+    segmentation = _logic(opened).desk.scene.segmentation.GetSegmentation()
     segment = segmentation.AddEmptySegment("cyst", "Cyst", (1.0, 0.0, 0.0))
     opened.session.editor.widget.setCurrentSegmentID(segment)
     _draw(opened)
@@ -178,7 +178,7 @@ def test_leaving_a_case_asks_about_what_is_not_saved(
     _draw(opened)
     opened.click("closeCaseButton")
     assert "not saved" in asked[0]
-    assert _logic(opened).case.name == name
+    assert _logic(opened).desk.case.name == name
 
 
 def test_closing_the_scene_saves_what_was_drawn(opened: OpenPanel) -> None:
@@ -187,7 +187,7 @@ def test_closing_the_scene_saves_what_was_drawn(opened: OpenPanel) -> None:
     slicer.mrmlScene.Clear(0)
     opened.wait_until(lambda: len(_versions(opened, name)) == 1)
     assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
-    assert _logic(opened).case is None
+    assert _logic(opened).desk.case is None
     assert _open_next(opened)  # and the panel works on
     _draw(opened)
 
@@ -195,7 +195,7 @@ def test_closing_the_scene_saves_what_was_drawn(opened: OpenPanel) -> None:
 def test_removing_the_volume_saves_what_was_drawn(opened: OpenPanel) -> None:
     name = _open_next(opened)
     _draw(opened)
-    slicer.mrmlScene.RemoveNode(_logic(opened).scene.volume)
+    slicer.mrmlScene.RemoveNode(_logic(opened).desk.scene.volume)
     opened.wait_until(lambda: len(_versions(opened, name)) == 1)
     assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
 
@@ -204,8 +204,8 @@ def test_a_double_click_in_the_table_opens_the_case_here(opened: OpenPanel) -> N
     table = opened.find("casesTable")
     opened.wait_until(lambda: table.rowCount == 2 and table.item(1, 0) is not None)
     table.cellDoubleClicked.emit(1, 0)
-    opened.wait_until(lambda: _logic(opened).case is not None)
-    assert _logic(opened).case.name == "two"
+    opened.wait_until(lambda: _logic(opened).desk.case is not None)
+    assert _logic(opened).desk.case.name == "two"
 
 
 def test_an_older_version_counts_again(opened: OpenPanel) -> None:

@@ -35,9 +35,9 @@ def test_a_case_of_512_x_512_x_300_comes_and_goes_without_holding_up_the_window(
     doubt = volume("float32")
     case = SimpleNamespace(id=1, name="Large")
     labels = LoadedLabels(drawn, doubt.grid, None)
-    proposal = Proposal(case, volume("int16"), labels, doubt, highest_shown(doubt))
+    proposal = Proposal(case, (volume("int16"),), labels, doubt, highest_shown(doubt))
     with runtime.watching():
-        scene = ReviewScene("key", proposal, _segments(), lambda: None, lambda: None)
+        scene = ReviewScene(_project(), proposal, lambda: None, lambda: None)
     for _ in range(20):
         runtime.work()
     with runtime.watching():
@@ -49,9 +49,10 @@ def test_a_case_of_512_x_512_x_300_comes_and_goes_without_holding_up_the_window(
         scene.remove()
 
 
-def _segments() -> list[SimpleNamespace]:
-    """The segments as the client describes them."""
-    return [
+def _project() -> SimpleNamespace:
+    """The project as the client describes it."""
+    segments = [
         SimpleNamespace(name=each.name, value=each.value, colour=each.colour, terminology=None)
         for each in SCHEMA.segments
     ]
+    return SimpleNamespace(key="key", channel_names=("CT",), segments=segments)

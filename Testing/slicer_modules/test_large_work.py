@@ -90,13 +90,15 @@ def test_a_large_scan_is_loaded_and_what_is_drawn_on_it_saved(
     logic = ready.widget.panel.views["annotate"].logic
     watchdog.delays.clear()  # of the requests above
     logic.open(case.id)
-    ready.wait_until(lambda: logic.case is not None, 60)
-    volume = logic.scene.volume
+    ready.wait_until(lambda: logic.desk.case is not None, 60)
+    volume = logic.desk.scene.volume
     assert volume.GetImageData().GetDimensions() == CT.size
     assert (volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()) == (400.0, 40.0)
     drawn = (voxels > 0).astype(np.uint8)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, logic.scene.segmentation, "Segment_1", volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        drawn, logic.desk.scene.segmentation, "Segment_1", volume
+    )
     watchdog.delays.clear()  # Slicer's own drawing is not measured
     logic.save()
-    ready.wait_until(lambda: not logic.busy, 60)
+    ready.wait_until(lambda: not logic.desk.busy, 60)
     assert client.case(project.key, case.id).annotation is not None

@@ -45,13 +45,13 @@ def test_a_scan_is_sent_annotated_here_and_the_drawing_sent_back(remote: OpenPan
 
     logic = remote.widget.panel.views["annotate"].logic
     logic.open(case.id)
-    remote.wait_until(lambda: logic.case is not None)
-    assert np.array_equal(slicer.util.arrayFromVolume(logic.scene.volume), VOXELS)
+    remote.wait_until(lambda: logic.desk.case is not None)
+    assert np.array_equal(slicer.util.arrayFromVolume(logic.desk.scene.volume), VOXELS)
     drawn = (VOXELS > 25).astype(np.uint8)
-    scene = logic.scene
+    scene = logic.desk.scene
     slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, "Segment_1", scene.volume)
     logic.save()
-    remote.wait_until(lambda: not logic.busy)
+    remote.wait_until(lambda: not logic.desk.busy)
     annotation = client.case(project.key, case.id).annotation
     assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(annotation.path)), drawn)
     assert _files_here() == before

@@ -148,7 +148,7 @@ def test_keys_decide_while_the_panel_is_open_and_only_then(opened: OpenPanel, pr
     slicer.util.selectModule("")
     press("A")
     press("R")
-    opened.wait_until(lambda: not review(opened).busy)
+    opened.wait_until(lambda: not review(opened).desk.busy)
     assert client.case(project.key, "small_3").state == "proposed"
     slicer.util.selectModule("MedSSLSegment")
     press("A")
@@ -217,7 +217,7 @@ def test_while_the_editor_is_open_undo_is_the_editors_own(opened: OpenPanel, pro
     wait_for(opened, "small_2")
     opened.click("correctButton")
     press("Ctrl+Z")
-    opened.wait_until(lambda: not review(opened).busy)
+    opened.wait_until(lambda: not review(opened).desk.busy)
     assert client.case(project.key, "small_3").state == "annotated"
     opened.click("correctButton")
     press("Ctrl+Z")
@@ -248,7 +248,7 @@ def test_nothing_that_was_drawn_is_lost_when_its_scene_goes(
         slicer.mrmlScene.RemoveNode(scene.volume if how == "remove volume" else scene.segmentation)
     opened.wait_until(lambda: client.case(project.key, "small_3").state == "annotated")
     assert newest(client, project, "small_3").kind == "corrected"
-    assert review(opened).case is None
+    assert review(opened).desk.case is None
     opened.wait_until(lambda: not slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
     assert not opened.find("acceptButton").enabled
 
@@ -272,7 +272,7 @@ def test_a_correction_waits_for_an_engine_that_is_away(opened: OpenPanel, projec
     opened.session.set_client(None)
     opened.click("acceptButton")
     opened.wait_until(lambda: "not running" in opened.message)
-    assert review(opened).touched  # it is still on the screen
+    assert review(opened).desk.touched  # it is still on the screen
     slicer.mrmlScene.Clear()
     opened.wait_until(lambda: "is not saved yet" in opened.message)
     opened.session.set_client(client, shares_disk=True)
@@ -291,7 +291,7 @@ def test_a_segment_that_the_project_does_not_know_is_named_and_nothing_is_saved(
     opened.click("acceptButton")
     assert "'Cyst' is not in the project's label schema" in opened.message
     assert opened.session.client.case(project.key, "small_3").state == "proposed"
-    assert review(opened).case is not None
+    assert review(opened).desk.case is not None
     segmentation.RemoveSegment(added)
 
 
@@ -324,7 +324,7 @@ def test_the_last_decision_leaves_an_empty_screen_and_says_so(opened: OpenPanel)
         opened.click("acceptButton")
         wait_for(opened, following)
     opened.click("acceptButton")
-    opened.wait_until(lambda: review(opened).case is None)
+    opened.wait_until(lambda: review(opened).desk.case is None)
     opened.wait_until(lambda: opened.find("queueTable").rowCount == 0)
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     assert "Train a model first" in opened.find("queueLabel").text  # none of the project's own proposed

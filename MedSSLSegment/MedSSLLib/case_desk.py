@@ -1,0 +1,255 @@
+"""The one case that a section has on the screen: how it comes and goes, and that no drawing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Optional, Protocol, TypeVar
+
+import qt
+from slicer.i18n import tr as _
+
+from MedSSLLib import asking
+from MedSSLLib.problems import Problem
+from MedSSLLib.signals import Signal
+from MedSSLLib.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from medssl.client import Case, Client, Project
+
+    from MedSSLLib.background import Task
+    from MedSSLLib.case_scene import CaseScene
+    from MedSSLLib.session import Session
+
+T = TypeVar("T")
+
+_SAVE, _DISCARD, _STAY = range(3)
+
+
+class Owner(Protocol):
+    """What a section does with its case in its own way."""
+
+    def question(self, case: Case) -> tuple[str, str]:
+        """The title and the text of the question whether to save what is drawn."""
+
+    def save(self, then: Callable[[], Any]) -> None:
+        """Save what is drawn while it stays on the screen, and go on when that worked."""
+
+    def rescue(self) -> None:
+        """Hand over what is drawn to the session's safety, because it cannot stay.
+
+        Raises:
+            Problem: it cannot be taken.
+        """
+
+    def cleared(self) -> None:
+        """The case is off the screen."""
+
+    def follow(self, another: bool) -> None:
+        """The project is described anew, or it is another one."""
+
+
+class Desk:
+    """Shows one case at a time.
+
+    The views are one for all sections: a case that comes takes the place of those that other sections have on
+    the screen, after what was drawn on them is kept.
+
+    Attributes:
+        changed: something to show changed.
+        shown: another case is on the screen, or none.
+        case: on the screen.
+        scene: its nodes.
+        touched: whether something was drawn, or marked, since the case was opened or saved.
+        busy: what is waited for; empty when nothing is.
+        project: that the case belongs to.
+    """
+
+    def __init__(self, session: Session, owner: Owner) -> None:
+        self.changed = Signal()
+        self.shown = Signal()
+        self.case: Optional[Case] = None
+        self.scene: Optional[CaseScene] = None
+        self.touched = False
+        self.busy = ""
+        self.project: Optional[Project] = session.project
+        self._session = session
+        self._owner = owner
+        self._watch = Stopwatch()
+        self._entered = False
+        self._loading: Optional[Task[Any]] = None
+        self._connections = ((session.project_changed, self._follow), (session.scene_closing, self.lose))
+        for signal, call in self._connections:
+            signal.connect(call)
+        session.desks.append(self)
+
+    @property
+    def seconds(self) -> float:
+        """How long the person worked on the case since it was opened or saved."""
+        return self._watch.seconds
+
+    def enter(self) -> None:
+        """The panel is open: the time that passes is spent on the case."""
+        self._entered = True
+        if self.case is not None:
+            self._watch.start()
+
+    def exit(self) -> None:
+        """The person does something else."""
+        self._entered = False
+        self._watch.stop()
+
+    def close(self) -> None:
+        """Keep what was drawn, and take the case off the screen for good."""
+        self._give_way()
+        for signal, call in self._connections:
+            signal.disconnect(call)
+        self._session.desks.remove(self)
+
+    def load(self, sentence: str, fetch: Callable[[Client], T], show: Callable[[T], Any]) -> None:
+        """Read a case beside the main thread; whoever asks for another one before it came gets that instead.
+
+        Args:
+            sentence: what is waited for.
+            fetch: reads it.
+            show: gets what was read.
+        """
+        self._stop_loading()
+
+        def take(answer: T) -> None:
+            self._loading = None
+            self.wait("")
+            show(answer)
+
+        def failed(error: Exception) -> None:
+            self._loading = None
+            self.fail(error)
+
+        self.wait(sentence)
+        self._loading = self._session.ask(fetch, take, failed)
+
+    def put(self, case: Case, make: Callable[[], CaseScene]) -> None:
+        """Have a case on the screen, and no other, in whatever section.
+
+        Args:
+            case: what is shown.
+            make: puts its nodes into the scene.
+        """
+        for desk in tuple(self._session.desks):
+            desk._give_way()
+        self.case = case
+        self.scene = make()
+        self._watch.reset()
+        if self._entered:
+            self._watch.start()
+        self.shown.emit()
+        self.changed.emit()
+
+    def clear(self) -> None:
+        """Take the case off the screen, whatever is drawn on it."""
+        self._watch.stop()
+        self.touched = False
+        self.case = None
+        scene, self.scene = self.scene, None
+        self._owner.cleared()
+        if scene is not None:
+            self.shown.emit()  # the editor lets go first
+            scene.remove()
+        self.changed.emit()
+
+    def leave(self, then: Callable[[], Any]) -> None:
+        """Go on with what takes the cases of all sections off the screen, after asking about drawings."""
+        self._leave_all((self, *(desk for desk in self._session.desks if desk is not self)), then)
+
+    def lose(self) -> None:
+        """The nodes are about to leave the scene: the last moment to keep what was drawn."""
+        scene, case = self.scene, self.case
+        if scene is None or case is None:
+            return
+        kept = self._rescue()
+        self.scene = None
+        scene.forget()
+        self.clear()
+        self.shown.emit()
+        qt.QTimer.singleShot(0, scene.remove)  # the other nodes, after the one that is going
+        if not kept:
+            self._session.say(_("{name} was closed, because it left the scene.").format(name=case.name))
+
+    def touch(self) -> None:
+        """Something was drawn, or marked."""
+        self.set_touched(True)
+
+    def set_touched(self, touched: bool) -> None:
+        """Say whether there is something to save."""
+        if touched != self.touched:
+            self.touched = touched
+            self.changed.emit()
+
+    def saved(self) -> None:
+        """What is drawn is saved; the time that passes from now on is for the next version."""
+        self._watch.reset()
+
+    def wait(self, sentence: str) -> None:
+        """Tell what is waited for; '' for nothing."""
+        self.busy = sentence
+        self.changed.emit()
+
+    def fail(self, error: Exception) -> None:
+        """What was waited for did not work out."""
+        self.wait("")
+        self._session.report(error)
+
+    def _leave_all(self, desks: tuple[Desk, ...], then: Callable[[], Any]) -> None:
+        if not desks:
+            then()
+        else:
+            desks[0]._leave(lambda: self._leave_all(desks[1:], then))
+
+    def _leave(self, then: Callable[[], Any]) -> None:
+        self._stop_loading()
+        if self.busy:
+            self._session.say(_("Wait a moment: {doing}").format(doing=self.busy))
+            return
+        if not self.touched or self.case is None:
+            then()
+            return
+        title, question = self._owner.question(self.case)
+        answer = asking.choose(title, question, (_("Save"), _("Discard"), _("Stay")), while_testing=_SAVE)
+        if answer == _SAVE:
+            self._owner.save(then)
+        elif answer == _DISCARD:
+            self.set_touched(False)
+            then()
+
+    def _give_way(self) -> None:
+        """Take the case off the screen at once, after what was drawn on it is kept."""
+        self._stop_loading()
+        self._rescue()
+        self.clear()
+
+    def _rescue(self) -> bool:
+        """Keep what was drawn, if the person wants it, when its nodes cannot stay; whether it is kept."""
+        if not self.touched or self.case is None or self.scene is None:
+            return False
+        title, question = self._owner.question(self.case)
+        if asking.choose(title, question, (_("Save"), _("Discard")), while_testing=_SAVE) != _SAVE:
+            return False
+        try:
+            self._owner.rescue()
+        except Problem as problem:
+            self._session.report(problem)
+            return False
+        return True
+
+    def _stop_loading(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+            self.wait("")
+
+    def _follow(self) -> None:
+        project = self._session.project
+        another = (project and project.key) != (self.project and self.project.key)
+        if another:
+            self._give_way()
+        self.project = project
+        self._owner.follow(another)

@@ -1,0 +1,226 @@
+"""One case on the screen for all sections: it makes way for another, and what is drawn on it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+from learning import new_project, propose
+from medssl.client import Client, Project
+from MedSSLLib import asking
+from panels import OpenPanel
+
+VOLUME, SEGMENTATION = "vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"
+
+
+@pytest.fixture
+def project(engine: Client, small_dataset: Path) -> Project:
+    """'small_1' is annotated, and a model proposed something for 'small_3' and 'small_2'."""
+    project = new_project(engine, small_dataset)
+    propose(project, "small_3", "small_2")
+    return engine.project(project.key)
+
+
+@pytest.fixture
+def opened(panel: OpenPanel, project: Project) -> OpenPanel:
+    """A panel with the project open, and a volume of the person's own in the scene."""
+    panel.ready()
+    slicer.mrmlScene.AddNewNodeByClass(VOLUME, "Mine")
+    panel.session.set_project(project)
+    panel.wait_until(lambda: panel.find("queueTable").rowCount == 2)
+    return panel
+
+
+def logic(panel: OpenPanel, section: str) -> Any:
+    return panel.widget.panel.views[section].logic
+
+
+def show(panel: OpenPanel, section: str, name: str) -> Any:
+    """Open a case in a section; returns the section's logic."""
+    client, key = panel.session.client, panel.session.project.key
+    found = logic(panel, section)
+    found.open(client.case(key, name).id)
+    panel.wait_until(lambda: found.desk.case is not None and found.desk.case.name == name)
+    return found
+
+
+def draw(desk: Any) -> None:
+    """Change the first segment as an effect of the editor does."""
+    scene = desk.scene
+    segment = scene.segmentation.GetSegmentation().GetNthSegmentID(0)
+    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(scene.segmentation, segment, scene.volume).copy()
+    drawn[12:14, 6:9, 5:9] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, segment, scene.volume)
+    assert desk.touched
+
+
+def names(class_name: str) -> set[str]:
+    return {node.GetName() for node in slicer.util.getNodesByClass(class_name)}
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, place: int) -> list[str]:
+    """Answer every question with the button at a place; returns the questions as they come."""
+    asked: list[str] = []
+
+    def choose(_title: str, text: str, _answers: object, while_testing: int) -> int:
+        asked.append(text)
+        return place
+
+    monkeypatch.setattr(asking, "choose", choose)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(("annotate", "small_1"), ("review", "small_3")),
+                        (("review", "small_3"), ("annotate", "small_1"))],
+)  # fmt: skip
+def test_a_case_makes_way_for_that_of_another_section(
+    opened: OpenPanel, first: tuple[str, str], then: tuple[str, str]
+) -> None:
+    before = show(opened, *first)
+    after = show(opened, *then)
+    assert before.desk.case is None
+    assert names(SEGMENTATION) == {after.desk.scene.segmentation.GetName()}
+    assert "Mine" in names(VOLUME)
+    assert not any(name.startswith(first[1]) for name in names(VOLUME))
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        assert composite.GetBackgroundVolumeID() == after.desk.scene.volume.GetID()
+    assert opened.session.editor.segmentation in (None, after.desk.scene.segmentation)
+
+
+def test_what_is_drawn_in_annotate_is_saved_before_review_shows_another_case(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = opened.session.client
+    draw(show(opened, "annotate", "small_1").desk)
+    asked = answer(monkeypatch, 0)
+    show(opened, "review", "small_3")
+    assert len(asked) == 1
+    assert "small_1" in asked[0]
+    assert client.case(project.key, "small_1").annotation.version == 2
+
+
+def test_who_stays_keeps_the_drawing_and_sees_no_other_case(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotate, review = show(opened, "annotate", "small_1"), logic(opened, "review")
+    draw(annotate.desk)
+    answer(monkeypatch, 2)
+    review.open(opened.session.client.case(project.key, "small_3").id)
+    assert not review.desk.busy
+    assert annotate.desk.case.name == "small_1"
+    assert annotate.desk.touched
+
+
+def test_a_case_that_is_annotated_leaves_annotate_when_review_opens_the_same(
+    opened: OpenPanel, project: Project
+) -> None:
+    annotate = show(opened, "annotate", "small_3")
+    show(opened, "review", "small_3")
+    assert annotate.desk.case is None
+    assert len(names(SEGMENTATION)) == 1
+
+
+def test_a_proposal_that_was_annotated_over_is_not_reviewed_any_more(
+    opened: OpenPanel, project: Project
+) -> None:
+    draw(show(opened, "annotate", "small_3").desk)
+    logic(opened, "review").open(opened.session.client.case(project.key, "small_3").id)  # saves first
+    opened.wait_until(lambda: "waits any more" in opened.message)
+    assert logic(opened, "review").desk.case is None
+    assert opened.session.client.case(project.key, "small_3").state == "annotated"
+
+
+def test_a_case_that_is_still_loading_does_not_come_after_the_one_that_was_asked_for_later(
+    opened: OpenPanel, project: Project
+) -> None:
+    client, annotate = opened.session.client, logic(opened, "annotate")
+    annotate.open(client.case(project.key, "small_1").id)
+    assert annotate.desk.busy
+    review = show(opened, "review", "small_3")
+    opened.wait_until(lambda: not opened.session.background._pending)
+    assert annotate.desk.case is None
+    assert not annotate.desk.busy
+    assert review.desk.case.name == "small_3"
+    assert len(names(SEGMENTATION)) == 1
+
+
+@pytest.mark.parametrize("how", ["another project", "module closed"])
+def test_a_case_does_not_come_into_what_was_left_while_it_was_loading(
+    opened: OpenPanel, project: Project, how: str
+) -> None:
+    annotate = logic(opened, "annotate")
+    annotate.open(opened.session.client.case(project.key, "small_1").id)
+    if how == "module closed":
+        opened.widget.cleanup()
+    else:
+        opened.session.set_project(None)
+    opened.wait_until(lambda: not opened.session.background._pending)
+    assert annotate.desk.case is None
+    assert names(VOLUME) == {"Mine"}
+
+
+def test_time_counts_only_while_the_panel_is_open(opened: OpenPanel) -> None:
+    slicer.util.selectModule("")
+    annotate = show(opened, "annotate", "small_1")
+    assert annotate.desk.seconds == 0.0
+    slicer.util.selectModule("MedSSLSegment")
+    opened.wait_until(lambda: annotate.desk.seconds > 0)
+
+
+def test_what_belongs_to_a_case_goes_with_its_volume(opened: OpenPanel) -> None:
+    annotate = show(opened, "annotate", "small_1")
+    slicer.mrmlScene.RemoveNode(annotate.desk.scene.volume)
+    opened.wait_until(lambda: not names(SEGMENTATION))
+    assert names(VOLUME) == {"Mine"}
+    assert "small_1 was closed" in opened.message
+
+
+def test_what_is_drawn_while_a_correction_is_saved_is_saved_as_well(
+    opened: OpenPanel, project: Project
+) -> None:
+    client, review = opened.session.client, show(opened, "review", "small_3")
+    draw(review.desk)
+    review.accept()
+    scene = review.desk.scene
+    segment = scene.segmentation.GetSegmentation().GetNthSegmentID(0)
+    everything = np.ones(scene.grid.shape, np.uint8)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(everything, scene.segmentation, segment, scene.volume)
+    small_3 = client.case(project.key, "small_3").id
+    opened.wait_until(lambda: len(client.annotations(project.key, small_3)) == 2, 30)
+    newest = client.annotations(project.key, small_3)[-1]
+    assert (sitk.GetArrayFromImage(sitk.ReadImage(newest.path)) == 1).all()
+
+
+def test_a_double_click_in_the_table_unfolds_the_section_that_shows_the_case(opened: OpenPanel) -> None:
+    for button in opened.widget.panel.buttons.values():
+        button.collapsed = True
+    opened.widget.panel.open("project")
+    table = opened.find("casesTable")
+    opened.wait_until(lambda: table.rowCount == 6 and table.item(2, 0) is not None)
+    table.cellDoubleClicked.emit(2, 0)
+    opened.wait_until(lambda: logic(opened, "review").desk.case is not None)
+    assert not opened.widget.panel.buttons["review"].collapsed
+    assert opened.widget.panel.buttons["annotate"].collapsed
+
+
+def test_a_section_that_is_unfolded_has_no_empty_line_at_its_top(opened: OpenPanel) -> None:
+    for section in ("annotate", "train", "review", "apply", "models"):
+        opened.widget.panel.open(section)
+        assert not opened.shows(f"{section}HintLabel")
+        assert opened.widget.panel.views[section].widget.isVisibleTo(opened.widget.parent)
+    opened.session.set_project(None)
+    assert opened.shows("annotateHintLabel")
+
+
+def test_reloading_the_module_keeps_what_is_drawn(
+    opened: OpenPanel, project: Project, engine: Client
+) -> None:
+    draw(show(opened, "annotate", "small_1").desk)
+    opened.widget.onReload()
+    assert engine.case(project.key, "small_1").annotation.version == 2
+    assert names(SEGMENTATION) == set()
