@@ -103,7 +103,8 @@ class Desk:
         self._give_way()
         for signal, call in self._connections:
             signal.disconnect(call)
-        self._session.desks.remove(self)
+        if self in self._session.desks:
+            self._session.desks.remove(self)
 
     def load(self, sentence: str, fetch: Callable[[Client], T], show: Callable[[T], Any]) -> None:
         """Read a case beside the main thread; whoever asks for another one before it came gets that instead.
@@ -146,6 +147,8 @@ class Desk:
 
     def clear(self) -> None:
         """Take the case off the screen, whatever is drawn on it."""
+        if self.case is None:
+            return
         self._watch.stop()
         self.touched = False
         self.case = None

@@ -106,6 +106,16 @@ def panel(
     from panels import OpenPanel
 
     qt.QSettings().clear()
+    library = {name: module for name, module in sys.modules.items() if _of_library(name)}
     opened = OpenPanel(runtime, "MedSSLSegment", wait_until)
     yield opened
     opened.close()
+    # A test that reloaded the module must leave the library that the other tests imported.
+    if any(sys.modules.get(name) is not module for name, module in library.items()):
+        for name in [name for name in sys.modules if _of_library(name)]:
+            del sys.modules[name]
+        sys.modules.update(library)
+
+
+def _of_library(name: str) -> bool:
+    return name.partition(".")[0] == "MedSSLLib"

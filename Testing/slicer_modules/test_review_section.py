@@ -274,7 +274,7 @@ def test_a_correction_waits_for_an_engine_that_is_away(opened: OpenPanel, projec
     opened.wait_until(lambda: "not running" in opened.message)
     assert review(opened).desk.touched  # it is still on the screen
     slicer.mrmlScene.Clear()
-    opened.wait_until(lambda: "is not saved yet" in opened.message)
+    opened.wait_until(lambda: "is not saved in the project yet" in opened.message)
     opened.session.set_client(client, shares_disk=True)
     opened.wait_until(lambda: client.case(project.key, "small_3").state == "annotated")
 
