@@ -61,17 +61,34 @@ def make_card(heads: tuple[HeadName, ...] = HEADS) -> ModelCard:
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose classes follow the brightness, so that its answer has borders like a trained one's."""
+    return train_a_little(make_plan(), tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def two_channel_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for scans of two channels."""
+    one = make_plan()
+    plan = one.model_copy(
+        update={
+            "channel_names": ("T1", "T2"),
+            "normalisation": one.normalisation * 2,
+            "network": one.network.model_copy(update={"channels": 2}),
+        }
+    )
+    return train_a_little(plan, tmp_path_factory.mktemp("model of two channels"))
+
+
+def train_a_little(plan: Plan, folder: Path) -> Path:
     torch.manual_seed(3)
-    plan = make_plan()
     network = Network(plan.network, HEADS)
-    images = torch.randn(2, 1, 16, 24, 24)
+    images = torch.randn(2, plan.network.channels, 16, 24, 24)
     smooth = torch.nn.functional.avg_pool3d(images, 5, 1, 2) * 8
-    target = (smooth[:, 0] > 0.3).long() + (smooth[:, 0] > 1.2).long()
+    seen = smooth.mean(dim=1)
+    target = (seen > 0.3).long() + (seen > 1.2).long()
     optimiser = torch.optim.Adam(network.parameters(), 0.02)
     for _ in range(60):
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(network(smooth)["segmentation"], target).backward()
         optimiser.step()
-    folder = tmp_path_factory.mktemp("model")
     save_model(folder, network, plan, make_card())
     return folder

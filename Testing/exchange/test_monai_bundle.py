@@ -13,7 +13,9 @@ from medssl.exchange import bundle_parts
 from medssl.exchange.models import Statement, export_model
 from medssl.exchange.standalone import standalone_source
 from medssl.imaging.labels import read_labels
+from medssl.imaging.multichannel import read_channels
 from medssl.imaging.reading import read_volume
+from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.inference.predictor import Predictor
 from medssl.learning.model import load_model
@@ -59,11 +61,31 @@ def test_it_finds_what_medssl_finds_on_the_scans_own_grid(
         assert (found.array != expected).mean() < 0.0005
 
 
+def test_several_channels_are_files_with_numbers(two_channel_folder: Path, tmp_path: Path) -> None:
+    for needed in ("ignite", "nibabel"):
+        pytest.importorskip(needed, reason=f"the bundle's workflow needs {needed}")
+    export_model(two_channel_folder, tmp_path / "bundle", "monai", Statement())
+    channels = [make_phantom(seed, (22, 40, 30)).image for seed in (1, 4)]
+    for number, channel in enumerate(channels):
+        write_volume(tmp_path / "scans" / f"a_{number:04d}.nii.gz", Volume(channel.array, channels[0].grid))
+    command = [sys.executable, "-W", "ignore", "-c", _ALONE, str(tmp_path / "scans"), str(tmp_path / "found")]
+    ended = subprocess.run(command, cwd=tmp_path / "bundle", capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    (path,) = (tmp_path / "found").iterdir()
+    scans = read_channels([tmp_path / "scans" / f"a_{number:04d}.nii.gz" for number in range(2)], 2)
+    expected = Predictor(load_model(two_channel_folder)).predict(scans).values
+    found = read_labels(path).volume
+    assert found.grid.agrees_with(scans[0].grid)
+    assert len(np.unique(expected)) > 1
+    assert (found.array != expected).mean() < 0.0005
+
+
 def test_it_has_what_monai_label_looks_for(bundle: Path) -> None:
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     inference = json.loads((bundle / "configs" / "inference.json").read_text())
     channels = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
-    assert channels == {"0": "background", "1": "Kidney", "2": "Renal pelvis"}
+    # The app names the values of the label map after these numbers; they are not those of the classes here.
+    assert channels == {"0": "background", "4": "Kidney", "2": "Renal pelvis"}
     assert metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] == [16, 24, 24]
     assert {"device", "network_def", "preprocessing", "inferer", "postprocessing"} <= inference.keys()
     assert (bundle / "models" / "model.pt").is_file()

@@ -192,6 +192,8 @@ def test_from_two_annotated_cases_to_scores_of_new_scans(
     page = predicted.report.read_text(encoding="utf-8")
     assert "broken.nii.gz" in page
     assert "<h1>Segmentation of new scans</h1>" in page
+    assert "cpu, " in page
+    assert "from reading to writing (median)" in page
     assert str(new) in page
 
     scored = run_job(

@@ -48,7 +48,9 @@ In this folder, with `monai`, `nibabel`, `scipy`, `pytorch-ignite` and `fire` in
 
 Scans are NIfTI files. The channels of one scan are files that end in `_0000.nii.gz`, `_0001.nii.gz`, ... when
 the model has several. Segmentations have the grid of their scan. In MONAI Label, put this folder into the
-folder `model` of the `monaibundle` app and start it with `--conf models` and this folder's name.
+folder `model` of the `monaibundle` app and start it with `--conf models` and this folder's name; without a
+network also with `--conf zoo_source local`, for it asks its model zoo first. There, one 4D file holds the
+channels of a scan.
 """
 
 
@@ -170,7 +172,9 @@ def _postprocessing(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _metadata(plan: Plan, card: ModelCard) -> dict[str, Any]:
-    names = ("background", *plan.label_schema.names)
+    schema = plan.label_schema
+    # MONAI Label takes the numbers for values of the label map, which the postprocessing makes of classes.
+    names = {BACKGROUND: "background", **dict(zip(schema.values, schema.names, strict=True))}
     image = {
         "type": "image",
         "format": "magnitude",
@@ -189,7 +193,7 @@ def _metadata(plan: Plan, card: ModelCard) -> dict[str, Any]:
         "dtype": "float32",
         "value_range": [],
         "is_patch_data": True,
-        "channel_def": {str(index): name for index, name in enumerate(names)},
+        "channel_def": {str(value): name for value, name in names.items()},
     }
     return {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
@@ -201,7 +205,7 @@ def _metadata(plan: Plan, card: ModelCard) -> dict[str, Any]:
         "numpy_version": np.__version__,
         "required_packages_version": {"nibabel": "5.3", "pytorch-ignite": "0.5", "scipy": "1.14"},
         "name": card.name,
-        "task": f"Segmentation of {', '.join(plan.label_schema.names)}",
+        "task": f"Segmentation of {', '.join(schema.names)}",
         "description": f"{card.name}, a model for volumes, made by MedSSL {card.medssl_version}.",
         "authors": "Whoever exported this bundle",
         "copyright": card.licence or "Not stated",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 
 from medssl.errors import DataError, MedSSLError
 from medssl.events import Monitor
@@ -86,7 +87,11 @@ def _report(
         rows=tuple(sorted(rows, key=lambda row: -(row.uncertainty or 0.0))),
         facts=model_facts(model.card),
         card=card_facts(model.card, model.plan),
-        settings=(*_inputs(request, result), *settings_facts(model.card, request.device)),
+        settings=(
+            *_inputs(request, result),
+            *settings_facts(model.card, request.device),
+            *_times(segmented),
+        ),
         problems=(
             *(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
             *(Problem(name=name, reason=reason, cause="skipped") for name, reason in result.unfit.items()),
@@ -106,6 +111,14 @@ def _inputs(request: PredictRequest, result: FolderResult) -> tuple[Fact, ...]:
     if _is_private(result):
         return ()
     return tuple(Fact("Scans from", str(path)) for path in request.inputs)
+
+
+def _times(rows: Sequence[FolderRow]) -> tuple[Fact, ...]:
+    seconds = [row.measured.seconds for row in rows if row.measured is not None]
+    if not seconds:
+        return ()
+    told = f"{median(seconds):.1f} s from reading to writing (median), {max(seconds):.1f} s at most"
+    return (Fact("Time a scan", told),)
 
 
 def _is_private(result: FolderResult) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import medssl
 from medssl.exchange.model_card import INTENDED_USE, LIMITS
+from medssl.learning.device import DeviceName, choose_device
 from medssl.learning.methods import METHODS
 from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
@@ -35,8 +36,6 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         Fact("Method", METHODS[card.method].title if card.method in METHODS else card.method),
         Fact("Trained on", f"{card.annotated_cases} annotated and {card.unannotated_cases} other cases"),
     ]
-    if card.scans is not None:
-        facts.append(Fact("Their scans", card.scans.describe()))
     if card.validation_dice is not None:
         scores = ", ".join(f"{name} {dice:.3f}" for name, dice in card.validation_dice.items())
         facts.append(Fact("Validation Dice", scores))
@@ -61,15 +60,17 @@ def card_facts(card: ModelCard, plan: Plan) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def settings_facts(card: ModelCard | None, device: str) -> tuple[Fact, ...]:
+def settings_facts(card: ModelCard | None, device: DeviceName) -> tuple[Fact, ...]:
     """Everything needed to do it again."""
     facts = [
         Fact("MedSSL", f"{medssl.__version__} (torch {version('torch')}, MONAI {version('monai')})"),
-        Fact("Computed on", f"{device}, {platform.system()} {platform.machine()}"),
     ]
     if card is not None:
+        facts.append(
+            Fact("Computed on", f"{choose_device(device)}, {platform.system()} {platform.machine()}")
+        )
         facts.append(Fact("Training", f"{card.steps} steps in {card.seconds:.0f} s, seed {card.seed}"))
-        facts.append(Fact("Trained with", f"MedSSL {card.medssl_version} on {card.created}"))
+        facts.append(Fact("Trained with", f"MedSSL {card.medssl_version} on {card.created[:10]}"))
         if card.started_from is not None:
             facts.append(Fact("Started from", card.started_from))
     return tuple(facts)
