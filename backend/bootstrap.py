@@ -4,8 +4,8 @@
     python3 backend/bootstrap.py test       every check and test
     python3 backend/bootstrap.py medssl ... the command line
 
-Nothing but Python is needed. This file keeps to words that every Python 3 understands, so that an old one can
-say that it is too old; the work is done in `bootstrap_lib`.
+Nothing but Python is needed. This file keeps to words that every Python since 2.7 understands, so that an
+old one can say that it is too old; the work is done in `bootstrap_lib`.
 """
 
 import os
@@ -29,8 +29,9 @@ def wrong_python():
     if OLDEST <= sys.version_info[:2] < TOO_NEW:
         return ""
     text = "This is Python {}.{}; MedSSL needs Python 3.10 to 3.13.".format(*sys.version_info[:2])
+    which = getattr(shutil, "which", lambda name: None)  # Python 2 has none
     for minor in (12, 11, 13, 10):
-        other = shutil.which("python3.{}".format(minor))  # noqa: UP032 - no f-strings before Python 3.6
+        other = which("python3.{}".format(minor))  # noqa: UP032 - no f-strings before Python 3.6
         if other and works(other):
             command = " ".join(sys.argv)
             return '{} There is one here: "{}" {}'.format(text, other, command)  # noqa: UP032 - as above

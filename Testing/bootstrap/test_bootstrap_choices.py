@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from bootstrap_lib import points, problems, process, stamp, torch_build
 from medssl.host import NvidiaGpu, parse_nvidia_gpus
@@ -124,6 +126,26 @@ def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     assert failing == ["Folder"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends the program only")
+def test_an_interrupted_installation_ends_what_its_programs_have_started(tmp_path: Path) -> None:
+    inner = "import time; print('begun', flush=True); time.sleep(60)"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}, {str(tmp_path)!r}])"
+
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with (tmp_path / "lock").open("w") as lock, pytest.raises(KeyboardInterrupt):
+        process.run_logged([sys.executable, "-c", outer], tmp_path / "log.txt", interrupt, lock.fileno())
+
+    def left() -> list[psutil.Process]:
+        return [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in (p.info["cmdline"] or [])]
+
+    deadline = time.monotonic() + 10
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left() == []
+
+
 def test_a_stamp_that_cannot_be_read_counts_as_unfinished(tmp_path: Path) -> None:
     assert stamp.read_stamp(tmp_path) is None
     (tmp_path / stamp.STAMP).write_text("{ half")
@@ -131,12 +153,16 @@ def test_a_stamp_that_cannot_be_read_counts_as_unfinished(tmp_path: Path) -> Non
     assert found is not None and found.state == "unfinished"
 
 
-def test_an_old_python_is_told_which_one_to_use() -> None:
-    """The first lines must run in every Python 3: here version 3.6 is played."""
+@pytest.mark.parametrize(
+    ("version", "lacks"), [("3.6", ""), ("2.7", "import shutil; del shutil.which;")], ids=["3.6", "2.7"]
+)
+def test_an_old_python_is_told_which_one_to_use(version: str, lacks: str) -> None:
+    """The first lines must run in every Python since 2.7; here old ones are played."""
     code = (
-        "import sys, runpy; sys.version_info = (3, 6, 0); sys.argv = ['bootstrap.py', 'demo'];"
+        f"import sys, runpy; {lacks} sys.version_info = ({version.replace('.', ', ')}, 0);"
+        "sys.argv = ['bootstrap.py', 'demo'];"
         f"runpy.run_path({str(BACKEND / 'bootstrap.py')!r}, run_name='__main__')"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "This is Python 3.6; MedSSL needs Python 3.10 to 3.13." in result.stderr
+    assert f"This is Python {version}; MedSSL needs Python 3.10 to 3.13." in result.stderr

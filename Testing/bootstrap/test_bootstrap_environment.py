@@ -89,6 +89,7 @@ def test_a_killed_installation_is_recognised_and_repaired(checkout: Checkout) ->
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert json.loads(checkout.stamp.read_text())["state"] == "unfinished"
+    assert "is unfinished or out of date; install repairs it" in checkout.run("check").stdout
     result = checkout.run("medssl", "x")
     assert result.returncode == 0 and "was not finished" in result.stderr
     assert json.loads(checkout.stamp.read_text())["state"] == "ready"

@@ -37,6 +37,11 @@ class Environment:
         return program(self.folder, name)
 
     @property
+    def begun(self) -> bool:
+        """Whether an installation was begun here, finished or not."""
+        return read_stamp(self.folder) is not None
+
+    @property
     def ready(self) -> bool:
         """Whether it is finished and made from the engine as it is now."""
         stamp = read_stamp(self.folder)

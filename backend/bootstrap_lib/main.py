@@ -122,5 +122,8 @@ def _check(environment: Environment, torch: str | None) -> int:
         print(f"{'ok     ' if not point.remedy else 'FAILED '} {point.name}: {point.found}")
         if point.remedy:
             print(f"        {point.remedy}")
-    print(f"        {reason}\nNothing is installed yet.")
+    there = "Nothing is installed yet."
+    if environment.begun:
+        there = f"The environment in {environment.folder} is unfinished or out of date; install repairs it."
+    print(f"        {reason}\n{there}")
     return 1 if any(point.remedy for point in points) else 0

@@ -69,6 +69,7 @@ def run_logged(
             arguments,
             env=clean_environment(os.environ),
             pass_fds=() if os.name == "nt" else (lock,),
+            start_new_session=True,  # so that `_end` reaches what it has started in its turn
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -83,9 +84,17 @@ def run_logged(
                     written.write(line)
                     on_line(line.rstrip())
             except BaseException:
-                child.kill()  # never leave a pip behind that goes on changing the environment
+                _end(child)  # never leave a pip behind that goes on changing the environment
                 raise
     return child.returncode, "".join(lines)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End a program and, where that is known, those that it started: `python -m venv` starts pip."""
+    if sys.platform == "win32":
+        child.kill()
+    else:
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def replace_this_process(command: Sequence[str | Path]) -> int:  # noqa: RET503 - execve never returns
