@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from medssl.errors import Cancelled, DataError, MedSSLError, ProjectError, UsageError
 from medssl.events import Event, Monitor, State
+from medssl.imaging.volume import Grid, Volume
+from medssl.imaging.writing import write_volume
 from medssl.jobs import (
     REQUEST,
     EvaluateRequest,
@@ -28,6 +31,7 @@ from medssl.jobs import (
     run_job,
     settings_for,
 )
+from medssl.labels import LabelSchema
 from medssl.project import Project
 from pydantic import ValidationError
 
@@ -163,6 +167,23 @@ def test_without_a_model_nothing_is_proposed_and_no_job_is_made(project: Project
         run_job(project, ProposeRequest(), Monitor())
 
     assert len(project.jobs()) == before
+
+
+def test_a_training_that_has_nothing_to_learn_from_is_refused_at_once(tmp_path: Path) -> None:
+    schema = LabelSchema.of_names({1: "Head", 2: "Body"})
+    scan = Volume(np.arange(60, dtype=np.int16).reshape(3, 4, 5), Grid((5, 4, 3), (1.0, 1.0, 1.0)))
+    write_volume(tmp_path / "scan.nrrd", scan)
+    with Project.create(tmp_path / "p", schema) as empty:
+        empty.add_case("A", [tmp_path / "scan.nrrd"])
+        with pytest.raises(DataError, match=r"No case .* is annotated"):
+            run_job(empty, _TWO_STEPS)
+        empty.save_annotation("A", np.ones((3, 4, 5), np.uint8))
+        with pytest.raises(DataError, match="shows Body"):
+            run_job(empty, _TWO_STEPS)
+        empty.set_role("A", "validation")
+        with pytest.raises(DataError, match=r"No case .* is annotated"):
+            run_job(empty, _TWO_STEPS)
+        assert empty.jobs() == []
 
 
 def test_from_two_annotated_cases_to_scores_of_new_scans(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from medssl.errors import Cancelled, DataError, UsageError
 from medssl.events import Event, Log, Metric, Monitor, Progress
+from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 from medssl.learning.device import choose_device
@@ -134,6 +136,23 @@ def test_a_segment_that_nobody_drew_is_named(project: Project, tmp_path: Path) -
     project.set_schema(SCHEMA.model_copy(update={"segments": more}))
     with pytest.raises(DataError, match="Nobody drew this"):
         train_project(project, TWO_STEPS, job(tmp_path), Monitor())
+
+
+def test_a_segment_of_which_resampling_leaves_nothing_is_named(tmp_path: Path) -> None:
+    fine, coarse = Grid((24, 24, 24), (0.5, 0.5, 0.5)), Grid((12, 12, 12), (3.0, 3.0, 3.0))
+    values = np.zeros(fine.shape, np.uint8)
+    values[8:16, 8:16, 8:16] = 1
+    values[3, 3, 3] = 2
+    with Project.create(tmp_path / "project", LabelSchema.of_names({1: "Organ", 2: "Vessel"})) as project:
+        for name, grid in (("fine", fine), ("coarse 1", coarse), ("coarse 2", coarse)):
+            path = tmp_path / f"{name}.nrrd"
+            write_volume(path, Volume(np.random.default_rng(0).normal(size=grid.shape), grid))
+            project.add_case(name, [path])
+        project.save_annotation("fine", values)
+        with pytest.raises(
+            DataError, match=r"too little of .*Vessel: at the spacing of the training, 3 x 3 x 3"
+        ):
+            train_project(project, TWO_STEPS, job(tmp_path), Monitor())
 
 
 def test_a_project_without_annotations_says_so(tmp_path: Path) -> None:

@@ -92,6 +92,16 @@ def test_channels_on_different_grids_are_refused_with_the_numbers(
         assert project.cases() == []
 
 
+def test_a_scan_of_one_brightness_is_added_with_a_question(
+    project: Project, tmp_path: Path, grid: Grid
+) -> None:
+    write_volume(tmp_path / "flat.nrrd", Volume(np.full(grid.shape, 7, np.int16), grid))
+
+    (note,) = project.add_case("A", [tmp_path / "flat.nrrd"]).notes
+
+    assert note.endswith("flat.nrrd: all voxels have the same value, 7. Is it the right file?")
+
+
 @pytest.mark.parametrize("copy", [False, True])
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "text"])
 def test_a_scan_that_cannot_be_read_is_refused_with_its_file(

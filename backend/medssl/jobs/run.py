@@ -12,7 +12,7 @@ from medssl.errors import Cancelled, MedSSLError, ProjectError, UsageError
 from medssl.events import Monitor, State
 from medssl.jobs.files import CANCEL_FILE, LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
 from medssl.jobs.operations import perform, pin_model
-from medssl.jobs.requests import REQUEST, Request
+from medssl.jobs.requests import REQUEST, Request, TrainRequest
 from medssl.jobs.results import RESULT, JobResult, Result
 from medssl.jobs.states import job_state
 from medssl.learning.shrinking import is_out_of_memory
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from medssl.project import JobRow, Project
 
 
-def run_job(project: Project, request: Request, monitor: Monitor) -> JobResult:
+def run_job(project: Project, request: Request, monitor: Monitor | None = None) -> JobResult:
     """Do what is asked and keep the request, the events, the log and the result in `jobs/<id>/`.
 
-    Blocks until the job is done. Whatever happens, the job's last state is written before this returns or
-    raises; a kill leaves a job that `job_state` calls interrupted.
+    Blocks until the job is done; `monitor` hears how it goes and can stop it. Whatever happens, the job's
+    last state is written before this returns or raises; a kill leaves a job that `job_state` calls
+    interrupted.
 
     Raises:
         Cancelled: `monitor.cancel` or `cancel_job` asked for it; `resume_job` goes on.
         MedSSLError: what went wrong, for a person; the traceback is in the job's log.
     """
-    return run_queued(project, queue_job(project, request), monitor)
+    return run_queued(project, queue_job(project, request), monitor or Monitor())
 
 
 def queue_job(project: Project, request: Request) -> JobRow:
@@ -40,8 +41,11 @@ def queue_job(project: Project, request: Request) -> JobRow:
 
     Raises:
         ProjectError: the project has no such model.
+        DataError: a training would have nothing to learn from.
     """
     request = pin_model(project, request)
+    if isinstance(request, TrainRequest):
+        project.check_trainable()
     row = project.new_job(request.kind, request.model_dump_json())
     try:
         write_text(row.folder / REQUEST_FILE, request.model_dump_json(indent=2) + "\n")

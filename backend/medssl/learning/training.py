@@ -70,6 +70,7 @@ def train_project(
         ModelError: `start_from` does not fit the project; the message says what differs.
         Cancelled: the person asked to stop; a checkpoint is kept.
     """
+    project.check_trainable()
     started = read_weights(_model_folder(project, start_from)) if start_from is not None else None
     material = _gather(project, settings, folder, started, monitor)
     start, taken = _begin_with(started, material.plan, settings, adapt_channels)
@@ -179,14 +180,8 @@ def _roles(project: Project) -> _Roles:
     """Sort the cases by what they are for; rejected and proposed ones count as unannotated."""
     training = [project.case(row.id) for row in project.cases(role="training")]
     validation = [project.case(row.id) for row in project.cases(role="validation")]
-    annotated = [case for case in training if case.annotation is not None]
-    if not annotated:
-        raise DataError(
-            f"No case of the project {project.folder} is annotated, so there is nothing to learn from.",
-            "Annotate at least one case with the role 'training'.",
-        )
     return _Roles(
-        annotated=annotated,
+        annotated=[case for case in training if case.annotation is not None],
         unannotated=[case for case in training if case.annotation is None],
         validation=[case for case in validation if case.annotation is not None],
     )
@@ -241,7 +236,7 @@ def _model_folder(project: Project, start_from: str) -> Path:
 
 
 def _check_segments(labelled: Sequence[TrainingCase], plan: Plan) -> None:
-    """Refuse to train a class that nobody drew: the network would only learn to deny it."""
+    """Refuse to train a class of which resampling left no voxel: the network would only learn to deny it."""
     shown = set[int]()
     for case in labelled:
         assert case.labels is not None
@@ -249,8 +244,9 @@ def _check_segments(labelled: Sequence[TrainingCase], plan: Plan) -> None:
     missing = [name for index, name in enumerate(plan.label_schema.names, start=1) if index not in shown]
     if missing:
         raise DataError(
-            f"No annotation shows {' and '.join(missing)}.",
-            "Draw it in at least one annotated case, or remove the segment from the label schema.",
+            f"The annotations show too little of {' and '.join(missing)}: at the spacing of the training, "
+            f"{' x '.join(f'{mm:.3g}' for mm in reversed(plan.spacing_mm))} mm, no voxel of it is left.",
+            "Draw more of it, or remove the segment from the label schema.",
         )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session
 
-from medssl.errors import GridError, LabelError, NotFoundError, ProjectError, UsageError
+from medssl.errors import DataError, GridError, LabelError, NotFoundError, ProjectError, UsageError
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels, write_labels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.volume import Grid
@@ -90,6 +90,29 @@ def copy_labels(source: Path, target: Path, remedy: str) -> None:
         raise ProjectError(f"The label map {source} is no longer there.", remedy) from error
     except OSError as error:
         raise storage_error(error, target) from error
+
+
+def check_trainable(store: Store) -> None:
+    """Refuse to train where nobody drew anything, or not every segment; see `Project.check_trainable`."""
+    counting = (tables.Annotation.current == true(), tables.Case.role == "training")
+    with store.database.reading() as session:
+        schema = read_schema(session)
+        drawn = session.scalars(
+            select(tables.Annotation.label_values)
+            .join(tables.Case, tables.Annotation.case_id == tables.Case.id)
+            .where(*counting)
+        ).all()
+    if not drawn:
+        raise DataError(
+            f"No case of the project {store.folder} is annotated, so there is nothing to learn from.",
+            "Annotate at least one case with the role 'training'.",
+        )
+    missing = [s.name for s in schema.segments if not any(s.value in values for values in drawn)]
+    if missing:
+        raise DataError(
+            f"No annotation of the project {store.folder} shows {' and '.join(missing)}.",
+            "Draw it in at least one annotated case, or remove the segment from the label schema.",
+        )
 
 
 @contextmanager

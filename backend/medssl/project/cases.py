@@ -142,7 +142,11 @@ def _look_through(
                 f"{paths[index]} has {_describe(volume.grid)}.",
                 "Resample them onto one grid first.",
             )
-        traits += brightness(volume)
+        channel = brightness(volume)
+        traits += channel
+        if channel[0] == channel[-1] and volume.array.min() == volume.array.max():
+            value = f"{volume.array.max():g}"
+            notes.append(f"{paths[index]}: all voxels have the same value, {value}. Is it the right file?")
     return traits, tuple(notes)
 
 

@@ -15,7 +15,7 @@ from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_volume
 from medssl.labels import LabelSchema
 from medssl.project import cases, jobs, lookup, models, opening, review, schema
-from medssl.project.annotations import restore_annotation, save_annotation
+from medssl.project.annotations import check_trainable, restore_annotation, save_annotation
 from medssl.project.models import LATEST
 from medssl.project.records import (
     Annotation,
@@ -224,6 +224,14 @@ class Project:
             LabelError: it holds segments that the schema has no more.
         """
         return restore_annotation(self._store, case, version, author, seconds)
+
+    def check_trainable(self) -> None:
+        """Say now what a training could only say after it has read all scans.
+
+        Raises:
+            DataError: no training case is annotated, or a segment that no annotation shows.
+        """
+        check_trainable(self._store)
 
     def read_annotation(self, annotation: Annotation) -> NDArray[np.uint8]:
         """Read the label values (z, y, x) of an annotation, on the grid of its case."""
