@@ -23,7 +23,7 @@ _LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"inference"}),
     frozenset({"evaluation", "exchange", "reports"}),
     frozenset({"jobs"}),
-    frozenset({"cli", "demo", "doctor", "service", "client"}),
+    frozenset({"__main__", "cli", "demo", "doctor", "service", "client"}),
 )
 _NEEDS_TORCH = "learning"  # and what lies above it
 

@@ -133,6 +133,29 @@ def test_an_error_is_one_line_with_its_remedy(medssl: Medssl, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("arguments", "exit_code", "code"),
+    [(("case", "show", "nobody"), 1, "not_found"), (("train", "--steps", "many"), 2, "usage")],
+)
+def test_a_program_is_told_the_error_as_json(
+    medssl: Medssl, project_folder: Path, arguments: tuple[str, ...], exit_code: int, code: str
+) -> None:
+    ended, out, err = medssl(*arguments, "--json", "-p", project_folder)
+
+    told = json.loads(out.splitlines()[-1])
+    assert (ended, told["kind"], told["code"]) == (exit_code, "error", code)
+    assert err == f"{told['error']} {told['remedy']}\n"
+
+
+def test_python_runs_the_command_line_as_a_module() -> None:
+    backend = Path(__file__).parents[2] / "backend"
+    command = [sys.executable, "-m", "medssl", "--version"]
+
+    done = subprocess.run(command, cwd=backend, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.split()[0]) == (0, "medssl")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("trian",),

@@ -8,11 +8,12 @@ import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import platformdirs
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import medssl
@@ -31,30 +32,58 @@ from medssl.cli import (
     serve,
     train,
 )
+from medssl.cli.display import write_json
+from medssl.cli.options import examples
 from medssl.cli.workplace import Elsewhere, work_elsewhere
 from medssl.endpoint import read_endpoint, read_token, state_folder
 from medssl.errors import Cancelled, MedSSLError, UsageError
 
 _HERE_ONLY = ("demo", "doctor", "serve")
+# In the order of the work; typer itself would put all commands before all groups.
+_ORDER = [
+    "demo", "project", "case", "train", "review", "predict", "evaluate",
+    "pretrain", "model", "job", "benchmark", "serve", "doctor",
+]  # fmt: skip
+_BEGIN = examples(
+    "medssl demo",
+    'medssl project new kidneys --segments "1=Kidney,2=Tumor"; cd kidneys',
+    "medssl case add ~/scans",
+    "medssl case annotate patient-07 ~/drawn/patient-07.seg.nrrd",
+    "medssl train",
+    "medssl review propose",
+    "medssl predict ~/new-scans --out ~/segmented",
+)
+
+
+class _InOrder(TyperGroup):
+    """Lists its commands in the order of the work."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """See `TyperGroup`; `ctx` is of a type that typer does not name."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
 app = typer.Typer(
     name="medssl",
+    cls=_InOrder,
     help="Segmentation of medical volumes from one or two annotated scans.",
+    epilog=_BEGIN,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(projects.app, name="project")
 app.add_typer(cases.app, name="case")
-app.command("pretrain")(pretrain.pretrain)
-app.command("train")(train.train)
+app.command("pretrain", epilog=pretrain.EXAMPLES)(pretrain.pretrain)
+app.command("train", epilog=train.EXAMPLES)(train.train)
 app.add_typer(review.app, name="review")
-app.command("predict")(predict.predict)
-app.command("evaluate")(evaluate.evaluate)
+app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(models.app, name="model")
 app.add_typer(jobs.app, name="job")
-app.command("serve")(serve.serve)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("doctor")(doctor.doctor)
 
 
@@ -133,32 +162,39 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; errors become a sentence and a remedy on standard error."""
+    """Run one command and return its exit code; errors become a sentence and a remedy on standard error.
+
+    With `--json` they are also the last line of standard output, of the kind `error`.
+    """
+    as_json = "--json" in arguments
     try:
         outcome = app(args=list(arguments), prog_name="medssl", standalone_mode=False)
         sys.stdout.flush()
     except MedSSLError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(error, as_json)
     except TyperException as error:
         # A group without a command has shown its help already and has no message.
         message = error.format_message()
-        return _fail(f"{message} See 'medssl --help'.", error.exit_code) if message else error.exit_code
+        return _fail(UsageError(message, "See 'medssl --help'."), as_json) if message else error.exit_code
     except ValidationError as error:
-        return _fail(_first_sentence(error), 2)
+        return _fail(UsageError(_first_sentence(error)), as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(Cancelled().what, Cancelled.exit_code)
+        return _fail(Cancelled(), as_json)
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 - the edge of the program; the traceback goes into a file
-        return _fail(_unexpected(error), 1)
+        return _fail(_unexpected(error), as_json)
     return outcome if isinstance(outcome, int) else 0
 
 
-def _fail(text: str, code: int) -> int:
-    sys.stderr.write(text + "\n")
-    return code
+def _fail(error: MedSSLError, as_json: bool) -> int:
+    """Say what went wrong: to a person, and to a program that reads standard output."""
+    if as_json:
+        write_json({"kind": "error", "code": error.code, "error": error.what, "remedy": error.remedy})
+    sys.stderr.write(f"{error}\n")
+    return error.exit_code
 
 
 def _first_sentence(error: ValidationError) -> str:
@@ -169,7 +205,7 @@ def _first_sentence(error: ValidationError) -> str:
     return f"{where}: {message}." if where else message
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: Exception) -> MedSSLError:
     """Keep the traceback for the engineer who is asked for help, and name its file."""
     sentence = f"Something went wrong that should not: {type(error).__name__}: {error}."
     log = platformdirs.user_log_path("medssl", appauthor=False) / "errors.txt"
@@ -178,5 +214,5 @@ def _unexpected(error: Exception) -> str:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now().astimezone().isoformat()} {sys.argv}\n{traceback.format_exc()}\n")
     except OSError:
-        return sentence
-    return f"{sentence} Please report it with the file {log}."
+        return MedSSLError(sentence)
+    return MedSSLError(sentence, f"Please report it with the file {log}.")

@@ -9,14 +9,20 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import TypeAdapter
 
-from medssl.cli.session import JsonOption, run_request
-from medssl.cli.train import DeviceOption
+from medssl.cli.options import DeviceOption, JsonOption, examples
+from medssl.cli.session import run_request
 from medssl.cli.workplace import full_path, is_elsewhere
 from medssl.errors import UsageError
 from medssl.evaluation.benchmark.settings import PRETRAINING_SHARE, BenchmarkSettings, Measure, Start
 from medssl.learning.settings import MethodName, PretextName
 
-app = typer.Typer(help="Measure methods on a dataset whose labels are known.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure methods on a dataset whose labels are known.",
+    no_args_is_help=True,
+    epilog=examples(
+        "medssl benchmark annotations DATASET --out results --held-out 40 --seconds 240",
+    ),
+)
 
 StartsOption = Annotated[
     str,
@@ -70,8 +76,9 @@ def compare_by_annotations(
 ) -> None:
     """Train with few annotated cases, for the same time with every method, and score the same unseen cases.
 
-    Writes cases.csv, summary.json, summary.md and dice.svg. Runs that are in the folder are not done again;
-    the command may be started several times at once to share the runs.
+    Writes cases.csv, summary.json, summary.md and dice.svg. Runs that are in the
+    folder are not done again; the command may be started several times at once
+    to share the runs.
     """
     from medssl.jobs import BenchmarkRequest
 

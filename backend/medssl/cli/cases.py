@@ -9,21 +9,35 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from medssl.cli.display import write_json
+from medssl.cli.options import (
+    HERE,
+    AuthorOption,
+    CaseArgument,
+    JsonOption,
+    ProjectOption,
+    TimeSpentOption,
+    examples,
+)
 from medssl.cli.results import number
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, table
+from medssl.cli.session import answer, opened, run_request, table
 from medssl.cli.workplace import full_path, is_there
 from medssl.errors import UsageError
 
 if TYPE_CHECKING:
     from medssl.project import Annotation, Case, CaseSummary
 
-app = typer.Typer(help="Bring scans into the project and see how far each one is.", no_args_is_help=True)
+app = typer.Typer(
+    help="Bring scans into the project and see how far each one is.",
+    no_args_is_help=True,
+    epilog=examples(
+        "medssl case add ~/scans",
+        "medssl case add t1.nii.gz t2.nii.gz --name patient-07",
+        'medssl case annotate patient-07 patient-07.seg.nrrd --author "Dr. A"',
+        "medssl case role patient-20 validation",
+        "medssl case list --state new",
+    ),
+)
 
-CaseArgument = Annotated[str, typer.Argument(help="The case's name.", show_default=False)]
-AuthorOption = Annotated[
-    str, typer.Option("--author", help="Who drew or decided it.", envvar="MEDSSL_AUTHOR")
-]
-SecondsOption = Annotated[float | None, typer.Option("--seconds", min=0, help="How long the person needed.")]
 Role = Literal["training", "validation", "excluded"]
 State = Literal["new", "proposed", "annotated", "rejected"]
 
@@ -33,27 +47,38 @@ def add(
     scans: Annotated[
         list[Path],
         typer.Argument(
-            help="The files of one case, one a channel; or a folder or a MITK task list of cases."
+            metavar="SCANS",
+            help="The files of one case, one a channel; or a folder or a MITK task list of cases.",
         ),
     ],
-    name: Annotated[str, typer.Option(help="The case's name; the file's name when left out.")] = "",
-    copy: Annotated[bool, typer.Option("--copy", help="Copy the files into the project.")] = False,
-    role: Annotated[Role, typer.Option(help="What a single case is for.")] = "training",
+    name: Annotated[
+        str, typer.Option(metavar="TEXT", help="The case's name; the file's name when left out.")
+    ] = "",
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the files into the project; otherwise it points at them.")
+    ] = False,
+    role: Annotated[
+        Role,
+        typer.Option(metavar="ROLE", help="What a single case is for: training, validation or excluded."),
+    ] = "training",
     annotated: Annotated[
-        int | None, typer.Option(min=0, help="Of a dataset: take the labels of so many cases only.")
+        int | None,
+        typer.Option(min=0, metavar="N", help="Of a dataset: take the labels of so many cases only."),
     ] = None,
     validation: Annotated[
-        int, typer.Option(min=0, help="Of a dataset: so many last cases for validation.")
+        int, typer.Option(min=0, metavar="N", help="Of a dataset: so many last cases for validation.")
     ] = 0,
-    leave_out: Annotated[int, typer.Option(min=0, help="Of a dataset: leave out so many last cases.")] = 0,
+    leave_out: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Of a dataset: leave out so many last cases.")
+    ] = 0,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Add a case, or every case of a folder.
 
-    A Decathlon- or nnU-Net-style dataset and a MITK task list (.json) bring their labels; of any other
-    folder, every scan becomes a case.
-    With --name, a folder is one DICOM series.
+    A dataset with a dataset.json, as of the Medical Segmentation Decathlon or
+    nnU-Net, and a MITK task list (.json) bring their labels; of any other
+    folder, every scan becomes a case. With --name, a folder is one DICOM series.
     """
     if len(scans) == 1 and _may_hold_cases(scans[0]) and not name:
         from medssl.jobs import ImportRequest
@@ -83,10 +108,16 @@ def add(
 
 @app.command("sample")
 def sample(
-    cases: Annotated[int, typer.Option(min=1, max=1000, help="How many scans.")] = 12,
-    annotated: Annotated[int, typer.Option(min=0, help="So many come with their true segmentation.")] = 2,
-    validation: Annotated[int, typer.Option(min=0, help="So many are for validation.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, max=20_000, help="Another number gives other scans.")] = 0,
+    cases: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="How many scans, up to 1000.")
+    ] = 12,
+    annotated: Annotated[
+        int, typer.Option(min=0, metavar="N", help="So many come with their true segmentation.")
+    ] = 2,
+    validation: Annotated[int, typer.Option(min=0, metavar="N", help="So many are for validation.")] = 2,
+    seed: Annotated[
+        int, typer.Option(min=0, max=20_000, metavar="N", help="Another number gives other scans.")
+    ] = 0,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -112,16 +143,20 @@ def sample(
 def list_cases(
     state: Annotated[State | None, typer.Option(help="Only cases in this state.")] = None,
     role: Annotated[Role | None, typer.Option(help="Only cases of this role.")] = None,
-    text: Annotated[str, typer.Option(help="Only cases whose name contains this.")] = "",
+    text: Annotated[str, typer.Option(metavar="TEXT", help="Only cases whose name contains this.")] = "",
     sort: Annotated[
         Literal["name", "score", "state", "added"], typer.Option(help="What to sort by.")
     ] = "name",
     descending: Annotated[bool, typer.Option("--descending", help="Last first.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Show so many at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Show so many at most.")] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """List the cases."""
+    """List the cases.
+
+    A case is new, proposed (a model's segmentation waits for a decision),
+    rejected or annotated.
+    """
     with opened(project) as found:
         cases = found.cases(state=state, role=role, text=text, sort=sort, descending=descending, limit=limit)
         show_cases(cases, as_json)
@@ -148,14 +183,20 @@ def show(name: CaseArgument, project: ProjectOption = HERE, as_json: JsonOption 
 def annotate(
     name: CaseArgument,
     labels: Annotated[
-        Path, typer.Argument(help="A label map: .seg.nrrd, .nii.gz, .nrrd, .mha or DICOM SEG.")
+        Path,
+        typer.Argument(metavar="LABELS", help="A label map: .seg.nrrd, .nii.gz, .nrrd, .mha or DICOM SEG."),
     ],
     author: AuthorOption = "",
-    seconds: SecondsOption = None,
+    seconds: TimeSpentOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Save a label map as the case's next annotation; earlier versions stay."""
+    """Save a label map as the case's next annotation; earlier versions stay.
+
+    Segments are matched by name, or by value where the file has no names. Voxels
+    with the value 255 are 'not annotated' and never train, so that a few slices
+    of a scan are enough.
+    """
     with opened(project) as found:
         show_annotation(name, found.save_annotation(name, labels, author=author, seconds=seconds), as_json)
 
@@ -163,11 +204,13 @@ def annotate(
 @app.command("role")
 def set_role(
     name: CaseArgument,
-    role: Annotated[Role, typer.Argument(help="What the case is for.")],
+    role: Annotated[
+        Role, typer.Argument(help="training, validation (only to judge models) or excluded.", metavar="ROLE")
+    ],
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a case is for."""
+    """Say what a case is for: training, validation, or nothing (excluded)."""
     with opened(project) as found:
         found.set_role(name, role)
         case = found.case(name)
@@ -200,7 +243,7 @@ def restore(
     name: CaseArgument,
     version: Annotated[int, typer.Argument(help="As 'case history' shows it.")],
     author: AuthorOption = "",
-    seconds: SecondsOption = None,
+    seconds: TimeSpentOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

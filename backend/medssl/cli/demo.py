@@ -8,39 +8,58 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medssl.cli.display import duration, write_json
+from medssl.cli.options import DeviceOption, JsonOption, MethodOption, SeedOption, examples
 from medssl.cli.results import number
-from medssl.cli.session import JsonOption, say, table, watched
-from medssl.cli.train import DeviceOption
-from medssl.learning.settings import MethodName
+from medssl.cli.session import say, table, watched
 
 if TYPE_CHECKING:
     from medssl.demo import DemoOutcome
     from medssl.jobs import SegmentScore
 
 
+EXAMPLES = examples(
+    "medssl demo",
+    "medssl demo --data Task04_Hippocampus --out hippocampus-demo",
+    "medssl demo --steps 100 --no-keep",
+)
+
+
 def demo(
     data: Annotated[
-        Path | None, typer.Option(help="A Decathlon- or nnU-Net-style folder; made-up scans when left out.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Scans and labels with a dataset.json, as of the Medical Segmentation Decathlon or nnU-Net; "
+            "made-up scans when left out.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A new or empty folder for everything; 'medssl-demo' here when left out."),
+        typer.Option(
+            metavar="FOLDER", help="A new or empty one for everything; 'medssl-demo' here when left out."
+        ),
     ] = None,
     keep: Annotated[
         bool, typer.Option(help="Keep the project; otherwise only reports and tables stay.")
     ] = True,
-    method: Annotated[MethodName, typer.Option(help="How to learn.")] = "automatic",
-    annotated: Annotated[int, typer.Option(min=1, help="So many cases are annotated at the start.")] = 2,
+    method: MethodOption = "automatic",
+    annotated: Annotated[
+        int, typer.Option(min=1, metavar="N", help="So many cases are annotated at the start.")
+    ] = 2,
     held_out: Annotated[
-        int | None, typer.Option(min=1, help="So many last cases of --data are the folder of new scans.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="So many last cases of --data are the folder of new scans."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Train so many seconds.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Train so many steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, metavar="S", help="Train so many seconds.")] = None,
+    seed: SeedOption = 0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Show the whole job: import, train, propose, review, refine, segment a folder, score, report."""
+    """Show the whole job: import, train, propose, review, refine, segment a folder, score, report.
+
+    With made-up scans it takes about 3 minutes on two processor cores.
+    """
     from medssl.demo import DemoSettings, run_demo
 
     settings = DemoSettings(
@@ -73,11 +92,11 @@ def describe(outcome: DemoOutcome) -> str:
     head = ("Dice on the new scans", "first model", "refined", "HD95 mm, first", "refined")
     ranking = ""
     if outcome.ranking is not None:
-        ranking = f" Uncertainty ranks them by true Dice with a correlation of {-outcome.ranking:.2f}."
+        ranking = f"Uncertainty ranks them by true Dice with a correlation of {-outcome.ranking:.2f}."
     lines = [
         "",
-        f"{outcome.proposals} cases were proposed for: {len(outcome.accepted)} accepted as they were, "
-        f"{len(outcome.corrected)} of the most uncertain corrected.{ranking}",
+        f"{outcome.proposals} cases were proposed for: {len(outcome.accepted)} accepted as they were,",
+        f"{len(outcome.corrected)} of the most uncertain corrected. {ranking}".rstrip(),
         "",
         table(head, [*rows, mean]),
         "",
@@ -86,7 +105,7 @@ def describe(outcome: DemoOutcome) -> str:
         "Where to look next",
         f"  Report         {outcome.after.report}",
         f"  Scores         {outcome.after.table}",
-        f"  Segmentations  {outcome.segmentations}  (open one with its scan in 3D Slicer)",
+        f"  Segmentations  {outcome.segmentations}",
     ]
     if outcome.project is not None:
         lines.append(f"  Project        medssl project info --project {_quoted(outcome.project)}")

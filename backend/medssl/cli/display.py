@@ -125,7 +125,8 @@ class TerminalDisplay(Display):
             TextColumn("[dim]{task.fields[left]}"),
             console=console,
         )
-        self._numbers = Text(style="dim", no_wrap=True, overflow="ellipsis")
+        # Loading torch takes seconds, in which nothing else is there to see.
+        self._numbers = Text("Starting ...", style="dim", no_wrap=True, overflow="ellipsis")
         self._live = Live(
             Group(self._bars, self._numbers), console=console, refresh_per_second=8, transient=True
         )
@@ -152,14 +153,14 @@ class TerminalDisplay(Display):
         elif isinstance(event, Progress):
             self._progress(event)
         elif isinstance(event, Log):
-            style = {"info": "", "warning": "yellow", "error": "red"}[event.level]
-            self._console.print(event.text, style=style, markup=False, highlight=False)
+            self._print(event.text, {"info": "", "warning": "yellow", "error": "red"}[event.level])
         elif isinstance(event, State) and event.state in ("finished", "failed", "cancelled"):
             self._end_stage()
 
     def heading(self, text: str) -> None:
         """Print the heading above the bars."""
         self._end_stage()
+        self._numbers.plain = ""
         self._console.print(text, style="bold", markup=False, highlight=False)
 
     def _progress(self, event: Progress) -> None:
@@ -168,6 +169,7 @@ class TerminalDisplay(Display):
         left = "" if event.left_s is None else f"{duration(event.left_s)} left"
         if self._task is None or self._task[0] != event.stage:
             self._end_stage()
+            self._numbers.plain = _metrics(self._metrics)
             added = self._bars.add_task(_capital(event.stage), total=event.total, count="", left="")
             self._task, self._began = (event.stage, added), time.monotonic()
         self._bars.update(
@@ -181,13 +183,18 @@ class TerminalDisplay(Display):
         stage, task = self._task
         count = next((str(t.fields["count"]) for t in self._bars.tasks if t.id == task), "")
         took = duration(time.monotonic() - self._began)
-        self._console.print(
-            f"  {_capital(stage)}: {count} in {took}", style="dim", markup=False, highlight=False
-        )
+        self._print(f"{_capital(stage)}: {count} in {took}", "dim")
         self._bars.remove_task(task)
         self._task = None
         self._metrics.clear()
         self._numbers.plain = ""
+
+    def _print(self, text: str, style: str) -> None:
+        """Print what belongs to the heading above, indented also where it needs several lines."""
+        from rich.padding import Padding
+        from rich.text import Text
+
+        self._console.print(Padding(Text(text, style=style), (0, 0, 0, 2)))
 
 
 def make_display(as_json: bool) -> Display:

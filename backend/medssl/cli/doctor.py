@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.session import HERE, JsonOption, answer
+from medssl.cli.options import HERE, JsonOption
+from medssl.cli.session import answer
 
 
 def doctor(

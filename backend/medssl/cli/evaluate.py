@@ -7,29 +7,47 @@ from typing import Annotated, Literal
 
 import typer
 
-from medssl.cli.session import HERE, JsonOption, ProjectOption, run_request
-from medssl.cli.train import DeviceOption, ModelOption
+from medssl.cli.options import HERE, DeviceOption, JsonOption, ModelOption, ProjectOption, examples
+from medssl.cli.session import run_request
 from medssl.cli.workplace import full_path
+
+EXAMPLES = examples(
+    "medssl evaluate --out ~/scores",
+    "medssl evaluate --out ~/scores --predictions ~/segmented --references ~/truth",
+)
 
 
 def evaluate(
-    output: Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the report.")],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="For the table and the report.")
+    ],
     model: ModelOption = "latest",
     role: Annotated[
-        Literal["training", "validation"], typer.Option(help="Score the annotated cases of this role.")
+        Literal["training", "validation"],
+        typer.Option(help="Score the model on the annotated cases of this role."),
     ] = "validation",
     predictions: Annotated[
-        Path | None, typer.Option(help="Score this folder of segmentations instead of a model.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Score these segmentations instead of a model; with --references."
+        ),
     ] = None,
-    references: Annotated[Path | None, typer.Option(help="The truth for --predictions, same names.")] = None,
+    references: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The truth for --predictions, under the same names.")
+    ] = None,
     scans: Annotated[
-        Path | None, typer.Option(help="The scans of --predictions, for pictures in the report.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The scans of --predictions, for pictures in the report."),
     ] = None,
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare segmentations with what people drew: Dice, Jaccard, HD95 and ASD of each segment."""
+    """Compare segmentations with what people drew, each segment by itself.
+
+    Dice and Jaccard measure overlap; 1 is perfect. HD95 and ASD measure in mm how
+    far the surfaces are apart: 95 % of them at most, and on average.
+    """
     from medssl.jobs import EvaluateRequest
 
     request = EvaluateRequest(

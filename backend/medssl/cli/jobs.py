@@ -8,12 +8,21 @@ from typing import Annotated
 import typer
 
 from medssl.cli.display import write_json
+from medssl.cli.options import HERE, JsonOption, ProjectOption, examples
 from medssl.cli.results import describe, show_result
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, say, table, watched
+from medssl.cli.session import answer, say, table, watched
 from medssl.cli.workplace import SeenJob, workplace
 from medssl.jobs.files import LOG_FILE
 
-app = typer.Typer(help="What runs, what ran, and going on with what was cut off.", no_args_is_help=True)
+app = typer.Typer(
+    help="What runs, what ran, and going on with what was cut off.",
+    no_args_is_help=True,
+    epilog=examples(
+        "medssl job list",
+        "medssl job show 20261121-101500-a1b2",
+        "medssl job resume 20261121-101500-a1b2",
+    ),
+)
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id.", show_default=False)]
 

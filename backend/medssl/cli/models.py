@@ -8,13 +8,25 @@ from typing import Annotated
 import typer
 
 from medssl.cli.display import duration, write_json
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, say, table
+from medssl.cli.options import HERE, JsonOption, ModelOption, ProjectOption, examples
+from medssl.cli.session import answer, opened, run_request, say, table
 from medssl.cli.workplace import full_path, workplace
 from medssl.exchange.formats import ModelFormat
 
-app = typer.Typer(help="The models of a project.", no_args_is_help=True)
+app = typer.Typer(
+    help="The models of a project.",
+    no_args_is_help=True,
+    epilog=examples(
+        "medssl model list",
+        "medssl model show latest",
+        "medssl model export kidneys.zip",
+        "medssl model import kidneys.zip",
+    ),
+)
 
-ModelArgument = Annotated[str, typer.Argument(help="A model's id, or 'latest'.", show_default=False)]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="A model's id, or 'latest'.", show_default=False)
+]
 
 
 @app.command("list")
@@ -93,8 +105,10 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
 
 @app.command("export")
 def export(
-    output: Annotated[Path, typer.Argument(help="The file, or the folder of a MONAI bundle; a new one.")],
-    model: Annotated[str, typer.Option("--model", help="A model's id, or 'latest'.")] = "latest",
+    output: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The file, or the folder of a MONAI bundle; a new one.")
+    ],
+    model: ModelOption = "latest",
     file_format: Annotated[
         ModelFormat, typer.Option("--format", help="zip for MedSSL, a MONAI bundle, or ONNX.")
     ] = "zip",
@@ -122,8 +136,12 @@ def export(
 
 @app.command("import")
 def import_model(
-    path: Annotated[Path, typer.Argument(help="A zip, MONAI bundle or ONNX file that MedSSL exported.")],
-    name: Annotated[str, typer.Option(help="For people; the one on its card when left out.")] = "",
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A zip, MONAI bundle or ONNX file that MedSSL exported.")
+    ],
+    name: Annotated[
+        str, typer.Option(metavar="TEXT", help="For people; the one on its card when left out.")
+    ] = "",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -135,7 +153,9 @@ def import_model(
 
 @app.command("compare")
 def compare(
-    models: Annotated[list[str], typer.Argument(help="Ids of models, or 'latest'.", show_default=False)],
+    models: Annotated[
+        list[str], typer.Argument(metavar="IDS", help="Ids of models, or 'latest'.", show_default=False)
+    ],
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -151,7 +171,7 @@ def compare(
 
 @app.command("delete")
 def delete(
-    model: Annotated[str, typer.Argument(help="A model's id.")],
+    model: Annotated[str, typer.Argument(metavar="ID", help="A model's id.")],
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

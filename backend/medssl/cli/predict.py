@@ -7,26 +7,46 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.session import HERE, JsonOption, ProjectOption, run_request
-from medssl.cli.train import DeviceOption, ModelOption
+from medssl.cli.options import HERE, DeviceOption, JsonOption, ModelOption, ProjectOption, examples
+from medssl.cli.session import run_request
 from medssl.cli.workplace import full_path
 from medssl.imaging.formats import LabelFormat, SeriesNames
 
+EXAMPLES = examples(
+    "medssl predict ~/new-scans --out ~/segmented",
+    "medssl predict scan.nii.gz --out ~/segmented --model 20261121-150206-c961",
+    "medssl predict ~/dicom --out ~/results --format dicom-seg --measurements",
+)
+
 
 def predict(
-    inputs: Annotated[list[Path], typer.Argument(help="Scans, folders of scans, DICOM folders.")],
-    output: Annotated[Path, typer.Option("--out", "-o", help="Folder for segmentations, table and report.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="SCANS", help="Scans, folders of scans, DICOM folders.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="For segmentations, table and report.")
+    ],
     model: ModelOption = "latest",
-    file_format: Annotated[LabelFormat, typer.Option("--format", help="Of the segmentations.")] = "seg.nrrd",
+    file_format: Annotated[
+        LabelFormat,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="seg.nrrd: with names and colours, for 3D Slicer; nii.gz: values alone; dicom-seg: for the "
+            "archive, from DICOM only.",
+        ),
+    ] = "seg.nrrd",
     recursive: Annotated[bool, typer.Option(help="Look into folders inside the folders.")] = True,
-    skip_done: Annotated[bool, typer.Option(help="Leave alone what an earlier run has done.")] = True,
+    skip_done: Annotated[
+        bool, typer.Option(help="Leave out scans that an earlier run has segmented.")
+    ] = True,
     names: Annotated[
         SeriesNames,
         typer.Option(
-            help="What is made from a DICOM series is called by this. neutral: by numbers and short hashes "
-            "of its UIDs, so that no file name, table, report or log tells of the patient. "
-            "folders: after the folders they lie in. patient-id: after patient ID, number and description. "
-            "DICOM segmentations carry the patient's attributes inside in any case, as their series does."
+            metavar="NAMES",
+            help="What the result of a DICOM series is called. neutral: by numbers, so that no name, table, "
+            "report or log tells of the patient; folders: after the folders it lies in; patient-id: after "
+            "patient ID, series number and description. What a DICOM file holds inside stays the same.",
         ),
     ] = "neutral",
     any_series: Annotated[
@@ -36,8 +56,9 @@ def predict(
     channels: Annotated[
         Path | None,
         typer.Option(
-            help="Rules, as JSON, for which DICOM series is which channel; see docs/dicom.md. Without them "
-            "the channels' names are looked for in the descriptions.",
+            metavar="FILE",
+            help="Rules, as JSON, for which DICOM series is which channel; without them, the channels' names "
+            "are looked for in the descriptions. See docs/dicom.md.",
             show_default=False,
         ),
     ] = None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request, table
+from medssl.cli.options import HERE, JsonOption, ProjectOption, examples
+from medssl.cli.session import answer, opened, run_request, table
 from medssl.cli.workplace import full_path, new_workplace, workplace
 from medssl.errors import LabelError, UsageError
 from medssl.exchange.formats import DatasetFormat
@@ -18,41 +19,76 @@ if TYPE_CHECKING:
     from medssl.cli.workplace import Workplace
     from medssl.project import CaseState
 
-app = typer.Typer(help="Make a project and look at it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make a project and look at it.",
+    no_args_is_help=True,
+    epilog=examples(
+        'medssl project new kidneys --segments "1=Kidney,2=Tumor"',
+        "medssl project new brains --template brain-tumor --channels T1,T2",
+        "medssl project info --project kidneys",
+        "medssl project export ~/for-nnunet --format nnunet",
+    ),
+)
 
 SegmentsOption = Annotated[
-    str, typer.Option("--segments", help="Values and names, such as '1=Liver,2=Tumor'.", show_default=False)
+    str,
+    typer.Option(
+        "--segments",
+        metavar="TEXT",
+        help="Values and names, such as '1=Liver,2=Tumor'.",
+        show_default=False,
+    ),
 ]
 FileOption = Annotated[
-    Path | None, typer.Option("--schema", help="A label schema as JSON, as 'project schema --json' shows it.")
+    Path | None,
+    typer.Option(
+        "--schema", metavar="FILE", help="A label schema as JSON, as 'project schema --json' shows it."
+    ),
 ]
 
 
 TemplateOption = Annotated[
     str,
-    typer.Option("--template", help="A template's name; 'project templates' lists them.", show_default=False),
+    typer.Option(
+        "--template",
+        metavar="NAME",
+        help="A template's name; 'project templates' lists them.",
+        show_default=False,
+    ),
 ]
 
 
 @app.command("new")
 def new(
-    folder: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder that is empty or does not exist.")
+    ],
     segments: SegmentsOption = "",
     schema: FileOption = None,
     template: TemplateOption = "",
     dataset: Annotated[
         Path | None,
         typer.Option(
-            "--dataset", help="Take segments and channels from a Decathlon- or nnU-Net-style folder."
+            "--dataset",
+            metavar="FOLDER",
+            help="Take segments and channels from the dataset.json of a Decathlon or nnU-Net dataset.",
         ),
     ] = None,
     channels: Annotated[
-        str, typer.Option(help="Names of the channels of a case, such as 'T1,T2'.")
+        str,
+        typer.Option(
+            metavar="NAMES", help="What the images of a case are, such as 'T1,T2' when each has two."
+        ),
     ] = "image",
-    name: Annotated[str, typer.Option(help="For people; the folder's name when left out.")] = "",
+    name: Annotated[
+        str, typer.Option(metavar="TEXT", help="For people; the folder's name when left out.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new project."""
+    """Make a new project: a folder for cases, annotations, proposals and models.
+
+    It needs segments: from --segments, --schema, --template or --dataset.
+    """
     _check_one_source(segments, schema, template, dataset)
     if dataset is not None:
         from medssl.exchange.datasets import read_dataset
@@ -78,8 +114,12 @@ def show_templates(as_json: JsonOption = False) -> None:
 
 @app.command("export")
 def export(
-    output: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")],
-    file_format: Annotated[DatasetFormat, typer.Option("--format", help="In whose way.")] = "nnunet",
+    output: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder that is empty or does not exist.")
+    ],
+    file_format: Annotated[
+        DatasetFormat, typer.Option("--format", help="Whose layout of folders and files.")
+    ] = "nnunet",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,7 +143,11 @@ def show_or_change_schema(
     schema: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the label schema, or change it."""
+    """Show the label schema (the segments with values, names, colours and codes), or change it.
+
+    What was drawn keeps its value; names and colours may change, and segments
+    may be added.
+    """
     with opened(project) as found:
         if segments or schema is not None:
             _check_one_source(segments, schema)

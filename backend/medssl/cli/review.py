@@ -7,17 +7,38 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.cases import AuthorOption, CaseArgument, SecondsOption, show_annotation, show_cases
-from medssl.cli.session import HERE, JsonOption, ProjectOption, answer, opened, run_request
-from medssl.cli.train import DeviceOption, ModelOption
+from medssl.cli.cases import show_annotation, show_cases
+from medssl.cli.options import (
+    HERE,
+    AuthorOption,
+    CaseArgument,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    TimeSpentOption,
+    examples,
+)
+from medssl.cli.session import answer, opened, run_request
 
-app = typer.Typer(help="Let a model propose, and decide about each proposal.", no_args_is_help=True)
+app = typer.Typer(
+    help="Let a model propose, and decide about each proposal.",
+    no_args_is_help=True,
+    epilog=examples(
+        "medssl review propose",
+        "medssl review list",
+        "medssl review accept patient-12",
+        "medssl review correct patient-13 patient-13.seg.nrrd",
+        "medssl review undo patient-12",
+    ),
+)
 
 
 @app.command("propose")
 def propose(
     cases: Annotated[
-        list[str] | None, typer.Argument(help="Names; all cases without annotation if left out.")
+        list[str] | None,
+        typer.Argument(metavar="CASES", help="Names; all cases without annotation if left out."),
     ] = None,
     model: ModelOption = "latest",
     device: DeviceOption = "auto",
@@ -41,7 +62,7 @@ def list_queue(project: ProjectOption = HERE, as_json: JsonOption = False) -> No
 def accept(
     name: CaseArgument,
     author: AuthorOption = "",
-    seconds: SecondsOption = None,
+    seconds: TimeSpentOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,9 +74,9 @@ def accept(
 @app.command("correct")
 def correct(
     name: CaseArgument,
-    labels: Annotated[Path, typer.Argument(help="The corrected label map.")],
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="The corrected label map.")],
     author: AuthorOption = "",
-    seconds: SecondsOption = None,
+    seconds: TimeSpentOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,7 +89,7 @@ def correct(
 def reject(
     name: CaseArgument,
     author: AuthorOption = "",
-    seconds: SecondsOption = None,
+    seconds: TimeSpentOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

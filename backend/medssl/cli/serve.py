@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medssl.cli.session import JsonOption, answer
+from medssl.cli.options import JsonOption, examples
+from medssl.cli.session import answer
 from medssl.endpoint import Endpoint, read_endpoint, read_token
 
 if TYPE_CHECKING:
@@ -18,32 +19,45 @@ if TYPE_CHECKING:
 _WAIT_S = 20.0  # for a service that another start is just starting
 
 
+EXAMPLES = examples(
+    "medssl serve",
+    "medssl serve --host 0.0.0.0 --root /data --tls-cert cert.pem --tls-key key.pem",
+)
+
+
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; others than this computer need it.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other computers connect.")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(metavar="N", help="Port to listen on; 0 takes a free one.")] = 0,
     root: Annotated[
         list[Path] | None,
         typer.Option(
             "--root",
-            help="A folder that clients may name paths in; several times for several.",
+            metavar="FOLDER",
+            help="A folder in which requests may name paths; may be given several times.",
             show_default="the home folder, or its folder MedSSL for other computers",
         ),
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="PEM file of a certificate; speaks HTTPS.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file of a certificate; then it speaks HTTPS.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of its key.")] = None,
     idle_minutes: Annotated[
         float | None,
         typer.Option(
             min=0,
+            metavar="N",
             help="End after so long without a job and a client; 0 means never.",
             show_default="30, or never for other computers",
         ),
     ] = None,
-    max_upload_gb: Annotated[float, typer.Option(min=0.001, help="Largest file that is taken.")] = 16.0,
+    max_upload_gb: Annotated[
+        float, typer.Option(min=0.001, metavar="N", help="Largest file that is taken.")
+    ] = 16.0,
     state_folder: Annotated[
-        Path | None, typer.Option(help="Where lock, token and log are.", show_default="the user's own")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where lock, token and log are.", show_default="the user's own"),
     ] = None,
     new_token: Annotated[bool, typer.Option("--new-token", help="Make the old token worthless.")] = False,
     as_json: JsonOption = False,

@@ -8,9 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, TypeAlias
-
-import typer
+from typing import TYPE_CHECKING
 
 from medssl.cli.display import Display, make_display, write_json
 from medssl.cli.workplace import ProjectView, workplace
@@ -19,12 +17,6 @@ from medssl.events import Monitor
 if TYPE_CHECKING:
     from medssl.jobs.requests import Request
     from medssl.jobs.results import JobResult
-
-ProjectOption: TypeAlias = Annotated[
-    Path, typer.Option("--project", "-p", help="The project's folder.", show_default="this folder")
-]
-JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer in JSON lines, for programs.")]
-HERE = Path()
 
 
 @contextmanager

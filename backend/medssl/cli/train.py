@@ -6,33 +6,51 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.session import HERE, JsonOption, ProjectOption, opened, run_request
+from medssl.cli.options import (
+    HERE,
+    DeviceOption,
+    JsonOption,
+    MethodOption,
+    NameOption,
+    ProjectOption,
+    SecondsOption,
+    SeedOption,
+    StepsOption,
+    examples,
+)
+from medssl.cli.session import opened, run_request
 from medssl.jobs.effort import Effort, settings_for
-from medssl.learning.settings import DeviceName, MethodName
 
-DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Where to compute.")]
-ModelOption = Annotated[str, typer.Option("--model", "-m", help="A model's id, or 'latest'.")]
-StepsOption = Annotated[int | None, typer.Option("--steps", min=1, help="Train so many steps instead.")]
-SecondsOption = Annotated[
-    float | None, typer.Option("--seconds", min=1, help="Train so many seconds instead.")
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Start of the random numbers.")]
-NameOption = Annotated[str, typer.Option("--name", help="Of the model, for people.")]
+EXAMPLES = examples(
+    "medssl train",
+    'medssl train --effort thorough --name "Kidneys, first round"',
+    "medssl train --from latest",
+    "medssl train --method supervised --seconds 300 --project ~/kidneys",
+)
 
 
 def train(
-    method: Annotated[MethodName, typer.Option(help="How to learn.")] = "automatic",
+    method: MethodOption = "automatic",
     effort: Annotated[
-        Effort, typer.Option(help="How long: 2, 10 or 60 minutes; half of it to refine.")
+        Effort,
+        typer.Option(
+            help="How long: quick 2 minutes, balanced 10, thorough 60; half of it to refine.",
+            metavar="EFFORT",
+        ),
     ] = "balanced",
     start_from: Annotated[
         str | None,
         typer.Option(
-            "--from", help="Refine this model (an id, or 'latest'), or begin with this pretrained one."
+            "--from",
+            metavar="ID",
+            help="Begin with this model, 'latest' or an id: to refine it, or with what was pretrained.",
         ),
     ] = None,
     adapt_channels: Annotated[
-        bool, typer.Option("--adapt-channels", help="Also begin with a model of other channels.")
+        bool,
+        typer.Option(
+            "--adapt-channels", help="With --from: also when that model has other channels than the project."
+        ),
     ] = False,
     steps: StepsOption = None,
     seconds: SecondsOption = None,
@@ -42,7 +60,10 @@ def train(
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a model on the annotated cases and, where the method can, on the others."""
+    """Train a model on the annotated cases and, where the method can, on the others.
+
+    --steps or --seconds replace the time of the effort.
+    """
     from medssl.jobs import TrainRequest
 
     refine = False

@@ -75,6 +75,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         names = _annotated(project, request)
         cases, total = _from_model(project, names, predictor, monitor), len(names)
     scores, rows, pace = [], [], Pace()
+    monitor.progress("evaluate", 0, total)
     for number, case in enumerate(cases, start=1):
         monitor.check()
         found = CaseScores(

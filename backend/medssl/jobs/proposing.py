@@ -32,6 +32,7 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
     predictor = Predictor(model, request.device)
     proposals, failed = [], {}
     pace = Pace()
+    monitor.progress("propose", 0, len(todo))
     for number, case in enumerate(todo, start=1):
         monitor.check()
         try:
