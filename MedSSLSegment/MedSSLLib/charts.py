@@ -58,9 +58,11 @@ class Chart:
         self._key = key
         self._titles = (title, x_title, y_title)
         self._y_range = y_range
+        self._placed = False
 
     def draw(self, lines: Sequence[Line]) -> None:
         """Show these curves and no others."""
+        gone = self._placed and not self._nodes("vtkMRMLPlotChartNode")  # with a scene that was closed
         chart = self._chart()
         drawn = [line for line in lines if len(line.curve.steps) > 0]
         ids = [self._draw_line(number, line) for number, line in enumerate(drawn)]
@@ -72,15 +74,17 @@ class Chart:
             for each in ids:
                 chart.AddAndObservePlotSeriesNodeID(each)
             chart.EndModify(changing)
+        if gone:
+            self._choose()
 
     def place(self) -> None:
         """Show the chart in the plot view, in the layout with slices and a plot."""
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         if layout is not None and not _has_plot(layout):
             layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView)
-        selection = slicer.app.applicationLogic().GetSelectionNode()
-        selection.SetReferenceActivePlotChartID(self._chart().GetID())
-        slicer.app.applicationLogic().PropagatePlotChartSelection()
+        self._choose()
+        _put_legends_beside()
+        self._placed = True
 
     def remove(self) -> None:
         """Take the chart out of the scene."""
@@ -88,6 +92,12 @@ class Chart:
             _remove_series(node)
         for node in self._nodes("vtkMRMLPlotChartNode"):
             slicer.mrmlScene.RemoveNode(node)
+
+    def _choose(self) -> None:
+        """Have the plot views show this chart."""
+        selection = slicer.app.applicationLogic().GetSelectionNode()
+        selection.SetReferenceActivePlotChartID(self._chart().GetID())
+        slicer.app.applicationLogic().PropagatePlotChartSelection()
 
     def _chart(self) -> Any:
         found = self._nodes("vtkMRMLPlotChartNode")
@@ -174,6 +184,14 @@ def _remove_series(series: Any) -> None:
     slicer.mrmlScene.RemoveNode(series)
     if table is not None:
         slicer.mrmlScene.RemoveNode(table)
+
+
+def _put_legends_beside() -> None:
+    """Have the legends of plot views beside the curves: in the corner where Slicer has them, good ones end."""
+    manager = slicer.app.layoutManager()
+    for index in range(manager.plotViewCount):
+        legend = manager.plotWidget(index).plotView().chart().GetLegend()
+        legend.SetInline(False)
 
 
 def _has_plot(layout: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
@@ -18,7 +19,9 @@ _COLORS = 256
 _SAMPLE = 500_000  # voxels that the range of colors is chosen from
 _CERTAIN = 0.05  # what lies below is not worth a color
 _FAINT = 0.25  # part of the highest uncertainty that is not worth one either
+_USUAL = 75.0  # percent of all voxels: what most of a scan has says nothing about a place in it
 _NARROWEST = 0.2  # width of the range of colors: a proposal that is sure everywhere must not look alarming
+_CLEARLY = 0.1  # part of the way from there to the highest that a place must stand out by
 # From what deserves a glance to what deserves a correction. Unlike the colors that segments usually have,
 # and bright enough at both ends for gray scans; lightness grows, for people who tell colors badly apart.
 _RAMP = (
@@ -29,25 +32,38 @@ _RAMP = (
 )
 
 
-def highest_shown(loaded: LoadedVolume) -> float:
-    """Choose the uncertainty that has the last color; for a thread beside the main one.
+@dataclass(frozen=True)
+class ColorRange:
+    """The uncertainty that colors begin with, and the one that has the last color."""
 
-    Nearly the highest one, so that a few wild voxels do not make all others pale.
+    lowest: float
+    highest: float
+
+
+def color_range(loaded: LoadedVolume) -> ColorRange:
+    """Choose the range of colors for an uncertainty map; for a thread beside the main one.
+
+    It ends nearly at the highest uncertainty, so that a few wild voxels do not make all others pale. It begins
+    above what most of the scan has: a model that learned little is unsure everywhere, and a map that tints the
+    whole picture shows nothing.
     """
     values = voxels_of(loaded.image)
     step = max(1, round((values.size / _SAMPLE) ** (1 / 3)))
     values = values[::step, ::step, ::step]  # choosing voxels by a mask would hold up the main thread
     doubtful = values[values > _CERTAIN]
     highest = float(np.percentile(doubtful, 99)) if doubtful.size else 1.0
-    return min(1.0, max(highest, _CERTAIN + _NARROWEST))
+    usual = float(np.percentile(values, _USUAL))
+    lowest = max(_CERTAIN, _FAINT * highest, usual + _CLEARLY * max(0.0, highest - usual))
+    lowest = min(lowest, 1.0 - _NARROWEST)
+    return ColorRange(lowest, min(1.0, max(highest, lowest + _NARROWEST)))
 
 
-def add_heat_map(loaded: LoadedVolume, highest: float, name: str) -> vtk.vtkObject:
+def add_heat_map(loaded: LoadedVolume, colors: ColorRange, name: str) -> vtk.vtkObject:
     """Put an uncertainty map into the scene, ready to be a foreground of slice views.
 
     Args:
         loaded: the map, 0 (certain) to 1.
-        highest: what has the last color, see `highest_shown`.
+        colors: see `color_range`.
         name: of the node.
 
     Returns:
@@ -58,9 +74,8 @@ def add_heat_map(loaded: LoadedVolume, highest: float, name: str) -> vtk.vtkObje
     display.SetAndObserveColorNodeID(_color_table().GetID())
     display.SetInterpolate(True)
     display.AutoWindowLevelOff()
-    lowest = max(_CERTAIN, _FAINT * highest)
-    display.SetWindowLevelMinMax(lowest, highest)
-    display.SetThreshold(lowest, max(1.0, highest))
+    display.SetWindowLevelMinMax(colors.lowest, colors.highest)
+    display.SetThreshold(colors.lowest, 1.0)
     display.ApplyThresholdOn()
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(node)
     if legend is not None:
@@ -105,8 +120,9 @@ def _color_table() -> Any:
     table.SetHideFromEditors(False)
     table.SetSaveWithScene(True)
     for number in range(_COLORS):
-        red, green, blue = _color(number / (_COLORS - 1))
-        table.SetColor(number, f"{number / (_COLORS - 1):.2f}", red, green, blue, 1.0)
+        place = number / (_COLORS - 1)
+        red, green, blue = _color(place)
+        table.SetColor(number, f"{place:.2f}", red, green, blue, 1.0)
     table.GetLookupTable().SetRange(0, 255)
     return slicer.mrmlScene.AddNode(table)
 

@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSSLLib.case_scene import CaseScene
-from MedSSLLib.heat_map import add_heat_map, highest_shown, remove_heat_map, show_legend
+from MedSSLLib.heat_map import ColorRange, add_heat_map, color_range, remove_heat_map, show_legend
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import WAITS
 from MedSSLLib.segmentations import LoadedLabels, read_labels
@@ -33,14 +33,14 @@ class Proposal:
         scans: its channels.
         labels: what the model proposes.
         uncertainty: 0 (certain) to 1, on the same grid.
-        highest: the uncertainty that gets the last color.
+        colors: of the uncertainty.
     """
 
     case: Case
     scans: tuple[LoadedVolume, ...]
     labels: LoadedLabels
     uncertainty: LoadedVolume
-    highest: float
+    colors: ColorRange
 
 
 def fetch_proposal(client: Client, files: EngineFiles, project: str, case: Case) -> Proposal:
@@ -64,7 +64,7 @@ def fetch_proposal(client: Client, files: EngineFiles, project: str, case: Case)
         proposal.uncertainty_path, lambda target: client.download_uncertainty(project, case.id, target)
     ) as path:
         uncertainty = read_volume(path)
-    return Proposal(case, scans, labels, uncertainty, highest_shown(uncertainty))
+    return Proposal(case, scans, labels, uncertainty, color_range(uncertainty))
 
 
 class ReviewScene(CaseScene):
@@ -87,7 +87,7 @@ class ReviewScene(CaseScene):
         case = proposal.case
         name = f"{case.name} proposal"
         super().__init__(project, case, proposal.scans, proposal.labels, name, changed, going)
-        self.heat_map: Any = add_heat_map(proposal.uncertainty, proposal.highest, f"{case.name} uncertainty")
+        self.heat_map: Any = add_heat_map(proposal.uncertainty, proposal.colors, f"{case.name} uncertainty")
         self._own(self.heat_map, project.key, case)
         _outline(self.segmentation)
         self.show_heat_map(True, 0.6)

@@ -28,34 +28,54 @@ def loaded(tmp_path: Path) -> Any:
 
 
 def test_the_last_color_is_for_nearly_the_highest_uncertainty(loaded: Any) -> None:
-    from MedSSLLib.heat_map import highest_shown
+    from MedSSLLib.heat_map import color_range
     from MedSSLLib.voxel_files import voxels_of
 
-    assert highest_shown(loaded) == pytest.approx(0.8)
+    voxels_of(loaded.image)[:, :, 22:] = 0
+    assert color_range(loaded).highest == pytest.approx(0.8)
     voxels_of(loaded.image)[0, 0, 0] = 1.0  # a wild voxel
-    assert highest_shown(loaded) == pytest.approx(0.8)
+    assert color_range(loaded).highest == pytest.approx(0.8)
 
 
 def test_a_proposal_that_is_sure_everywhere_does_not_look_alarming(loaded: Any) -> None:
-    from MedSSLLib.heat_map import highest_shown
+    from MedSSLLib.heat_map import color_range
     from MedSSLLib.voxel_files import voxels_of
 
     voxels_of(loaded.image)[:] *= 0.1
-    assert highest_shown(loaded) == pytest.approx(0.25)
+    assert color_range(loaded).highest > 0.25
     voxels_of(loaded.image)[:] = 0
-    assert highest_shown(loaded) == 1.0
+    assert color_range(loaded).highest == 1.0
 
 
-def test_uncertain_voxels_are_colored_and_certain_ones_are_left_alone(
-    runtime: slicer_runtime.Runtime, loaded: Any
+def test_colors_begin_above_what_most_of_the_scan_has(loaded: Any) -> None:
+    from MedSSLLib.heat_map import color_range
+    from MedSSLLib.voxel_files import voxels_of
+
+    values = voxels_of(loaded.image)
+    values[:] = 0.3  # a model that learned little
+    values[:, :, 25:] = 0.8
+    found = color_range(loaded)
+    assert 0.3 < found.lowest < 0.4
+    assert found.highest == pytest.approx(0.8)
+    values[:] = 0.97  # or nothing at all
+    assert color_range(loaded).lowest < color_range(loaded).highest == 1.0
+
+
+@pytest.mark.parametrize("everywhere", [0.0, 0.3])
+def test_uncertain_voxels_are_colored_and_others_are_left_alone(
+    runtime: slicer_runtime.Runtime, loaded: Any, everywhere: float
 ) -> None:
-    from MedSSLLib.heat_map import add_heat_map
+    from MedSSLLib.heat_map import add_heat_map, color_range
+    from MedSSLLib.voxel_files import voxels_of
 
+    values = voxels_of(loaded.image)
+    values[:, :, :10] = everywhere
+    values[:10] = values[20:] = everywhere  # the uncertain places are a small part of the scan
     scan = slicer.util.addVolumeFromArray(np.full((30, 30, 30), 100, np.int16), name="Scan")
     display = scan.GetDisplayNode()
     display.AutoWindowLevelOff()
     display.SetWindowLevel(200, 100)
-    heat = add_heat_map(loaded, 0.8, "Doubt")
+    heat = add_heat_map(loaded, color_range(loaded), "Doubt")
     ijk_to_ras = vtk.vtkMatrix4x4()
     heat.GetIJKToRASMatrix(ijk_to_ras)
     scan.SetIJKToRASMatrix(ijk_to_ras)
@@ -72,9 +92,9 @@ def test_uncertain_voxels_are_colored_and_certain_ones_are_left_alone(
 def test_the_legend_says_what_the_colors_mean_and_goes_with_its_map(
     runtime: slicer_runtime.Runtime, loaded: Any
 ) -> None:
-    from MedSSLLib.heat_map import add_heat_map, remove_heat_map, show_legend
+    from MedSSLLib.heat_map import add_heat_map, color_range, remove_heat_map, show_legend
 
-    heat = add_heat_map(loaded, 0.8, "Doubt")
+    heat = add_heat_map(loaded, color_range(loaded), "Doubt")
     (legend,) = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
     assert legend.GetTitleText() == "Uncertainty"
     show_legend(heat, False)

@@ -18,7 +18,7 @@ def test_a_case_of_512_x_512_x_300_comes_and_goes_without_holding_up_the_window(
     runtime: slicer_runtime.Runtime, watchdog: Watchdog
 ) -> None:
     from MedSSLLib.grids import Grid
-    from MedSSLLib.heat_map import highest_shown
+    from MedSSLLib.heat_map import color_range
     from MedSSLLib.review_scene import Proposal, ReviewScene
     from MedSSLLib.segmentations import LoadedLabels, snapshot_segmentation
     from MedSSLLib.voxel_files import LoadedVolume, new_image
@@ -35,7 +35,7 @@ def test_a_case_of_512_x_512_x_300_comes_and_goes_without_holding_up_the_window(
     doubt = volume("float32")
     case = SimpleNamespace(id=1, name="Large")
     labels = LoadedLabels(drawn, doubt.grid, None)
-    proposal = Proposal(case, (volume("int16"),), labels, doubt, highest_shown(doubt))
+    proposal = Proposal(case, (volume("int16"),), labels, doubt, color_range(doubt))
     with runtime.watching():
         scene = ReviewScene(_project(), proposal, lambda: None, lambda: None)
     for _ in range(20):
