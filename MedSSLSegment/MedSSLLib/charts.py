@@ -22,6 +22,7 @@ PALETTE: tuple[Color, ...] = (
     (0.90, 0.62, 0.0),
     (0.34, 0.71, 0.91),
 )
+_LEGEND_FONT = 10
 _OWN = "MedSSL.chart"  # attribute by which the nodes of an earlier start of the module are found again
 
 
@@ -109,6 +110,7 @@ class Chart:
         chart.SetXAxisTitle(x_title)
         chart.SetYAxisTitle(y_title)
         chart.SetLegendVisibility(True)
+        chart.SetLegendFontSize(_LEGEND_FONT)
         if self._y_range is not None:
             chart.SetYAxisRangeAuto(False)
             chart.SetYAxisRange(*self._y_range)
@@ -187,7 +189,7 @@ def _remove_series(series: Any) -> None:
 
 
 def _put_legends_beside() -> None:
-    """Have the legends of plot views beside the curves: in the corner where Slicer has them, good ones end."""
+    """Have legends beside the curves: good ones end in the corner where Slicer has its legends."""
     manager = slicer.app.layoutManager()
     for index in range(manager.plotViewCount):
         legend = manager.plotWidget(index).plotView().chart().GetLegend()

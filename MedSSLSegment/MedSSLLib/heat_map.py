@@ -43,9 +43,9 @@ class ColorRange:
 def color_range(loaded: LoadedVolume) -> ColorRange:
     """Choose the range of colors for an uncertainty map; for a thread beside the main one.
 
-    It ends nearly at the highest uncertainty, so that a few wild voxels do not make all others pale. It begins
-    above what most of the scan has: a model that learned little is unsure everywhere, and a map that tints the
-    whole picture shows nothing.
+    It ends nearly at the highest uncertainty, so that a few wild voxels do not make all others pale. It
+    begins above what most of the scan has: a model that learned little is unsure everywhere, and a map that
+    tints the whole picture shows nothing.
     """
     values = voxels_of(loaded.image)
     step = max(1, round((values.size / _SAMPLE) ** (1 / 3)))

@@ -35,6 +35,7 @@ class PretrainLogic:
         session.engine_changed.connect(self._ask_engine)
         session.project_changed.connect(self.changed.emit)
         session.models.changed.connect(self.changed.emit)
+        session.scene_closed.connect(self.changed.emit)  # the charts went with it
         session.jobs.listed.connect(self._follow)
         session.jobs.told.connect(self._hear)
         self._ask_engine()

@@ -43,6 +43,7 @@ class TrainLogic:
         session.project_changed.connect(self._ask_project)
         session.cases_changed.connect(self._ask_project)
         session.models.changed.connect(self.changed.emit)
+        session.scene_closed.connect(self.changed.emit)  # the charts went with it
         session.jobs.listed.connect(self._follow)
         session.jobs.told.connect(self._hear)
         self._ask_engine()

@@ -1,0 +1,164 @@
+"""Drawings that the engine could not take: kept in files, and offered at the next start of Slicer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+from learning import new_project, propose
+from medssl.client import Client, Project
+from MedSSLLib import asking, kept_drawings
+from panels import OpenPanel
+
+
+@pytest.fixture
+def project(engine: Client, small_dataset: Path) -> Project:
+    """'small_1' is annotated, and a model proposed something for 'small_3'."""
+    project = new_project(engine, small_dataset)
+    propose(project, "small_3")
+    return engine.project(project.key)
+
+
+@pytest.fixture
+def opened(panel: OpenPanel, project: Project) -> OpenPanel:
+    """A panel with the project open."""
+    panel.ready()
+    panel.session.set_project(project)
+    return panel
+
+
+def show(panel: OpenPanel, section: str, name: str) -> Any:
+    """Open a case in a section; returns its desk."""
+    client, key = panel.session.client, panel.session.project.key
+    found = panel.widget.panel.views[section].logic
+    found.open(client.case(key, name).id)
+    panel.wait_until(lambda: found.desk.case is not None, 60)
+    return found.desk
+
+
+def draw(scene: Any, segment: str = "") -> None:
+    """Fill a corner of the scan with a segment."""
+    segment = segment or scene.segmentation.GetSegmentation().GetNthSegmentID(0)
+    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(scene.segmentation, segment, scene.volume)
+    drawn = np.zeros(scene.grid.shape, np.uint8) if drawn is None else drawn.copy()
+    drawn[0, :3, :3] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, segment, scene.volume)
+
+
+def end_slicer_without_an_engine(panel: OpenPanel) -> None:
+    """The engine goes, and Slicer ends after it."""
+    panel.session.set_client(None)
+    panel.close()
+
+
+def start_again(panel: OpenPanel, project: Project) -> None:
+    panel.reopen()
+    panel.ready()
+    panel.session.set_project(project)
+
+
+def newest(client: Client, project: Project, name: str) -> np.ndarray:
+    """The label map of the newest annotation."""
+    case = client.case(project.key, name)
+    assert case.annotation is not None
+    return sitk.GetArrayFromImage(sitk.ReadImage(case.annotation.path))
+
+
+@pytest.mark.parametrize(("section", "name"), [("annotate", "small_1"), ("review", "small_3")])
+def test_what_is_drawn_when_slicer_ends_without_an_engine_is_saved_after_the_next_start(
+    opened: OpenPanel, project: Project, engine: Client, section: str, name: str
+) -> None:
+    draw(show(opened, section, name).scene)
+    before = len(engine.annotations(project.key, engine.case(project.key, name).id))
+    end_slicer_without_an_engine(opened)
+    (kept,) = kept_drawings.kept(project.key)
+    assert kept.facts.name == name
+    start_again(opened, project)  # asks; under testing it saves
+    case = engine.case(project.key, name).id
+    opened.wait_until(lambda: len(engine.annotations(project.key, case)) == before + 1, 60)
+    assert (newest(engine, project, name)[0, :3, :3] == 1).all()
+    if section == "review":
+        assert engine.annotations(project.key, case)[-1].kind == "corrected"
+    opened.wait_until(lambda: not kept.folder.exists())
+    opened.wait_until(lambda: "was saved" in opened.message)
+
+
+def test_one_sentence_says_where_a_drawing_is_while_the_engine_is_away(
+    opened: OpenPanel, project: Project, engine: Client
+) -> None:
+    draw(show(opened, "annotate", "small_1").scene)
+    opened.session.set_client(None)
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: "not saved in the project yet" in opened.message)
+    assert "3D Slicer may be closed" in opened.message
+    (kept,) = kept_drawings.kept(project.key)
+    opened.session.set_client(engine, shares_disk=True)  # and it is saved without a question
+    opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
+    opened.wait_until(lambda: not kept.folder.exists())
+
+
+def test_a_segment_that_the_project_lacks_is_kept_as_well(
+    opened: OpenPanel, project: Project, engine: Client
+) -> None:
+    scene = show(opened, "annotate", "small_1").scene
+    draw(scene, scene.segmentation.GetSegmentation().AddEmptySegment("cyst", "Cyst", (1.0, 0.0, 0.0)))
+    end_slicer_without_an_engine(opened)
+    start_again(opened, project)
+    opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
+    cyst = engine.project(project.key).segments[-1]
+    assert (cyst.name, cyst.colour) == ("Cyst", (255, 0, 0))
+    assert (newest(engine, project, "small_1")[0, :3, :3] == cyst.value).all()
+    opened.wait_until(lambda: len(opened.session.project.segments) == len(project.segments) + 1)
+
+
+@pytest.mark.parametrize("button", [1, 2])
+def test_a_kept_drawing_is_discarded_or_asked_about_again(
+    opened: OpenPanel, project: Project, engine: Client, monkeypatch: pytest.MonkeyPatch, button: int
+) -> None:
+    draw(show(opened, "annotate", "small_1").scene)
+    end_slicer_without_an_engine(opened)
+    asked: list[str] = []
+
+    def choose(_title: str, text: str, _answers: object, while_testing: int) -> int:
+        asked.append(text)
+        return button
+
+    monkeypatch.setattr(asking, "choose", choose)
+    start_again(opened, project)
+    opened.wait_until(lambda: asked, 60)
+    assert "small_1" in asked[0]
+    opened.wait_until(lambda: not opened.session.background._pending)
+    opened.session.set_project(None)
+    opened.session.set_project(project)
+    opened.wait_until(lambda: not opened.session.background._pending)
+    assert len(asked) == 1
+    assert len(kept_drawings.kept(project.key)) == (0 if button == 1 else 1)
+    assert engine.case(project.key, "small_1").annotation.version == 1
+
+
+def test_a_drawing_whose_writing_was_cut_off_or_damaged_is_not_offered(
+    opened: OpenPanel, project: Project
+) -> None:
+    home = kept_drawings._home()
+    for name, text in (("no facts", None), ("damaged", "{"), ("another", '{"project": 1}')):
+        (home / name).mkdir(parents=True)
+        if text is not None:
+            (home / name / "drawing.json").write_text(text)
+    assert kept_drawings.kept(project.key) == ()
+
+
+def test_a_disk_that_is_full_keeps_a_drawing_in_memory_and_says_so(
+    opened: OpenPanel, project: Project, engine: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setattr(kept_drawings, "_home", lambda: tmp_path / "a file" / "folder")
+    draw(show(opened, "annotate", "small_1").scene)
+    opened.session.set_client(None)
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: "do not close 3D Slicer" in opened.message)
+    opened.session.set_client(engine, shares_disk=True)
+    opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
