@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from medssl.labels import Segment
@@ -15,6 +16,7 @@ from medssl.reports.scene import VIEWS, Scene, View, saved
 
 _BYTES = 32_000  # of both sheets of a scan: see `medssl.reports.previews` for a hundred of them
 _ALL_BYTES = 10_000_000  # of all scans of a larger report, which a browser must still open
+_SAMPLED = 8  # one slice of so many tells how large a sheet will be
 _THICK = 1.5  # slices so much thicker than a voxel is wide are what a person knows the scan by
 
 
@@ -64,7 +66,12 @@ def make_stack(
         first = worst if worst_view == view else first
     inside = range(scene.image.shape[view.axis])[scene.field[view.axis]]
     sides = scene.plane(scene.values, view, inside[0]).shape
-    allowed = math.inf
+    # What a few slices take at the finest tells which of the details fits, so that few sheets are drawn in vain.
+    finest = _DETAILS[0]
+    few = _chosen(inside, first, finest.slices)[0][:: _SAMPLED]
+    sheet, overlay = _sheets(scene, view, few, finest, segments)
+    cost = finest.cost(sides, len(few))
+    allowed = cost * most_bytes / (len(sheet) + len(overlay))
     for detail in _DETAILS[:-1]:
         cost = detail.cost(sides, len(inside))
         if cost > allowed:
@@ -89,34 +96,68 @@ def _draw(
     scene: Scene, view: View, chosen: tuple[list[int], int], detail: _Detail, segments: Sequence[Segment]
 ) -> Stack:
     slices, first = chosen
-    numbers = np.zeros(256, dtype=np.uint8)  # of the segments in the overlay's palette, by their values
-    for number, segment in enumerate(segments, start=1):
-        numbers[segment.value] = number
+    sheet, overlay = _sheets(scene, view, slices, detail, segments)
     height_mm, width_mm = scene.size_mm(view)
-    rows, columns = scene.plane(scene.values, view, slices[0]).shape
-    tile = (min(columns, detail.side), min(rows, detail.side))
-    across = math.ceil(math.sqrt(len(slices) * tile[1] / tile[0]))
-    size = (across * tile[0], math.ceil(len(slices) / across) * tile[1])
-    sheet, overlay = Image.new("L", size), Image.new("P", size)
-    overlay.putpalette([0, 0, 0, *(level for segment in segments for level in segment.colour)])
-    for number, index in enumerate(slices):
-        corner = (number % across * tile[0], number // across * tile[1])
-        grey = Image.fromarray(scene.grey(scene.plane(scene.image, view, index)))
-        labels = Image.fromarray(numbers[scene.plane(scene.values, view, index)])
-        if grey.size != tile:
-            grey = grey.resize(tile, Image.Resampling.BOX)
-            labels = labels.resize(tile, Image.Resampling.NEAREST)
-        sheet.paste(grey, corner)
-        overlay.paste(labels, corner)
+    tile = _tile(scene, view, slices, detail)
     return Stack(
         plane=view.name,
         numbers=tuple(index + 1 for index in slices),
         slice_count=scene.image.shape[view.axis],
         first=first,
-        sheet=saved(sheet, "WEBP", quality=detail.quality, method=0),
-        overlay=saved(overlay, "PNG", compress_level=6, transparency=0),
-        columns=across,
+        sheet=sheet,
+        overlay=overlay,
+        columns=_columns(len(slices), tile),
         tile=tile,
         aspect=width_mm / height_mm,
         edges=view.edges,
     )
+
+
+def _tile(scene: Scene, view: View, slices: Sequence[int], detail: _Detail) -> tuple[int, int]:
+    """Width and height of a slice in a sheet."""
+    rows, columns = scene.plane(scene.values, view, slices[0]).shape
+    return min(columns, detail.side), min(rows, detail.side)
+
+
+def _columns(count: int, tile: tuple[int, int]) -> int:
+    """How many tiles a row has, for a sheet that is about square."""
+    return math.ceil(math.sqrt(count * tile[1] / tile[0]))
+
+
+def _sheets(
+    scene: Scene, view: View, slices: Sequence[int], detail: _Detail, segments: Sequence[Segment]
+) -> tuple[bytes, bytes]:
+    """Encode the slices side by side, and the segments over them."""
+    numbers = np.zeros(256, dtype=np.uint8)  # of the segments in the overlay's palette, by their values
+    for number, segment in enumerate(segments, start=1):
+        numbers[segment.value] = number
+    tile = _tile(scene, view, slices, detail)
+    planes = [scene.plane(scene.image, view, index) for index in slices]
+    values = [scene.plane(scene.values, view, index) for index in slices]
+    if planes[0].shape == tile[::-1]:
+        grey, labels = scene.grey(np.stack(planes)), np.stack(values)
+    else:  # one by one: a large scan is in memory once, not also as floats
+        grey = np.stack([_resized(scene.grey(plane), tile, Image.Resampling.BOX) for plane in planes])
+        labels = np.stack([_resized(plane, tile, Image.Resampling.NEAREST) for plane in values])
+    across = _columns(len(slices), tile)
+    sheet = Image.fromarray(_side_by_side(grey, across))
+    overlay = Image.fromarray(_side_by_side(numbers[labels], across))
+    overlay.putpalette([0, 0, 0, *(level for segment in segments for level in segment.colour)])
+    return (
+        saved(sheet, "WEBP", quality=detail.quality, method=0),
+        saved(overlay, "PNG", compress_level=6, transparency=0),
+    )
+
+
+def _resized(plane: NDArray[np.uint8], tile: tuple[int, int], way: Image.Resampling) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(plane).resize(tile, way))
+
+
+def _side_by_side(tiles: NDArray[np.uint8], across: int) -> NDArray[np.uint8]:
+    """Lay tiles `(count, rows, columns)` into rows of `across`, black where there is none."""
+    count, rows, columns = tiles.shape
+    down = math.ceil(count / across)
+    filled = np.zeros((down * across, rows, columns), np.uint8)
+    filled[:count] = tiles
+    laid = filled.reshape(down, across, rows, columns).swapaxes(1, 2)
+    return laid.reshape(down * rows, across * columns)
