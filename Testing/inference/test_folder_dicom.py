@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from dicom_making import PATIENT_ID, change, write_series
+from dicom_making import PATIENT_ID, change, write_enhanced, write_series
 from medssl.errors import Cancelled, MissingPackageError, UsageError
 from medssl.events import Event, Monitor, Progress
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
@@ -101,6 +102,16 @@ def write_tree(folder: Path, make_scan: ScanMaker) -> None:
     broken = write_series(folder / "broken", array)
     broken[3].write_bytes(broken[3].read_bytes()[:-7])
     write_series(folder / "gap", array, heights_mm=[2.5 * i for i in range(18) if i != 5] + [45])
+    write_series(folder / "tilted", array, shift_mm=0.5)
+    write_enhanced(folder / "enhanced" / "IM1", array)
+    write_series(folder / "twice", array)
+    shutil.copytree(folder / "twice", folder / "zz copies" / "twice")
+    two = write_series(folder / "two patients", array)
+    change(two[4], PatientID="SOMEBODY-ELSE")
+    for file in write_series(folder / "screenshot", array):
+        change(file, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    (folder / "DICOMDIR").write_bytes(bytes(128) + b"DICM" + bytes(5))
+    (folder / "readme").write_text("From the archive.")
 
 
 def test_the_card_tells_which_series_fit_and_the_others_are_left_out_with_numbers(
@@ -111,7 +122,8 @@ def test_the_card_tells_which_series_fit_and_the_others_are_left_out_with_number
     rows = rows_by_end(run(learned_from(make_model()), tmp_path / "tree", tmp_path / "out", folders))
     assert {name: state for name, (state, _) in rows.items()} == {
         "fits": "done", "ct": "unfit", "coarse": "unfit", "wide": "unfit", "overview": "unfit",
-        "page": "unfit", "broken": "failed", "gap": "failed",
+        "page": "unfit", "broken": "failed", "gap": "failed", "tilted": "done", "enhanced": "done",
+        "twice": "done", "two patients": "failed", "screenshot": "unfit",
     }  # fmt: skip
     notes = {name: note for name, (_, note) in rows.items()}
     assert notes["ct"].startswith("It is CT; the model learned from MR.")
@@ -120,8 +132,11 @@ def test_the_card_tells_which_series_fit_and_the_others_are_left_out_with_number
     assert "is an overview for planning" in notes["overview"]
     assert "single slice" in notes["page"]
     assert "is incomplete" in notes["broken"]
-    assert "misses 1 slices" in notes["gap"]
+    assert "misses 1 slice:" in notes["gap"]
     assert "--any-series" in notes["ct"]
+    assert "gantry tilted" in notes["tilted"]
+    assert "images of 2 patients" in notes["two patients"]
+    assert "colour pictures" in notes["screenshot"]
 
 
 def test_looking_at_a_large_tree_is_heard_of_and_can_be_cancelled(

@@ -166,9 +166,9 @@ def _check_steps(heights: NDArray[np.float64], title: str) -> float:
         return float((heights[-1] - heights[0]) / len(steps))
     times = np.rint(steps / usual)
     if (times >= 1).all() and np.abs(steps - times * usual).max() <= tolerance * times.max():
-        gap = int(steps.argmax())
+        gap, missing = int(steps.argmax()), int((times - 1).sum())
         raise ImageError(
-            f"{title} misses {int((times - 1).sum())} slices: they are {usual:.4g} mm apart, but "
+            f"{title} misses {missing} slice{'s' if missing > 1 else ''}: they are {usual:.4g} mm apart, but "
             f"{steps[gap]:.4g} mm after slice {gap + 1} of {len(heights)}.",
             _EXPORT,
         )

@@ -66,12 +66,10 @@ def make_stack(
         first = worst if worst_view == view else first
     inside = range(scene.image.shape[view.axis])[scene.field[view.axis]]
     sides = scene.plane(scene.values, view, inside[0]).shape
-    # What a few slices take at the finest tells which of the details fits, so that few sheets are drawn in vain.
-    finest = _DETAILS[0]
-    few = _chosen(inside, first, finest.slices)[0][:: _SAMPLED]
-    sheet, overlay = _sheets(scene, view, few, finest, segments)
-    cost = finest.cost(sides, len(few))
-    allowed = cost * most_bytes / (len(sheet) + len(overlay))
+    # What a few slices take at the finest tells which detail may fit, so that few sheets are drawn in vain.
+    few = _chosen(inside, first, _DETAILS[0].slices)[0][::_SAMPLED]
+    sample = sum(map(len, _sheets(scene, view, few, _DETAILS[0], segments)))
+    allowed = _DETAILS[0].cost(sides, len(few)) * most_bytes / sample
     for detail in _DETAILS[:-1]:
         cost = detail.cost(sides, len(inside))
         if cost > allowed:
