@@ -35,7 +35,7 @@ class Models(Protocol):
 
 
 class Offers(Protocol):
-    """What the engine offers; `MedSSLLib.train_logic.TrainLogic` knows."""
+    """What the engine offers; `MedSSLLib.learning_offers.LearningOffers` knows."""
 
     changed: Signal
 
@@ -95,7 +95,7 @@ class Folder(Protocol):
 
 def build(session: Session) -> ApplyView:
     """Make the section."""
-    return ApplyView(session.models, session.training, VolumeLogic(session), FolderLogic(session))
+    return ApplyView(session.models, session.offers, VolumeLogic(session), FolderLogic(session))
 
 
 class ApplyView:

@@ -18,6 +18,7 @@ _NAME, _STATE, _ROLE, _SCORE, _MODEL = range(5)
 _SORTED_BY = {_NAME: "name", _STATE: "state", _SCORE: "score"}
 _ICON = 44
 _MOST_ROWS = 7
+_WIDEST = 210  # of a column, whose longer names are cut and shown whole by the mouse
 
 
 def state_words(state: str) -> str:
@@ -70,9 +71,13 @@ class CaseTable:
         table.setHorizontalHeaderLabels([_("Scan"), _("State"), _("Use"), _("Uncertainty"), _("Model")])
         table.horizontalHeaderItem(_SCORE).setToolTip(_("Of the model's proposal: 0 certain, 1 uncertain"))
         header = table.horizontalHeader()
-        for column in range(5):
-            mode = qt.QHeaderView.Stretch if column == _NAME else qt.QHeaderView.ResizeToContents
-            header.setSectionResizeMode(column, mode)
+        # Not stretched: in a narrow panel the name, which matters most, would be what has no room.
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setMaximumSectionSize(_WIDEST)
+        header.setStretchLastSection(True)
+        header.setDefaultAlignment(qt.Qt.AlignLeft | qt.Qt.AlignVCenter)
+        table.horizontalHeaderItem(_SCORE).setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        header.setHighlightSections(False)
         header.setResizeContentsPrecision(0)  # of a thousand rows, only those that are seen are measured
         header.setSortIndicatorShown(True)
         header.setSortIndicator(_NAME, qt.Qt.AscendingOrder)

@@ -31,6 +31,12 @@ def chosen_key(box: Any) -> str:
     return "" if key is None else str(key)
 
 
+def chosen_sentence(box: Any, choices: Sequence[Choice]) -> str:
+    """Return the sentence about the choice that the chosen line stands for."""
+    key = chosen_key(box)
+    return next((choice.sentence for choice in choices if choice.key == key), "")
+
+
 def choose(box: Any, key: str) -> None:
     """Choose the line that stands for a key, else the first."""
     keys = [box.itemData(line) for line in range(box.count)]

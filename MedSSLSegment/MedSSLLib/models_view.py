@@ -62,6 +62,7 @@ class ModelsView:
         self._logic = logic
         self._compared: tuple[str, ...] = ()
         self.widget, self.ui = load_ui("Models")
+        self.ui.factsTable.visible = False
         headings = [_("Model"), _("Method"), _("Dice"), _("MB")]
         table_rows.prepare(self.ui.modelsTable, headings, stretched=(0,), right=(2, 3))
         ui = self.ui
@@ -122,7 +123,9 @@ class ModelsView:
         table, several = self.ui.factsTable, len(models) > 1
         found = [self._logic.model(each) for each in models]
         names = [title_of(each) for each in found if each is not None]
-        table_rows.prepare(table, ["", *names], stretched=range(1, len(models) + 1))
+        # The name over the time: side by side, models of one method differ in nothing else.
+        headings = ["\n".join(name.rsplit(", ", 1)) for name in names]
+        table_rows.prepare(table, ["", *headings], stretched=range(1, len(models) + 1))
         rows = []
         for fact in facts:
             if fact.name in _SAID:

@@ -2,63 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
 from MedSSLLib import folder_jobs, learning_choices
-from MedSSLLib.jobs_track import Track, duration
+from MedSSLLib.jobs_track import duration
 from MedSSLLib.learning_choices import Choice
+from MedSSLLib.learning_run import LearningRun
 from MedSSLLib.signals import Signal
+from MedSSLLib.train_refining import USUAL_DEVICE, USUAL_EFFORT
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Device, Model, Options
+    from medssl.client import Model
 
     from MedSSLLib.session import Session
 
 
 class PretrainLogic:
-    """Knows what the engine offers, follows the newest pretraining, and lists the encoders it left.
+    """Knows what a pretraining can be, and lists the encoders that were pretrained.
 
     Attributes:
         changed: what can be chosen, the list of encoders, or whether one may start.
-        progressed: the pretraining reported something.
+        run: the pretraining that runs, else the newest.
     """
 
     def __init__(self, session: Session) -> None:
         self.changed = Signal()
-        self.progressed = Signal()
+        self.run = LearningRun(session, "pretrain")
         self._session = session
-        self._options: Optional[Options] = None
-        self._device: Optional[Device] = None
-        self._asked_of: Optional[Client] = None
-        session.engine_changed.connect(self._ask_engine)
-        session.project_changed.connect(self.changed.emit)
-        session.models.changed.connect(self.changed.emit)
-        session.scene_closed.connect(self.changed.emit)  # the charts went with it
-        session.jobs.listed.connect(self._follow)
-        session.jobs.told.connect(self._hear)
-        self._ask_engine()
+        self._offers = session.offers
+        for signal in (
+            session.engine_changed,
+            session.project_changed,
+            session.models.changed,
+            session.offers.changed,
+        ):
+            signal.connect(self.changed.emit)
 
     @property
     def tasks(self) -> tuple[Choice, ...]:
         """The pretext tasks that the engine has, each with a sentence."""
-        return () if self._options is None else learning_choices.pretexts(self._options.pretexts)
+        options = self._offers.options
+        return () if options is None else learning_choices.pretexts(options.pretexts)
 
     @property
     def usual_task(self) -> str:
-        """The task that the engine takes when it is not told another."""
-        return "" if self._options is None else self._options.pretext
+        """The task that was chosen last, or that the engine takes when it is not told another."""
+        options = self._offers.options
+        return self._offers.remembered("pretrain", "task", "" if options is None else options.pretext)
 
     @property
     def efforts(self) -> tuple[Choice, ...]:
         """How long to learn."""
-        return () if self._options is None else learning_choices.pretraining_efforts(self._options.efforts)
+        options = self._offers.options
+        return () if options is None else learning_choices.pretraining_efforts(options.efforts)
+
+    @property
+    def usual_effort(self) -> str:
+        """The effort that was chosen last."""
+        return self._offers.remembered("pretrain", "effort", USUAL_EFFORT)
 
     @property
     def devices(self) -> tuple[Choice, ...]:
         """Where to compute."""
-        return learning_choices.devices(self._device)
+        return self._offers.devices
+
+    @property
+    def usual_device(self) -> str:
+        """The device that was chosen last."""
+        return self._offers.remembered("pretrain", "device", USUAL_DEVICE)
 
     @property
     def sources(self) -> tuple[Choice, ...]:
@@ -67,7 +80,9 @@ class PretrainLogic:
         name = _("no project is open") if project is None else project.name
         count = 0 if project is None else project.cases
         of_project = _("The cases of the project {name} ({count})").format(name=name, count=count)
-        return (Choice("", of_project), Choice("folder", _("A folder of scans")))
+        here = self._session.client is None or self._session.files.shares_disk
+        of_folder = _("A folder of scans") if here else _("A folder of the engine's computer")
+        return (Choice("", of_project), Choice("folder", of_folder))
 
     @property
     def encoders(self) -> tuple[Model, ...]:
@@ -86,12 +101,7 @@ class PretrainLogic:
             return _("The engine is not running.")
         if self._session.project is None:
             return _("Open a project first; the encoder is kept in it.")
-        return "" if self._options is not None else _("Asking the engine...")
-
-    @property
-    def track(self) -> Optional[Track]:
-        """The pretraining that runs, else the newest."""
-        return self._session.jobs.newest("pretrain")
+        return "" if self._offers.options is not None else _("Asking the engine...")
 
     def start(self, task: str, folder: str, effort: str, device: str) -> None:
         """Start a pretraining.
@@ -102,25 +112,17 @@ class PretrainLogic:
             effort: how long.
             device: where.
         """
-        if self._options is None:
+        options = self._offers.options
+        if options is None:
             return
-        chosen = next(each for each in self._options.efforts if each.name == effort)
+        self._offers.remember("pretrain", task=task, effort=effort, device=device)
+        chosen = next(each for each in options.efforts if each.name == effort)
         request: dict[str, Any] = {
             "kind": "pretrain",
             "settings": {**chosen.pretrain, "method": task, "device": device},
             "scans": folder or None,
         }
         folder_jobs.submit(self._session, request, (folder,) if folder else ())
-
-    def cancel(self) -> None:
-        """Ask the pretraining to stop."""
-        if self.track is not None:
-            self._session.jobs.cancel(self.track.job.id)
-
-    def resume(self) -> None:
-        """Go on where it stopped."""
-        if self.track is not None:
-            self._session.jobs.resume(self.track.job.id)
 
     def use_for_training(self, model: str) -> None:
         """Let the next training begin with an encoder."""
@@ -132,30 +134,6 @@ class PretrainLogic:
             _("Start it in the module MedSSL Segment, section Train."),
         )
         self.changed.emit()
-
-    def _ask_engine(self) -> None:
-        client = self._session.client
-        if client is self._asked_of:
-            return
-        self._asked_of = client
-        self._options = self._device = None
-        if client is not None:
-            self._session.ask(lambda asked: (asked.options(), asked.device()), self._take_engine)
-        self.changed.emit()
-
-    def _take_engine(self, found: tuple[Options, Device]) -> None:
-        self._options, self._device = found
-        self.changed.emit()
-
-    def _follow(self) -> None:
-        track = self.track
-        if track is not None and track.over and not track.last:
-            self._session.jobs.recall(track.job.id, lambda recalled: self.progressed.emit())
-        self.progressed.emit()
-
-    def _hear(self, track: Track) -> None:
-        if track is self.track:
-            self.progressed.emit()
 
 
 def facts_of(model: Model) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slicer.i18n import tr as _
 
 from MedSSLLib import choice_box, table_rows
 from MedSSLLib.charts import Chart
-from MedSSLLib.jobs_track import Track
 from MedSSLLib.jobs_view import Jobs, JobsView
 from MedSSLLib.learning_choices import Choice, method_title, title_of
+from MedSSLLib.learning_run import LearningRun
+from MedSSLLib.learning_run_view import RunView, RunWidgets, loss_lines
 from MedSSLLib.pretrain_logic import PretrainLogic, facts_of
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
-from MedSSLLib.train_view import loss_line, loss_lines
 
 if TYPE_CHECKING:
     from medssl.client import Model
@@ -29,7 +29,7 @@ class Pretraining(Protocol):
     """What the section needs; `MedSSLLib.pretrain_logic.PretrainLogic` has it."""
 
     changed: Signal
-    progressed: Signal
+    run: LearningRun
 
     @property
     def tasks(self) -> tuple[Choice, ...]:
@@ -42,6 +42,14 @@ class Pretraining(Protocol):
     @property
     def efforts(self) -> tuple[Choice, ...]:
         """How long to learn."""
+
+    @property
+    def usual_effort(self) -> str:
+        """The effort to take without a reason for another."""
+
+    @property
+    def usual_device(self) -> str:
+        """The device to take without a reason for another."""
 
     @property
     def devices(self) -> tuple[Choice, ...]:
@@ -63,18 +71,8 @@ class Pretraining(Protocol):
     def obstacle(self) -> str:
         """Why nothing can start now."""
 
-    @property
-    def track(self) -> Optional[Track]:
-        """The pretraining to show."""
-
     def start(self, task: str, folder: str, effort: str, device: str) -> None:
         """Start a pretraining."""
-
-    def cancel(self) -> None:
-        """Ask it to stop."""
-
-    def resume(self) -> None:
-        """Go on with it."""
 
     def use_for_training(self, model: str) -> None:
         """Let the next training begin with an encoder."""
@@ -99,17 +97,16 @@ class PretrainView:
             self.ui.encodersTable, [_("Encoder"), _("Method"), _("Learned from"), ""], stretched=(1,)
         )
         ui = self.ui
+        self._run = RunView(_run_widgets(ui), logic.run, logic.run.resume)
         ui.taskBox.currentTextChanged.connect(lambda *_: self._explain())
         ui.sourceBox.currentTextChanged.connect(lambda *_: self._allow())
         ui.folderEdit.currentPathChanged.connect(lambda *_: self._allow())
         ui.startButton.clicked.connect(lambda *_: self._start())
-        ui.cancelButton.clicked.connect(lambda *_: logic.cancel())
-        ui.resumeButton.clicked.connect(lambda *_: logic.resume())
         ui.showCurvesButton.clicked.connect(lambda *_: self.show_curves())
         ui.useButton.clicked.connect(lambda *_: self._use())
         ui.encodersTable.itemSelectionChanged.connect(self._allow)
         logic.changed.connect(self._show_choices)
-        logic.progressed.connect(self._show_run)
+        logic.run.progressed.connect(self._show_run)
         self._show_choices()
         self._show_run()
 
@@ -134,8 +131,8 @@ class PretrainView:
         logic, ui = self._logic, self.ui
         choice_box.offer(ui.sourceBox, logic.sources)
         choice_box.offer(ui.taskBox, logic.tasks, logic.usual_task)
-        choice_box.offer(ui.effortBox, logic.efforts, "balanced")
-        choice_box.offer(ui.deviceBox, logic.devices, "auto")
+        choice_box.offer(ui.effortBox, logic.efforts, logic.usual_effort)
+        choice_box.offer(ui.deviceBox, logic.devices, logic.usual_device)
         self._explain()
         self._show_encoders()
         self._allow()
@@ -166,21 +163,17 @@ class PretrainView:
         )
 
     def _explain(self) -> None:
-        key = choice_box.chosen_key(self.ui.taskBox)
-        found = (choice.sentence for choice in self._logic.tasks if choice.key == key)
-        self.ui.taskSentenceLabel.text = next(found, "")
+        sentence = choice_box.chosen_sentence(self.ui.taskBox, self._logic.tasks)
+        self.ui.taskSentenceLabel.text = sentence
 
     def _allow(self) -> None:
-        ui, track, obstacle = self.ui, self._logic.track, self._logic.obstacle
-        busy = track is not None and not track.over
+        ui, obstacle = self.ui, self._logic.obstacle
         from_folder = choice_box.chosen_key(ui.sourceBox) == "folder"
         ui.folderEdit.visible = ui.folderEditLabel.visible = from_folder
         ui.pretrainObstacleLabel.text = obstacle
         ui.pretrainObstacleLabel.visible = bool(obstacle)
         ready = not from_folder or bool(ui.folderEdit.currentPath)
-        ui.startButton.enabled = not obstacle and not busy and ready
-        ui.cancelButton.enabled = track is not None and busy and track.state != "cancelling"
-        ui.resumeButton.visible = track is not None and track.can_resume
+        ui.startButton.enabled = not obstacle and not self._run.busy and ready
         ui.useButton.enabled = bool(table_rows.chosen_keys(ui.encodersTable))
 
     def _start(self) -> None:
@@ -200,21 +193,23 @@ class PretrainView:
 
     def _show_run(self) -> None:
         self._allow()
-        track: Any = self._logic.track
-        self.ui.runFrame.visible = track is not None
-        if track is None:
-            return
-        self.ui.runTitleLabel.text = f"<b>{method_title(track.method)}</b> · {track.doing}"
-        self.ui.runLeftLabel.text = _("{time} left").format(time=track.left) if track.left else ""
-        self.ui.runBar.value = round(1000 * track.fraction)
-        reason = track.problem or track.job.error
-        self.ui.runReasonLabel.text = f"{reason} {track.job.remedy}".strip()
-        self.ui.runReasonLabel.visible = bool(reason)
-        self.ui.lossLabel.text = loss_line(track)
-        self.ui.lossLabel.visible = bool(self.ui.lossLabel.text)
+        self._run.show()
         self._draw()
 
     def _draw(self) -> None:
-        track = self._logic.track
+        track = self._logic.run.track
         if track is not None:
-            self._chart.draw(loss_lines(track, None))
+            self._chart.draw(loss_lines(track))
+
+
+def _run_widgets(ui: Any) -> RunWidgets:
+    return RunWidgets(
+        frame=ui.runFrame,
+        title=ui.runTitleLabel,
+        left=ui.runLeftLabel,
+        bar=ui.runBar,
+        reason=ui.runReasonLabel,
+        loss=ui.lossLabel,
+        cancel=ui.cancelButton,
+        resume=ui.resumeButton,
+    )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _LAST = "project.folder"
 _ADDS_CASES = ("import", "sample")  # kinds of jobs
 _SHOWN_AGAIN_S = 2.0
+_DEEPEST = 3  # folders below those that the engine may touch
+_MOST_LOOKS = 1000  # into folders of the engine's computer
 _PATH_REFUSED = "path"  # the engine's code for a folder that it may not touch
 
 
@@ -99,14 +101,18 @@ class ProjectLogic:
         if folder is not None:
             self._session.settings.remember("project.parent", str(folder.parent))
         self._open(
-            folder or Path(),
+            "" if folder is None else str(folder),
             lambda client: client.create_project(name.strip(), schema, channels, folder),
             _("Making the project..."),
         )
 
-    def open(self, folder: Path) -> None:
-        """Open the project in a folder; the engine is started if need be."""
+    def open(self, folder: str) -> None:
+        """Open the project in a folder of the engine's computer; the engine is started if need be."""
         self._open(folder, lambda client: client.open_project(folder), _("Opening the project..."))
+
+    def look_there(self, done: Callable[[tuple[str, ...]], Any]) -> None:
+        """Find the projects in the folders that an engine on another computer may touch."""
+        self._session.ask(_projects_there, done)
 
     def leave(self) -> None:
         """Close the project; nothing is deleted."""
@@ -149,7 +155,7 @@ class ProjectLogic:
             self._shown = time.monotonic()
             self._session.cases_changed.emit()
 
-    def _open(self, folder: Path, work: Callable[[Client], Project], doing: str) -> None:
+    def _open(self, folder: str, work: Callable[[Client], Project], doing: str) -> None:
         def opened(project: Project) -> None:
             self.busy = ""
             self._session.settings.remember(_LAST, project.folder)
@@ -158,8 +164,8 @@ class ProjectLogic:
         def failed(error: Exception) -> None:
             if getattr(error, "code", "") == _PATH_REFUSED and self._session.files.shares_disk:
                 allowed = self._session.settings.texts("engine.folders")
-                if str(folder) not in allowed:
-                    self._session.engine.allow(folder, ask)
+                if folder not in allowed:
+                    self._session.engine.allow(Path(folder), ask)
                     return
             self.busy = ""
             self.changed.emit()
@@ -206,3 +212,19 @@ class ProjectLogic:
             self.changed.emit()
 
         self._session.ask(lambda client: client.projects(), listed)
+
+
+def _projects_there(client: Client) -> tuple[str, ...]:
+    """The folders of projects, not looking deeper than a person would store them, nor for long."""
+    found: list[str] = []
+    waiting: list[tuple[Optional[str], int]] = [(None, 0)]
+    for _look in range(_MOST_LOOKS):
+        if not waiting:
+            break
+        folder, depth = waiting.pop(0)
+        for entry in client.folder(folder).entries:
+            if entry.is_project:
+                found.append(entry.path)
+            elif entry.is_folder and depth < _DEEPEST:
+                waiting.append((entry.path, depth + 1))
+    return tuple(sorted(found))

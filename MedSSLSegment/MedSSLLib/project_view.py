@@ -44,7 +44,7 @@ class ProjectView:
         self.table = CaseTable(ui.casesTable, self.pages)
         self._fill_combos()
         ui.newButton.clicked.connect(lambda *_: self._begin_new())
-        ui.openButton.clicked.connect(lambda *_: self._go(_OPENING))
+        ui.openButton.clicked.connect(lambda *_: self._begin_open())
         ui.openFolderButton.clicked.connect(lambda *_: self._open())
         ui.cancelOpenButton.clicked.connect(lambda *_: self._go(_NONE))
         ui.trySampleButton.clicked.connect(lambda *_: self._samples.make_up())
@@ -104,18 +104,30 @@ class ProjectView:
         self._mode = mode
         self._show()
 
+    def _begin_open(self) -> None:
+        self._go(_OPENING)
+        if not self.logic.engine_is_here:
+            self.logic.look_there(self._offer_there)
+
+    def _offer_there(self, folders: tuple[str, ...]) -> None:
+        combo = self.ui.openThereCombo
+        combo.clear()
+        for folder in folders:
+            combo.addItem(folder)
+
     def _open(self) -> None:
-        folder = self.ui.openFolderEdit.currentPath.strip()
+        ui, here = self.ui, self.logic.engine_is_here
+        folder = ui.openFolderEdit.currentPath.strip() if here else ui.openThereCombo.currentText.strip()
         if folder:
             self._go(_NONE)
-            self.logic.open(Path(folder).expanduser())
+            self.logic.open(str(Path(folder).expanduser()) if here else folder)
 
     def _open_recent(self) -> None:
         index = self.ui.recentCombo.currentIndex - 1
         if index < 0:
             self.logic.leave()
         elif index < len(self.logic.recent):
-            self.logic.open(Path(self.logic.recent[index].folder))
+            self.logic.open(self.logic.recent[index].folder)
 
     def _show(self) -> None:
         ui, project = self.ui, self.logic.project
@@ -126,6 +138,9 @@ class ProjectView:
         ui.sampleLabel.visible = bool(self._samples.busy)
         ui.removeSamplesButton.visible = self._samples.is_downloaded
         ui.openFrame.visible = self._mode == _OPENING
+        here = self.logic.engine_is_here
+        ui.openFolderLabel.visible = ui.openFolderEdit.visible = here
+        ui.openThereLabel.visible = ui.openThereCombo.visible = not here
         ui.formFrame.visible = self._mode == _FORM
         ui.projectFrame.visible = project is not None and self._mode == _NONE
         for button in (ui.newButton, ui.openButton, ui.trySampleButton, ui.downloadButton):

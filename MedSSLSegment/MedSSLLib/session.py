@@ -18,6 +18,7 @@ from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.engine_logic import EngineLogic
 from MedSSLLib.jobs_logic import JobsLogic
 from MedSSLLib.journeys import Journeys
+from MedSSLLib.learning_offers import LearningOffers
 from MedSSLLib.models_logic import ModelsLogic
 from MedSSLLib.problems import Problem
 from MedSSLLib.sample_data import SampleData
@@ -63,6 +64,7 @@ class Session:
         desks: the sections' cases on the screen, of which one at most is there at a time.
         safety: keeps what was drawn on cases that left the screen.
         models: of the open project.
+        offers: what the engine offers for learning.
         training: what the sections that train share.
         message: (text, remedy, grade) for the line of the panel; the grade is 'info', 'warning' or 'error'.
     """
@@ -93,6 +95,7 @@ class Session:
         self.desks: list[Desk] = []
         self.safety = Safety(self)
         self.models = ModelsLogic(self)
+        self.offers = LearningOffers(self)
         self.training = TrainLogic(self)
         self.scene_closed.connect(self.editor.scene_closed)
         self._scene = SceneWatch(self.scene_closing, self.scene_closed)

@@ -9,55 +9,67 @@ from slicer.i18n import tr as _
 from MedSSLLib import learning_choices
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.learning_choices import Choice
+from MedSSLLib.learning_run import LearningRun
 from MedSSLLib.signals import Signal
 from MedSSLLib.train_followup import FollowUp
-from MedSSLLib.train_refining import Refinement, refinement_of
+from MedSSLLib.train_refining import USUAL_DEVICE, USUAL_EFFORT, Refinement, refinement_of
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Device, Options, Segment
+    from medssl.client import Client, Segment
 
     from MedSSLLib.session import Session
 
 
 class TrainLogic:
-    """Knows what the engine offers for the open project, and follows its newest training.
+    """Knows what a training of the open project can be, and with what the newest one is compared.
 
     Attributes:
         changed: what can be chosen, or whether one may start.
         progressed: the training or what it is compared with changed.
+        run: the training that runs, else the newest.
+        follow_up: what comes after a training.
     """
 
     def __init__(self, session: Session) -> None:
         self.changed = Signal()
         self.progressed = Signal()
         self._session = session
-        self._options: Optional[Options] = None
-        self._device: Optional[Device] = None
-        self._asked_of: Optional[Client] = None
+        self._offers = session.offers
         self._validated: Optional[int] = None
         self._annotated: Optional[int] = None
         self._baseline: Optional[Track] = None
         self._start_from = ""
+        self.run = LearningRun(session, "train")
         self.follow_up = FollowUp(session)
-        session.engine_changed.connect(self._ask_engine)
-        session.project_changed.connect(self._ask_project)
-        session.cases_changed.connect(self._ask_project)
-        session.models.changed.connect(self.changed.emit)
-        session.scene_closed.connect(self.changed.emit)  # the charts went with it
-        session.jobs.listed.connect(self._follow)
-        session.jobs.told.connect(self._hear)
-        self._ask_engine()
+        for signal in (session.engine_changed, session.project_changed, session.cases_changed):
+            signal.connect(self._ask_project)
+        for signal in (session.models.changed, session.offers.changed):
+            signal.connect(self.changed.emit)
+        session.jobs.listed.connect(self._compare_newest)
+        self.run.progressed.connect(self.progressed.emit)
         self._ask_project()
 
     @property
     def methods(self) -> tuple[Choice, ...]:
         """The methods that the engine has."""
-        return () if self._options is None else learning_choices.methods(self._options.methods)
+        options = self._offers.options
+        return () if options is None else learning_choices.methods(options.methods)
 
     @property
     def usual_method(self) -> str:
-        """The method that the engine takes when it is not told another."""
-        return "" if self._options is None else self._options.method
+        """The method that was chosen last, or that the engine takes when it is not told another."""
+        options = self._offers.options
+        return self._offers.remembered("train", "method", "" if options is None else options.method)
+
+    @property
+    def usual_effort(self) -> str:
+        """The effort that was chosen last."""
+        return self._offers.remembered("train", "effort", USUAL_EFFORT)
+
+    @property
+    def usual_device(self) -> str:
+        """The device that was chosen last."""
+        return self._offers.remembered("train", "device", USUAL_DEVICE)
 
     @property
     def starts(self) -> tuple[Choice, ...]:
@@ -66,19 +78,13 @@ class TrainLogic:
 
     def efforts(self, start_from: str) -> tuple[Choice, ...]:
         """How long to train; to refine a model takes less time."""
-        if self._options is None:
-            return ()
-        return learning_choices.efforts(self._options.efforts, self._refines(start_from))
+        options = self._offers.options
+        return () if options is None else learning_choices.efforts(options.efforts, self._refines(start_from))
 
     @property
     def devices(self) -> tuple[Choice, ...]:
         """Where to compute."""
-        return learning_choices.devices(self._device)
-
-    @property
-    def formats(self) -> tuple[Choice, ...]:
-        """What segmentations can be written as."""
-        return () if self._options is None else learning_choices.formats(self._options.formats)
+        return self._offers.devices
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -100,14 +106,14 @@ class TrainLogic:
             return str(_("Open a project first."))
         if self._annotated == 0:
             return str(_("Annotate at least one case first: there is nothing to learn from yet."))
-        if self._options is None or self._annotated is None:
+        if self._offers.options is None or self._annotated is None:
             return str(_("Asking the engine..."))
         return ""
 
     @property
     def track(self) -> Optional[Track]:
         """The training that runs, else the newest."""
-        return self._session.jobs.newest("train")
+        return self.run.track
 
     @property
     def baseline(self) -> Optional[Track]:
@@ -115,41 +121,29 @@ class TrainLogic:
         return self._baseline
 
     def start(self, method: str, start_from: str, effort: str, device: str) -> None:
-        """Start a training with what was chosen."""
-        if self._options is None:
-            return
-        chosen = next(each for each in self._options.efforts if each.name == effort)
-        settings = chosen.refine if self._refines(start_from) else chosen.train
-        request: dict[str, Any] = {
-            "kind": "train",
-            "settings": {**settings, "method": method, "device": device},
-            "start_from": start_from or None,
-        }
-        self._session.jobs.submit(request, self.follow_up.propose_after)
+        """Start a training with what a person chose, and remember that."""
+        self._offers.remember("train", method=method, effort=effort, device=device)
+        self._submit(method, start_from, effort, device)
 
     @property
     def refinement(self) -> Optional[Refinement]:
         """How `refine` goes on; None while there is no model, or nobody knows what the engine offers."""
         last = self._session.models.last
-        if last is None or self._options is None:
+        options = self._offers.options
+        if last is None or options is None:
             return None
-        return refinement_of(last, self._session.jobs.tracks, self._options, self.devices)
+        return refinement_of(last, self._session.jobs.tracks, options, self.devices)
 
     def refine(self) -> None:
         """Go on from the last model with the cases as they are now, as the training that made it."""
         found = self.refinement
         if found is not None:
-            self.start(found.method, found.model, found.effort, found.device)
-
-    def cancel(self) -> None:
-        """Ask the training to stop."""
-        if self.track is not None:
-            self._session.jobs.cancel(self.track.job.id)
+            self._submit(found.method, found.model, found.effort, found.device)
 
     def resume(self) -> None:
-        """Go on with the training where it stopped."""
+        """Go on with the training where it stopped, and with what follows it."""
         if self.track is not None:
-            self._session.jobs.resume(self.track.job.id)
+            self.run.resume()
             self.follow_up.propose_after(self.track)
 
     def prefer(self, model: str) -> None:
@@ -162,24 +156,22 @@ class TrainLogic:
         """What `prefer` was told last; empty otherwise."""
         return self._start_from
 
+    def _submit(self, method: str, start_from: str, effort: str, device: str) -> None:
+        options = self._offers.options
+        if options is None:
+            return
+        chosen = next(each for each in options.efforts if each.name == effort)
+        settings = chosen.refine if self._refines(start_from) else chosen.train
+        request: dict[str, Any] = {
+            "kind": "train",
+            "settings": {**settings, "method": method, "device": device},
+            "start_from": start_from or None,
+        }
+        self._session.jobs.submit(request, self.follow_up.propose_after)
+
     def _refines(self, start_from: str) -> bool:
         model = self._session.models.model(start_from)
         return model is not None and model.can_segment
-
-    def _ask_engine(self) -> None:
-        client = self._session.client
-        if client is self._asked_of:
-            return
-        self._asked_of = client
-        self._options = self._device = None
-        if client is not None:
-            self._session.ask(lambda asked: (asked.options(), asked.device()), self._take_engine)
-            self._ask_project()
-        self.changed.emit()
-
-    def _take_engine(self, found: tuple[Options, Device]) -> None:
-        self._options, self._device = found
-        self.changed.emit()
 
     def _ask_project(self) -> None:
         project = self._session.project
@@ -200,7 +192,7 @@ class TrainLogic:
 
         self._session.ask(count, take)
 
-    def _follow(self) -> None:
+    def _compare_newest(self) -> None:
         """Find what the newest training is compared with, and read what it told."""
         track = self.track
         found = None if track is None else _baseline_of(track, self._session.jobs.tracks)
@@ -208,17 +200,10 @@ class TrainLogic:
             self._baseline = None
         elif self._baseline is not found:
             self._session.jobs.recall(found.job.id, self._compare)
-        if track is not None and track.over and not track.last:
-            self._session.jobs.recall(track.job.id, lambda recalled: self.progressed.emit())
-        self.progressed.emit()
 
     def _compare(self, baseline: Track) -> None:
         self._baseline = baseline
         self.progressed.emit()
-
-    def _hear(self, track: Track) -> None:
-        if track is self.track:
-            self.progressed.emit()
 
 
 def _baseline_of(track: Track, tracks: tuple[Track, ...]) -> Optional[Track]:

@@ -11,6 +11,7 @@ from MedSSLLib.charts import PALETTE, Chart, Line, color_of
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.jobs_view import Jobs, JobsView
 from MedSSLLib.learning_choices import Choice, method_title
+from MedSSLLib.learning_run_view import Run, RunView, RunWidgets, loss_lines
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _DICE, _LOSS = "dice", "loss"
 _SEGMENT_ROWS = 8
+_BEFORE = 2  # column of the table of Dice
 
 
 class Training(Protocol):
@@ -28,6 +30,7 @@ class Training(Protocol):
 
     changed: Signal
     progressed: Signal
+    run: Run
 
     @property
     def methods(self) -> tuple[Choice, ...]:
@@ -62,8 +65,12 @@ class Training(Protocol):
         """Why no training can start now."""
 
     @property
-    def track(self) -> Optional[Track]:
-        """The training to show."""
+    def usual_effort(self) -> str:
+        """The effort to take without a reason for another."""
+
+    @property
+    def usual_device(self) -> str:
+        """The device to take without a reason for another."""
 
     @property
     def baseline(self) -> Optional[Track]:
@@ -74,9 +81,6 @@ class Training(Protocol):
 
     def start(self, method: str, start_from: str, effort: str, device: str) -> None:
         """Start a training."""
-
-    def cancel(self) -> None:
-        """Ask the training to stop."""
 
     def resume(self) -> None:
         """Go on with the training."""
@@ -96,6 +100,7 @@ class TrainView:
         self._attendance = jobs
         self.jobs = JobsView(jobs)
         self.ui.jobsGroup.layout().addWidget(self.jobs.widget)
+        self._run = RunView(_run_widgets(self.ui), logic.run, logic.resume)
         self._preferred = ""
         self._dice = Chart("dice", _("Dice on the validation cases"), _("Step"), _("Dice"), (0.0, 1.0))
         self._loss = Chart("loss", _("Losses"), _("Step"), _("Loss"))
@@ -107,8 +112,6 @@ class TrainView:
         self.ui.methodBox.currentTextChanged.connect(lambda *_: self._explain())
         self.ui.startBox.currentTextChanged.connect(lambda *_: self._offer_efforts())
         self.ui.startButton.clicked.connect(lambda *_: self._start())
-        self.ui.cancelButton.clicked.connect(lambda *_: logic.cancel())
-        self.ui.resumeButton.clicked.connect(lambda *_: logic.resume())
         self.ui.showCurvesButton.clicked.connect(lambda *_: self.show_curves())
         self.ui.curveBox.currentTextChanged.connect(lambda *_: self.show_curves())
         logic.changed.connect(self._show_choices)
@@ -141,29 +144,24 @@ class TrainView:
         if logic.preferred_start != self._preferred:
             self._preferred = logic.preferred_start
             choice_box.choose(ui.startBox, self._preferred)
-        choice_box.offer(ui.deviceBox, logic.devices, "auto")
+        choice_box.offer(ui.deviceBox, logic.devices, logic.usual_device)
         self._explain()
         self._offer_efforts()
         self._show_training()
 
     def _offer_efforts(self) -> None:
         efforts = self._logic.efforts(choice_box.chosen_key(self.ui.startBox))
-        choice_box.offer(self.ui.effortBox, efforts, "balanced")
+        choice_box.offer(self.ui.effortBox, efforts, self._logic.usual_effort)
 
     def _explain(self) -> None:
-        key = choice_box.chosen_key(self.ui.methodBox)
-        found = (choice.sentence for choice in self._logic.methods if choice.key == key)
-        self.ui.methodSentenceLabel.text = next(found, "")
+        sentence = choice_box.chosen_sentence(self.ui.methodBox, self._logic.methods)
+        self.ui.methodSentenceLabel.text = sentence
 
     def _allow(self) -> None:
-        track, obstacle = self._logic.track, self._logic.obstacle
-        busy = track is not None and not track.over
+        obstacle = self._logic.obstacle
         self.ui.trainObstacleLabel.text = obstacle
         self.ui.trainObstacleLabel.visible = bool(obstacle)
-        self.ui.startButton.enabled = not obstacle and not busy
-        self.ui.cancelButton.enabled = track is not None and busy and track.state != "cancelling"
-        self.ui.resumeButton.enabled = track is not None and track.can_resume
-        self.ui.resumeButton.visible = self.ui.resumeButton.enabled
+        self.ui.startButton.enabled = not obstacle and not self._run.busy
 
     def _start(self) -> None:
         self._logic.start(
@@ -175,20 +173,11 @@ class TrainView:
 
     def _show_training(self) -> None:
         self._allow()
-        track = self._logic.track
-        self.ui.trainingFrame.visible = track is not None
-        if track is None:
-            return
-        self.ui.trainingTitleLabel.text = f"<b>{method_title(track.method)}</b> · {track.doing}"
-        self.ui.trainingLeftLabel.text = _("{time} left").format(time=track.left) if track.left else ""
-        self.ui.trainingBar.value = round(1000 * track.fraction)
-        reason = track.problem or track.job.error
-        self.ui.trainingReasonLabel.text = f"{reason} {track.job.remedy}".strip()
-        self.ui.trainingReasonLabel.visible = bool(reason)
-        self.ui.lossLabel.text = loss_line(track)
-        self.ui.lossLabel.visible = bool(self.ui.lossLabel.text)
-        self._show_dice(track)
-        self._draw()
+        self._run.show()
+        track = self._logic.run.track
+        if track is not None:
+            self._show_dice(track)
+            self._draw()
 
     def _show_dice(self, track: Track) -> None:
         now = track.dice
@@ -196,6 +185,7 @@ class TrainView:
         before = {} if self._logic.baseline is None else self._logic.baseline.dice
         rows = [table_rows.Row(name, (name, _last(now.get(name)), _last(before.get(name)))) for name in now]
         table_rows.show(self.ui.diceTable, rows)
+        self.ui.diceTable.setColumnHidden(_BEFORE, self._logic.baseline is None)
         table_rows.fit_height(self.ui.diceTable, _SEGMENT_ROWS)
         self.ui.diceTable.visible = bool(now)
         none = self._logic.validation_cases == 0
@@ -212,7 +202,7 @@ class TrainView:
         return [_("Segment"), _("Dice"), "" if baseline is None else method_title(baseline.method)]
 
     def _draw(self) -> None:
-        track, baseline = self._logic.track, self._logic.baseline
+        track, baseline = self._logic.run.track, self._logic.baseline
         if track is None:
             return
         colors = {each.name: color_of(each.colour) for each in self._logic.segments}
@@ -228,26 +218,17 @@ class TrainView:
         self._loss.draw(loss_lines(track, baseline))
 
 
-def loss_line(track: Track) -> str:
-    """The newest losses in one line."""
-    told = [f"{_words(name)} {curve.values[-1]:.3g}" for name, curve in track.losses.items() if curve.values]
-    return " · ".join(told)
-
-
-def loss_lines(track: Track, baseline: Optional[Track]) -> list[Line]:
-    """The curves of the losses; of an earlier training only the whole loss is compared with."""
-    lines = [
-        Line(_words(name), curve, PALETTE[number % len(PALETTE)])
-        for number, (name, curve) in enumerate(track.losses.items())
-    ]
-    whole = None if baseline is None else baseline.losses.get("loss")
-    if whole is not None:
-        lines.append(Line(_("loss, before"), whole, PALETTE[0], dashed=True))
-    return lines
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _run_widgets(ui: Any) -> RunWidgets:
+    return RunWidgets(
+        frame=ui.trainingFrame,
+        title=ui.trainingTitleLabel,
+        left=ui.trainingLeftLabel,
+        bar=ui.trainingBar,
+        reason=ui.trainingReasonLabel,
+        loss=ui.lossLabel,
+        cancel=ui.cancelButton,
+        resume=ui.resumeButton,
+    )
 
 
 def _last(curve: Any) -> str:

@@ -107,3 +107,7 @@ def test_what_is_submitted_is_what_the_engine_knows(
     opened.wait_until(lambda: acted.jobs)
     acted.jobs[0].end("cancelled")
     assert acted.asked[0]["format"] == "zip"
+
+
+def test_before_a_model_is_selected_there_is_no_empty_table(opened: OpenPanel) -> None:
+    assert not opened.shows("factsTable")

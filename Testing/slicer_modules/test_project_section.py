@@ -181,3 +181,13 @@ def test_the_project_of_last_time_is_open_again(panel: OpenPanel, tmp_path: Path
     panel.reopen()
     panel.wait_until(lambda: panel.session.project is not None)
     assert panel.session.project.folder == str(tmp_path / "project")
+
+
+def test_in_a_narrow_panel_the_names_of_scans_can_be_read(panel: OpenPanel, tmp_path: Path) -> None:
+    _new_project(panel, tmp_path / "project")
+    _add_scans(panel.session.client, panel.session.project.key, tmp_path, 1)
+    panel.session.cases_changed.emit()
+    panel.wait_until(lambda: _names(panel) == ["scan 0000"])
+    table = panel.find("casesTable")
+    table.resize(360, table.height)
+    panel.wait_until(lambda: table.columnWidth(0) >= table.sizeHintForColumn(0))

@@ -73,3 +73,19 @@ def test_the_other_computer_chooses_the_folder_of_a_new_project(remote: OpenPane
     remote.find("projectNameEdit").text = "Chosen there"
     remote.click("createButton")
     remote.wait_until(lambda: remote.session.project.name == "Chosen there")
+
+
+def test_the_projects_of_the_other_computer_are_offered_to_be_opened(remote: OpenPanel) -> None:
+    first = remote.session.project
+    other = remote.session.client.create_project(
+        "Other", {1: "Box"}, folder=Path(first.folder).parent / "folder" / "other"
+    )
+    remote.session.set_project(None)
+    remote.click("openButton")
+    assert not remote.shows("openFolderEdit")
+    combo = remote.find("openThereCombo")
+    remote.wait_until(lambda: combo.findText(other.folder) >= 0)
+    assert combo.findText(first.folder) >= 0
+    combo.currentIndex = combo.findText(other.folder)
+    remote.click("openFolderButton")
+    remote.wait_until(lambda: remote.session.project is not None and remote.session.project.name == "Other")

@@ -312,3 +312,33 @@ def logs() -> list[object]:
     import qt
 
     return [window for window in qt.QApplication.topLevelWidgets() if "Log of" in window.windowTitle]
+
+
+def test_what_was_chosen_last_is_chosen_again_after_a_new_start(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acted = ActedEngine(monkeypatch, project)
+    chosen = (("methodBox", "supervised"), ("effortBox", "quick"), ("deviceBox", "cpu"))
+    for name, key in chosen:
+        opened.find(name).currentIndex = opened.find(name).findData(key)
+    opened.click("startButton")
+    opened.wait_until(lambda: acted.jobs)
+    acted.jobs[0].end("cancelled")
+    opened.reopen()
+    open_project(opened, project)
+    for name, key in chosen:
+        box = opened.find(name)
+        opened.wait_until(lambda box=box: box.count > 0)
+        assert box.itemData(box.currentIndex) == key
+
+
+def test_without_an_earlier_training_the_table_has_no_empty_column(
+    opened: OpenPanel, project: Project
+) -> None:
+    job = ActedJob(project, TRAIN)
+    see(opened, job)
+    job.learn(range(1, 5))
+    table = opened.find("diceTable")
+    opened.wait_until(lambda: table.rowCount == 2)
+    assert table.isColumnHidden(2)
+    job.end("cancelled")
