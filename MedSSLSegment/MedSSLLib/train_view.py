@@ -30,7 +30,10 @@ class Training(Protocol):
 
     changed: Signal
     progressed: Signal
-    run: Run
+
+    @property
+    def run(self) -> Run:
+        """The training to show."""
 
     @property
     def methods(self) -> tuple[Choice, ...]:
