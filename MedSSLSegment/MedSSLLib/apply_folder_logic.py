@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLLib import apply_files
+from MedSSLLib import apply_files, backend
 from MedSSLLib.apply_files import RowFiles
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.journeys import Errand, Journey
@@ -65,8 +65,17 @@ class FolderLogic:
 
     @property
     def rows(self) -> tuple[Event, ...]:
-        """What became of the scans so far."""
-        return () if self.track is None else tuple(self.track.rows.values())
+        """What became of the scans so far; those that could not be sent anywhere are the last."""
+        if self.track is None:
+            return ()
+        journey = self._session.journeys.of(self.track.job.id)
+        left = {} if journey is None else journey.left
+        kind = backend.client_package().Event
+        unsent = (
+            kind(number=0, kind="row", time=0.0, name=name, state="failed", note=reason)
+            for name, reason in left.items()
+        )
+        return (*self.track.rows.values(), *unsent)
 
     @property
     def report(self) -> str:
@@ -110,7 +119,7 @@ class FolderLogic:
         if journey is not None and journey.arrived:
             # The engine keeps nothing of it; what it cannot be asked for is in files of this computer.
             files, output = replace(files, shares_disk=True), journey.here
-            scan = journey.sources.get(row.source, row.source)
+            scan = journey.sources.get(name, row.source)
         key, job, segments = project.key, track.job.id, project.segments
         wanted = RowFiles(name, scan, f"{output}/{row.output}")
         self._loading = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 import slicer
@@ -133,6 +134,7 @@ class ApplyView:
         ui.rowsTable.cellDoubleClicked.connect(
             lambda row, *_: self.folder.show(table_rows.key_at(ui.rowsTable, row))
         )
+        ui.rowsTable.itemSelectionChanged.connect(self._show_note)
         ui.volumeSelector.currentNodeIDChanged.connect(lambda *_: self._allow())
         for edit in (ui.scansEdit, ui.outputEdit):
             edit.currentPathChanged.connect(lambda *_: self._allow())
@@ -195,22 +197,30 @@ class ApplyView:
         table_rows.show(ui.rowsTable, rows)
         table_rows.fit_height(ui.rowsTable, _ROWS)
         ui.rowsTable.visible = bool(rows)
+        self._show_note()
         if track is not None:
             ui.folderBar.value = round(1000 * track.fraction)
-            ui.folderStateLabel.text = busy or folder_sentence(track)
+            ui.folderStateLabel.text = busy or folder_sentence(track, self.folder.rows)
         else:
             ui.folderStateLabel.text = busy
 
+    def _show_note(self) -> None:
+        """Say why the selected scan failed, or what is notable about it."""
+        keys = table_rows.chosen_keys(self.ui.rowsTable)
+        notes = [event.note for event in self.folder.rows if event.name in keys and event.note]
+        self.ui.rowNoteLabel.text = " ".join(notes)
+        self.ui.rowNoteLabel.visible = bool(notes)
 
-def folder_sentence(track: Track) -> str:
-    """Say in a line how a folder goes or went."""
+
+def folder_sentence(track: Track, rows: Sequence[Event]) -> str:
+    """Say in a line how a folder goes or went, with what became of its scans."""
     if not track.over:
         left = f", {_('{time} left').format(time=track.left)}" if track.left else ""
         return f"{track.doing}{left}"
     if track.state != "finished":
         return f"{track.doing}. {track.job.error} {track.job.remedy}".strip()
     counts = dict.fromkeys(_STATES, 0)
-    for event in track.rows.values():
+    for event in rows:
         counts[event.state] = counts.get(event.state, 0) + 1
     told = [f"{count} {_(_STATES[state])}" for state, count in counts.items() if count]
     return _("Finished: {counts}.").format(counts=", ".join(told))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from MedSSLLib.session import Session
 
+_ONE_BAD_FILE = ("image", "grid", "usage", "too_large", "project")  # its codes for what stops no other
 _PATH_REFUSED = "path"  # the engine's code for a file that it may not touch
 
 
@@ -164,16 +165,23 @@ class CaseAdding:
                 _("DICOM series for an engine on another computer are added from the scene."),
             )
 
-        def work(client: Client) -> int:
+        def work(client: Client) -> str:
+            left = []
             for path in found:
-                _add_files(client, files, project, stem_of(path), [path], True)
-            return len(found)
+                name = path.relative_to(folder).with_name(stem_of(path)).as_posix()
+                try:
+                    _add_files(client, files, project, name, [path], True)
+                except backend.client_package().EngineError as error:
+                    if error.code not in _ONE_BAD_FILE:
+                        raise
+                    left.append(f"{name}: {error.message}")
+            if not left:
+                return _("{count} scans were added.").format(count=len(found))
+            return _("{added} of {count} scans were added. {reason}").format(
+                added=len(found) - len(left), count=len(found), reason=left[0]
+            )
 
-        self._run(
-            _("Sending {count} scans...").format(count=len(found)),
-            work,
-            lambda count: _("{count} scans were added.").format(count=count),
-        )
+        self._run(_("Sending {count} scans...").format(count=len(found)), work, str)
 
     def _run(self, doing: str, work: Callable[[Client], Any], told: Callable[[Any], str]) -> None:
         self._begin(doing)

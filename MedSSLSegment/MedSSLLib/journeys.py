@@ -14,15 +14,16 @@ from MedSSLLib import backend, folder_jobs
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
-from MedSSLLib.voxel_files import sendable_files
+from MedSSLLib.voxel_files import sendable_files, stem_of
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Job, Project
+    from medssl.client import Client, Job, Project, ResultFolder
 
     from MedSSLLib.session import Session
 
 _SETTING = "journeys"
 _NOT_FOUND = "not_found"  # the engine's code for a path at which nothing is
+_REFUSED = ("image", "grid", "usage", "too_large")  # its codes for one bad file
 _KEPT = 20  # of the newest, for whoever opens a result of last week
 
 
@@ -46,12 +47,11 @@ class Errand:
 
     def here(self) -> Mapping[str, Any]:
         """The whole request, for an engine that sees this computer's disk."""
-        return self.with_paths([self.source], self.target)
+        return self.with_paths(self.source, self.target)
 
-    def with_paths(self, sources: list[str], target: str) -> Mapping[str, Any]:
+    def with_paths(self, source: str, target: str) -> Mapping[str, Any]:
         """The whole request with paths of the engine's computer."""
-        several = self.reads == "inputs"
-        read = {self.reads: sources if several else sources[0]} if self.reads else {}
+        read = {self.reads: [source] if self.reads == "inputs" else source} if self.reads else {}
         return {**self.request, **read, **({"output": target} if self.target else {})}
 
 
@@ -64,7 +64,8 @@ class Journey:
         there: path of the results on the engine's computer; '' when none come back.
         here: where they belong on this one.
         sent: ids of what is removed there afterwards.
-        sources: the paths here of the scans, by their paths there.
+        sources: the paths here of the scans of a folder, by the names of their rows.
+        left: why scans of the folder were not sent, by their names.
         arrived: whether the results are here.
     """
 
@@ -73,6 +74,7 @@ class Journey:
     here: str
     sent: tuple[str, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
+    left: Mapping[str, str] = field(default_factory=dict)
     arrived: bool = False
 
 
@@ -169,23 +171,65 @@ def _remembered(session: Session) -> dict[str, Journey]:
 def _depart(client: Client, project: Project, errand: Errand) -> tuple[Job, Journey]:
     """Send what a job reads, and start it; nothing stays there when it does not start."""
     _check_target(errand)
-    sent: list[str] = []
-    sources: dict[str, str] = {}
+    source, sent = Path(errand.source), list[str]()
+    sources, left = dict[str, str](), dict[str, str]()
     try:
-        for path in _files_of(errand):
-            upload = client.upload(path)
+        given = there = ""
+        if source.is_dir() and errand.source:
+            parcel = client.make_folder()
+            sent.append(parcel.id)
+            given = _send_folder(client, parcel, errand, sources, left)
+        elif errand.source:
+            upload = client.upload(source)
             sent.append(upload.id)
-            sources[upload.path] = str(path)
-        there = ""
+            given = upload.path
         if errand.target:
             made = client.make_folder()
             sent.append(made.id)
             there = f"{made.path}/{Path(errand.target).name}"
-        job = client.submit(project.key, errand.with_paths(list(sources), there))
+        job = client.submit(project.key, errand.with_paths(given, there))
     except Exception:
         _remove(client, sent)
         raise
-    return job, Journey(job.id, there, errand.target, tuple(sent), sources)
+    return job, Journey(job.id, there, errand.target, tuple(sent), sources, left)
+
+
+def _send_folder(
+    client: Client, parcel: ResultFolder, errand: Errand, sources: dict[str, str], left: dict[str, str]
+) -> str:
+    """Send the scans of a folder, each to the same place in a folder there; one bad file stops no other.
+
+    Args:
+        client: of the engine.
+        parcel: the folder there.
+        errand: says which folder of this computer.
+        sources: gets the path of each scan that was sent, by the name that its row will have.
+        left: gets the reason of each that was not.
+
+    Returns:
+        The folder's path there.
+    """
+    folder = Path(errand.source)
+    top = folder.name.lstrip(".") or "scans"
+    found = sendable_files(folder, errand.recursive)
+    if not found:
+        raise Problem(
+            _("There are no files of scans in {folder} that can be sent.").format(folder=folder),
+            _("Load a DICOM series into the scene instead, and use it from there."),
+        )
+    problem = backend.client_package().EngineError
+    for path in found:
+        inside = path.relative_to(folder)
+        name = inside.with_name(stem_of(path)).as_posix()
+        try:
+            client.upload(path, folder=parcel, place=f"{top}/{inside.as_posix()}")
+        except problem as error:
+            if error.code not in _REFUSED or len(left) + 1 == len(found):
+                raise
+            left[name] = str(error)
+        else:
+            sources[name] = str(path)
+    return f"{parcel.path}/{top}"
 
 
 def _check_target(errand: Errand) -> None:
@@ -195,19 +239,6 @@ def _check_target(errand: Errand) -> None:
             _("{path} is not empty, and results from another computer replace nothing.").format(path=target),
             _("Choose a folder that is new or empty."),
         )
-
-
-def _files_of(errand: Errand) -> list[Path]:
-    source = Path(errand.source)
-    if not errand.source or source.is_file():
-        return [source] if errand.source else []
-    found = sendable_files(source, errand.recursive)
-    if not found:
-        raise Problem(
-            _("There are no files of scans in {folder} that can be sent.").format(folder=source),
-            _("Load a DICOM series into the scene instead, and use it from there."),
-        )
-    return found
 
 
 def _bring_home(client: Client, there: str, here: Path) -> None:
@@ -227,7 +258,14 @@ def _files_there(client: Client, path: str, inside: tuple[str, ...]) -> Iterator
             raise
         yield path, inside  # it is no folder
         return
-    for entry in found.entries:
+    entries = list(found.entries)
+    while not found.complete:
+        found = client.folder(path, offset=len(entries))
+        entries += found.entries
+    for entry in entries:
+        # An engine says what its files are called, but not where on this computer they go.
+        if entry.name in ("", ".", "..") or "/" in entry.name or "\\" in entry.name:
+            raise Problem(_("The engine has a result with the name {name!r}.").format(name=entry.name))
         if entry.is_folder:
             yield from _files_there(client, entry.path, (*inside, entry.name))
         else:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
-from MedSSLLib import folder_jobs, learning_choices
+from MedSSLLib import learning_choices
 from MedSSLLib.jobs_track import duration
+from MedSSLLib.journeys import Errand
 from MedSSLLib.learning_choices import Choice
 from MedSSLLib.learning_run import LearningRun
 from MedSSLLib.signals import Signal
@@ -80,9 +81,7 @@ class PretrainLogic:
         name = _("no project is open") if project is None else project.name
         count = 0 if project is None else project.cases
         of_project = _("The cases of the project {name} ({count})").format(name=name, count=count)
-        here = self._session.client is None or self._session.files.shares_disk
-        of_folder = _("A folder of scans") if here else _("A folder of the engine's computer")
-        return (Choice("", of_project), Choice("folder", of_folder))
+        return (Choice("", of_project), Choice("folder", _("A folder of scans")))
 
     @property
     def encoders(self) -> tuple[Model, ...]:
@@ -108,7 +107,7 @@ class PretrainLogic:
 
         Args:
             task: name of the pretext task.
-            folder: scans to learn from; empty for the project's cases.
+            folder: of this computer, with scans to learn from; empty for the project's cases.
             effort: how long.
             device: where.
         """
@@ -120,9 +119,9 @@ class PretrainLogic:
         request: dict[str, Any] = {
             "kind": "pretrain",
             "settings": {**chosen.pretrain, "method": task, "device": device},
-            "scans": folder or None,
         }
-        folder_jobs.submit(self._session, request, (folder,) if folder else ())
+        errand = Errand(request, reads="scans" if folder else "", source=folder)
+        self._session.journeys.submit(errand, lambda track: self.changed.emit())
 
     def use_for_training(self, model: str) -> None:
         """Let the next training begin with an encoder."""

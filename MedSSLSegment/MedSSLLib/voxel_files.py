@@ -63,7 +63,13 @@ def stem_of(path: Path) -> str:
 def sendable_files(folder: Path, recursive: bool = True) -> list[Path]:
     """The scans of a folder that are one file each, which an engine on another computer can be sent."""
     found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(path for path in found if suffix_of(path) in _IN_ONE_FILE and path.is_file())
+    return sorted(
+        path
+        for path in found
+        if suffix_of(path) in _IN_ONE_FILE
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
 
 
 def read_volume(path: Path) -> LoadedVolume:

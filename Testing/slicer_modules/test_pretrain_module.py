@@ -65,7 +65,7 @@ def test_the_cases_of_the_project_are_learned_from(
     opened.find("effortBox").currentIndex = 0
     opened.click("startButton")
     opened.wait_until(lambda: acted.jobs)
-    assert acted.asked[0]["scans"] is None
+    assert "scans" not in acted.asked[0]
     assert acted.asked[0]["settings"]["method"] == "rotation"
     assert acted.asked[0]["settings"]["seconds"] == 120.0
     acted.jobs[0].end("cancelled")
@@ -81,6 +81,22 @@ def test_or_any_folder_of_scans(
     opened.click("startButton")
     opened.wait_until(lambda: acted.jobs)
     assert acted.asked[0]["scans"] == str(small_dataset / "imagesTr")
+    acted.jobs[0].end("cancelled")
+
+
+def test_a_folder_is_sent_to_an_engine_on_another_computer(
+    opened: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acted = ActedEngine(monkeypatch, project)
+    opened.session.set_client(opened.session.client, shares_disk=False)
+    box = opened.find("sourceBox")
+    box.currentIndex = box.findData("folder")
+    opened.find("folderEdit").currentPath = str(small_dataset / "imagesTs")
+    opened.click("startButton")
+    opened.wait_until(lambda: acted.jobs)
+    sent = Path(acted.asked[0]["scans"])
+    assert sent != small_dataset / "imagesTs"
+    assert {path.name for path in sent.iterdir()} == {"small_7.nii.gz", "small_8.nii.gz"}
     acted.jobs[0].end("cancelled")
 
 

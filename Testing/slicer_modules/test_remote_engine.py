@@ -67,6 +67,17 @@ def test_a_folder_is_sent_scan_by_scan(remote: OpenPanel, tmp_path: Path) -> Non
     assert _files_here() == before
 
 
+def test_a_damaged_scan_of_a_folder_is_told_and_stops_no_other(remote: OpenPanel, tmp_path: Path) -> None:
+    for name in ("a/scan.nrrd", "b/scan.nrrd"):
+        write_nrrd(tmp_path / "scans" / name, VOXELS, GRID)
+    (tmp_path / "scans" / "a" / "broken.nii.gz").write_text("no scan", encoding="utf-8")
+    remote.find("diskEdit").currentPath = str(tmp_path / "scans")
+    remote.click("addDiskButton")
+    remote.wait_until(lambda: "2 of 3 scans were added. a/broken: " in remote.message)
+    client, project = remote.session.client, remote.session.project
+    assert [case.name for case in client.cases(project.key).cases] == ["a/scan", "b/scan"]
+
+
 def test_the_other_computer_chooses_the_folder_of_a_new_project(remote: OpenPanel) -> None:
     remote.click("newButton")
     assert not remote.shows("projectFolderEdit")

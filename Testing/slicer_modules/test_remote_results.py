@@ -138,21 +138,31 @@ def test_the_scans_of_a_folder_are_sent_and_their_segmentations_and_report_come_
 
     opened: list[str] = []
     monkeypatch.setattr(apply_folder_logic, "_open_file", opened.append)
-    scans, here = small_dataset / "imagesTs", tmp_path / "results"
+    scans, here = tmp_path / "new scans", tmp_path / "results"
+    whole = (small_dataset / "imagesTs" / "small_7.nii.gz").read_bytes()
+    for name in ("first.nii.gz", "ward/first.nii.gz"):
+        (scans / name).parent.mkdir(parents=True, exist_ok=True)
+        (scans / name).write_bytes(whole)
+    write(scans / "ward" / "damaged.nii.gz", "no scan")
     choose_folders(remote, scans, here)
     remote.wait_until(lambda: acted.jobs)
-    sent = [Path(each) for each in acted.asked[0]["inputs"]]
-    assert [path.read_bytes() for path in sent] == [path.read_bytes() for path in sorted(scans.iterdir())]
+    (sent,) = (Path(each) for each in acted.asked[0]["inputs"])
+    assert [path.relative_to(sent).as_posix() for path in sorted(sent.rglob("*.gz"))] == [
+        "first.nii.gz",
+        "ward/first.nii.gz",
+    ]
     there = Path(str(acted.asked[0]["output"]))
     labels = (small_dataset / "labelsTr" / "small_1.nii.gz").read_bytes()
-    there.mkdir()
-    (there / "small_7.nii.gz").write_bytes(labels)
+    (there / "ward").mkdir(parents=True)
+    (there / "ward" / "first.nii.gz").write_bytes(labels)
     write(there / "report.html", "<p>report</p>")
-    acted.jobs[0].report(Row(name="small_7", state="done", source=str(sent[0]), output="small_7.nii.gz"))
+    acted.jobs[0].report(
+        Row(name="ward/first", state="done", source=str(sent / "x"), output="ward/first.nii.gz")
+    )
     acted.jobs[0].end(
         kind="predict",
         model_id="m",
-        done=2,
+        done=1,
         skipped=0,
         failed={},
         output=there,
@@ -160,12 +170,18 @@ def test_the_scans_of_a_folder_are_sent_and_their_segmentations_and_report_come_
         report=there / "report.html",
     )
     remote.wait_until(lambda: remote.message == f"The results are in {here}.")
-    assert (here / "small_7.nii.gz").read_bytes() == labels
-    assert not any(path.exists() for path in (*sent, there))
+    assert (here / "ward" / "first.nii.gz").read_bytes() == labels
+    assert not sent.exists()
+    assert not there.exists()
+    # One bad file stopped no other, and says why.
+    table = remote.find("rowsTable")
+    assert [table.item(row, 0).text() for row in range(table.rowCount)] == ["ward/first", "ward/damaged"]
+    table.selectRow(1)
+    assert "damaged" in remote.find("rowNoteLabel").text
     # Both are shown from here, since the engine kept nothing.
-    remote.find("rowsTable").cellDoubleClicked.emit(0, 0)
-    remote.wait_until(lambda: remote.message == "small_7 is in the scene.")
-    assert slicer.util.getNode("small_7").IsA("vtkMRMLScalarVolumeNode")
+    table.cellDoubleClicked.emit(0, 0)
+    remote.wait_until(lambda: remote.message == "ward/first is in the scene.")
+    assert slicer.util.getNode("ward/first").IsA("vtkMRMLScalarVolumeNode")
     remote.click("reportButton")
     assert opened == [str(here / "report.html")]
 
