@@ -76,6 +76,23 @@ def test_each_slice_may_have_its_own_slope(tmp_path: Path) -> None:
     assert np.allclose(read_volume(tmp_path).array, expected)
 
 
+def test_numbers_that_overflow_are_replaced_and_told_of(tmp_path: Path) -> None:
+    files = write_series(tmp_path, np.abs(ARRAY) + 1)
+    change(files[1], RescaleSlope="1e308", RescaleIntercept="1e308")
+    volume = read_volume(tmp_path)
+    assert np.isfinite(volume.array).all()
+    assert "96 voxels that are not finite numbers were read as the smallest value" in volume.notes[0]
+    for file in files:
+        change(file, RescaleSlope="1e308", RescaleIntercept="1e308")
+    with pytest.raises(ImageError, match="holds 480 voxels of 480 that are not finite"):
+        read_volume(tmp_path)
+
+
+def test_a_constant_series_is_read_like_any_other(tmp_path: Path) -> None:
+    write_series(tmp_path, np.full((5, 12, 8), 7, np.int16))
+    assert (read_volume(tmp_path).array == 7).all()
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_the_frames_of_an_enhanced_file_are_a_volume(tmp_path: Path, compressed: bool) -> None:
     file = write_enhanced(tmp_path / "IM1", ARRAY, order=[3, 0, 4, 2, 1], slopes=[1, 2, 0.5, 1, 1])

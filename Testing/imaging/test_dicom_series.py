@@ -119,6 +119,9 @@ def refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         ({"ImagePositionPatient": None}, "does not say where its slices lie"),
         ({"PixelSpacing": None}, "does not say where its slices lie"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "singular direction"),
+        ({"PixelSpacing": ["1e300", "1"]}, "pixels of 1e+300 mm, which no scan can have"),
+        ({"PixelSpacing": ["nan", "1"]}, "does not say where its slices lie"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "is a projection"),
         ({"PixelSpacing": [0, 0]}, "pixels of different sizes: 0 to 0 mm"),
     ],
 )

@@ -15,6 +15,7 @@ from medssl.imaging.dicom_files import SeriesHeader, Slice, read_slice
 from medssl.imaging.dicom_geometry import Placed, stack
 from medssl.imaging.dicom_tilt import Tilt, straighten
 from medssl.imaging.dicom_voxels import read_slices
+from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.volume import Grid, Volume
@@ -133,7 +134,7 @@ def read_series(series: Series) -> Volume:
         )
     if array.shape != grid.shape:
         raise ImageError(f"{series.title} has slices of different sizes or kinds.", EXPORT_AGAIN)
-    return Volume(array, grid, notes)
+    return Volume(array, grid, (*notes, *make_finite(array, series.title)))
 
 
 def series_grid(series: Series) -> Grid:

@@ -21,6 +21,7 @@ _STEP_TOLERANCE_MM = 0.02
 _COSINE_TOLERANCE = 1e-3
 _SHEAR_LIMIT = 0.01  # sideways shift a step, in parts of the step: half a degree
 _EXPORT = "Export the series again with all its slices, or convert it with 3D Slicer and use that file."
+_LARGEST_MM = 1000.0  # of a pixel: beyond it somebody wrote nonsense
 _NO_SCAN = {
     "LOCALIZER": "is an overview for planning",
     "PROJECTION IMAGE": "is a projection",
@@ -134,6 +135,8 @@ def _check_planes(planes: Sequence[Plane], title: str) -> None:
         raise ImageError(
             f"{title} has pixels of different sizes: {spacings.min():g} to {spacings.max():g} mm.", _EXPORT
         )
+    if spacings.max() > _LARGEST_MM:
+        raise ImageError(f"{title} has pixels of {spacings.max():g} mm, which no scan can have.", _EXPORT)
     orientations = np.array([_numbers(plane.orientation) for plane in planes])
     if np.ptp(orientations, axis=0).max() > _COSINE_TOLERANCE:
         raise NotAScanError(

@@ -14,8 +14,9 @@ import numpy as np
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom_files import is_dicom
+from medssl.imaging.finite import make_finite
 from medssl.imaging.headers import header_grid, open_header
-from medssl.imaging.reading import make_finite, read_volume, read_voxels
+from medssl.imaging.reading import read_volume, read_voxels
 from medssl.imaging.volume import Grid, Volume
 
 
@@ -61,4 +62,4 @@ def _split(path: Path, count: int) -> tuple[Volume, ...]:
     if reader.GetNumberOfComponents() > 1:
         array = np.moveaxis(array, -1, 0)
     voxels = [np.ascontiguousarray(channel) for channel in array.reshape(count, *grid.shape)]
-    return tuple(Volume(channel, grid, make_finite(channel, path)) for channel in voxels)
+    return tuple(Volume(channel, grid, make_finite(channel, str(path))) for channel in voxels)

@@ -7,13 +7,13 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom import only_series, read_series, series_grid
 from medssl.imaging.dicom_files import is_dicom
+from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import header_grid, incomplete, open_header, unreadable
 from medssl.imaging.itk import array_of
@@ -42,7 +42,7 @@ def read_volume(path: Path) -> Volume:
     check_three_dimensions(reader, path)
     grid = header_grid(reader, path)
     array = read_voxels(reader, grid, path)
-    return Volume(array, grid, make_finite(array, path))
+    return Volume(array, grid, make_finite(array, str(path)))
 
 
 def read_grid(path: Path) -> Grid:
@@ -96,22 +96,3 @@ def check_three_dimensions(reader: sitk.ImageFileReader, path: Path, components:
         )
     if reader.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
         raise ImageError(f"{path} holds complex numbers.", "Save their magnitude.")
-
-
-def make_finite(array: NDArray[Any], path: Path) -> tuple[str, ...]:
-    """Replace NaN and infinity in place by the smallest finite value; returns what to tell the person."""
-    if array.dtype.kind != "f":
-        return ()
-    # Slice by slice: a mask of a whole volume would be another large array.
-    bad = sum(int(plane.size - np.count_nonzero(np.isfinite(plane))) for plane in array)
-    if bad == 0:
-        return ()
-    if 2 * bad >= array.size:
-        raise ImageError(
-            f"{path} holds {bad} voxels of {array.size} that are not finite numbers (NaN or infinity).",
-            "Export it again; fewer than half may be so.",
-        )
-    lowest = min(float(plane[np.isfinite(plane)].min(initial=np.inf)) for plane in array)
-    for plane in array:
-        plane[~np.isfinite(plane)] = lowest
-    return (f"{path}: {bad} voxels that are not finite numbers were read as the smallest value, {lowest:g}.",)

@@ -1,0 +1,39 @@
+"""Voxels that are not numbers: NaN and infinity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medssl.errors import ImageError
+
+
+def make_finite(array: NDArray[Any], title: str) -> tuple[str, ...]:
+    """Replace NaN and infinity in place by the smallest finite value; returns what to tell the person.
+
+    Args:
+        array: (z, y, x).
+        title: names the scan in messages.
+
+    Raises:
+        ImageError: half of the voxels or more are not finite.
+    """
+    if array.dtype.kind != "f":
+        return ()
+    # Slice by slice: a mask of a whole volume would be another large array.
+    bad = sum(int(plane.size - np.count_nonzero(np.isfinite(plane))) for plane in array)
+    if bad == 0:
+        return ()
+    if 2 * bad >= array.size:
+        raise ImageError(
+            f"{title} holds {bad} voxels of {array.size} that are not finite numbers (NaN or infinity).",
+            "Export it again; fewer than half may be so.",
+        )
+    lowest = min(float(plane[np.isfinite(plane)].min(initial=np.inf)) for plane in array)
+    for plane in array:
+        plane[~np.isfinite(plane)] = lowest
+    return (
+        f"{title}: {bad} voxels that are not finite numbers were read as the smallest value, {lowest:g}.",
+    )
