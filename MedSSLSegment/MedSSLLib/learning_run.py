@@ -15,7 +15,7 @@ class LearningRun:
     """What a section shows of a training or a pretraining.
 
     Attributes:
-        progressed: it reported something, another one is the newest, or the scene lost the charts of it.
+        progressed: it reported something, or another one is the newest.
     """
 
     def __init__(self, session: Session, kind: str) -> None:
@@ -25,7 +25,6 @@ class LearningRun:
         self._kind = kind
         session.jobs.listed.connect(self._follow)
         session.jobs.told.connect(self._hear)
-        session.scene_closed.connect(self.progressed.emit)
 
     @property
     def track(self) -> Optional[Track]:
