@@ -166,7 +166,9 @@ class Chart:
 def _write(table: Any, curve: Curve) -> None:
     """Put a curve's points into a table node, in two columns."""
     columns = []
-    for name, numbers in (("step", curve.steps), ("value", curve.values)):
+    # VTK complains of a line with a single point, also of one that is not painted.
+    times = 2 if len(curve.steps) == 1 else 1
+    for name, numbers in (("step", curve.steps * times), ("value", curve.values * times)):
         column = vtk.vtkDoubleArray()
         column.SetName(name)
         column.SetNumberOfValues(len(numbers))

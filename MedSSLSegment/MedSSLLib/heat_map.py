@@ -20,6 +20,7 @@ _SAMPLE = 500_000  # voxels that the range of colors is chosen from
 _CERTAIN = 0.05  # what lies below is not worth a color
 _FAINT = 0.25  # part of the highest uncertainty that is not worth one either
 _USUAL = 75.0  # percent of all voxels: what most of a scan has says nothing about a place in it
+_HIGHEST_START = 0.99  # also where a model that learned nothing is unsure everywhere
 _NARROWEST = 0.2  # width of the range of colors: a proposal that is sure everywhere must not look alarming
 _CLEARLY = 0.1  # part of the way from there to the highest that a place must stand out by
 # From what deserves a glance to what deserves a correction. Unlike the colors that segments usually have,
@@ -54,7 +55,7 @@ def color_range(loaded: LoadedVolume) -> ColorRange:
     highest = float(np.percentile(doubtful, 99)) if doubtful.size else 1.0
     usual = float(np.percentile(values, _USUAL))
     lowest = max(_CERTAIN, _FAINT * highest, usual + _CLEARLY * max(0.0, highest - usual))
-    lowest = min(lowest, 1.0 - _NARROWEST)
+    lowest = min(lowest, _HIGHEST_START)
     return ColorRange(lowest, min(1.0, max(highest, lowest + _NARROWEST)))
 
 

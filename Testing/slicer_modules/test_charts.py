@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import slicer
 import slicer_runtime
+import vtk
 
 
 @pytest.fixture
@@ -53,6 +54,22 @@ def test_the_legend_is_beside_the_curves_not_over_them(chart: Any, tmp_path: Pat
     view.grab().save(str(tmp_path / "plot.png"))  # draws
     drawn_to = view.chart().GetPoint2()[0]
     assert view.width - drawn_to > 80  # the legend's place
+
+
+def test_a_curve_of_one_point_is_a_mark_and_vtk_does_not_complain(
+    chart: Any, runtime: slicer_runtime.Runtime
+) -> None:
+    from MedSSLLib.charts import Line
+    from MedSSLLib.jobs_track import Curve
+
+    window = vtk.vtkStringOutputWindow()
+    before = vtk.vtkOutputWindow.GetInstance()
+    vtk.vtkOutputWindow.SetInstance(window)
+    chart.draw([Line("Kidney", Curve([1], [0.5]), (0.0, 0.5, 0.5))])
+    _work(runtime)
+    _view().grab()
+    vtk.vtkOutputWindow.SetInstance(before)
+    assert window.GetOutput() == ""
 
 
 def test_a_chart_that_was_shown_is_shown_again_after_the_scene_was_closed(

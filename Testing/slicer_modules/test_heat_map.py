@@ -61,7 +61,7 @@ def test_colors_begin_above_what_most_of_the_scan_has(loaded: Any) -> None:
     assert color_range(loaded).lowest < color_range(loaded).highest == 1.0
 
 
-@pytest.mark.parametrize("everywhere", [0.0, 0.3])
+@pytest.mark.parametrize("everywhere", [0.0, 0.3, 0.9])
 def test_uncertain_voxels_are_colored_and_others_are_left_alone(
     runtime: slicer_runtime.Runtime, loaded: Any, everywhere: float
 ) -> None:
@@ -69,7 +69,7 @@ def test_uncertain_voxels_are_colored_and_others_are_left_alone(
     from MedSSLLib.voxel_files import voxels_of
 
     values = voxels_of(loaded.image)
-    values[:, :, :10] = everywhere
+    values[:] = everywhere + (1 - everywhere) * values
     values[:10] = values[20:] = everywhere  # the uncertain places are a small part of the scan
     scan = slicer.util.addVolumeFromArray(np.full((30, 30, 30), 100, np.int16), name="Scan")
     display = scan.GetDisplayNode()
