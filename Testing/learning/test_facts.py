@@ -67,3 +67,14 @@ def test_padding_is_not_measured_but_a_bright_plateau_is() -> None:
     assert (measured_sample(tissue) == 300).mean() == pytest.approx(0.5)
     assert len(measured_sample(np.full((3, 3, 3), 7.0))) == 27
     assert len(measured_sample(np.full((3, 3, 3), np.nan))) == 0
+
+
+def test_padding_is_found_alike_in_whole_numbers_and_in_fractions() -> None:
+    tissue = np.random.default_rng(0).integers(-50, 900, (20, 20, 20)).astype(np.int16)
+    padded = np.pad(tissue, 4, constant_values=-1024)
+    np.testing.assert_array_equal(
+        measured_sample(padded), measured_sample(padded.astype(np.float32)).astype(np.int16)
+    )
+    assert measured_sample(padded).min() > -1024
+    wide = np.array([0, 0, 0, 2**31 - 1, -(2**31), 7, 8], np.int32)  # too wide a range to be counted
+    assert sorted(measured_sample(wide)) == [-(2**31), 7, 8, 2**31 - 1]  # zeros are padding

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import medssl
 from medssl.exchange.model_card import INTENDED_USE, LIMITS
-from medssl.learning.device import DeviceName, choose_device
+from medssl.learning.device import choose_device
 from medssl.learning.methods import METHODS
 from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
+from medssl.learning.settings import DeviceName
 from medssl.project import Project
 from medssl.reports.data import SIGN, write_data
 from medssl.reports.model import Fact, HistoryEntry, Report, ReportRow, Scale

@@ -12,6 +12,7 @@ from torch import Tensor
 from medssl.learning.plan import Normalisation
 
 _SAMPLE_VOXELS = 1 << 20
+_COUNTED = 1 << 16  # whole numbers over so wide a range are counted one by one
 _PADDING_SHARE = 0.1  # a single value that fills more of a scan than this, and is dark, was not measured
 
 
@@ -56,13 +57,23 @@ def measured_sample(array: NDArray[Any], count: int = _SAMPLE_VOXELS) -> NDArray
         (n,) float64; empty only when no voxel is finite.
     """
     step = max(1, round((array.size / count) ** (1 / array.ndim)))
-    sample: NDArray[np.float64] = array[(slice(None, None, step),) * array.ndim].astype(np.float64).ravel()
+    raw = array[(slice(None, None, step),) * array.ndim].ravel()
+    sample: NDArray[np.float64] = raw.astype(np.float64)
     sample = sample[np.isfinite(sample)]
     if not len(sample):
         return sample
-    values, counts = np.unique(sample, return_counts=True)
-    common = values[counts.argmax()]
+    common, count = _most_common(raw if raw.dtype.kind in "iu" else sample)
+    if count <= _PADDING_SHARE * len(sample):
+        return sample
     rest: NDArray[np.float64] = sample[sample != common]
-    if counts.max() > _PADDING_SHARE * len(sample) and len(rest) and common < np.median(rest):
-        return rest
-    return sample
+    return rest if len(rest) and common < np.median(rest) else sample
+
+
+def _most_common(values: NDArray[Any]) -> tuple[float, int]:
+    """The value that is there most often, the smallest of several, and how often."""
+    low = values.min()
+    if values.dtype.kind in "iu" and int(values.max()) - int(low) < _COUNTED:
+        counts = np.bincount(values.astype(np.intp) - int(low))  # many times as fast as sorting
+        return float(int(low) + counts.argmax()), int(counts.max())
+    found, counts = np.unique(values, return_counts=True)
+    return float(found[counts.argmax()]), int(counts.max())
