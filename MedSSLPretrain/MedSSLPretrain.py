@@ -55,7 +55,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget):
         ScriptedLoadableModuleWidget.setup(self)
         _find_library()
         from MedSSLLib import pretrain_view
-        from MedSSLLib.sections import Panel, Section, needs_project
+        from MedSSLLib.sections import Panel, Section, needs_nothing
         from MedSSLLib.segment_sections import engine_section
         from MedSSLLib.session import Session
 
@@ -65,7 +65,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget):
             "pretrain",
             _("Pretrain"),
             lambda session: pretrain_view.build(session, _UI),
-            needs_project,
+            needs_nothing,
             collapsed=False,
         )
         self.panel = Panel(self.session, self.layout, (engine_section(), section))

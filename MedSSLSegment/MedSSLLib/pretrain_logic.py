@@ -99,7 +99,7 @@ class PretrainLogic:
         if self._session.client is None:
             return _("The engine is not running.")
         if self._session.project is None:
-            return _("Open a project first; the encoder is kept in it.")
+            return _("Choose a project, or make one in the module MedSSL Segment; the encoder is kept in it.")
         return "" if self._offers.options is not None else _("Asking the engine...")
 
     def start(self, task: str, folder: str, effort: str, device: str) -> None:

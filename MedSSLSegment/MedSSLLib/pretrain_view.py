@@ -14,6 +14,8 @@ from MedSSLLib.learning_choices import Choice, method_title, title_of
 from MedSSLLib.learning_run import LearningRun
 from MedSSLLib.learning_run_view import RunView, RunWidgets, loss_lines
 from MedSSLLib.pretrain_logic import PretrainLogic, facts_of
+from MedSSLLib.project_combo import ProjectCombo, Projects
+from MedSSLLib.project_logic import ProjectLogic
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -78,16 +80,27 @@ class Pretraining(Protocol):
         """Let the next training begin with an encoder."""
 
 
+class OpenProjects(Projects, Protocol):
+    """The open project and those before it; `MedSSLLib.project_logic.ProjectLogic`."""
+
+    def enter(self) -> None:
+        """Open the project of last time."""
+
+    def close(self) -> None:
+        """The module goes."""
+
+
 def build(session: Session, folder: Path) -> PretrainView:
     """Make the section; its .ui file is in `folder`."""
-    return PretrainView(PretrainLogic(session), session.jobs, folder)
+    return PretrainView(PretrainLogic(session), ProjectLogic(session), session.jobs, folder)
 
 
 class PretrainView:
     """Shows the logic of the section Pretrain and passes clicks on."""
 
-    def __init__(self, logic: Pretraining, jobs: Jobs, folder: Path) -> None:
+    def __init__(self, logic: Pretraining, projects: OpenProjects, jobs: Jobs, folder: Path) -> None:
         self._logic = logic
+        self._projects = projects
         self._attendance = jobs
         self.widget, self.ui = load_ui("Pretrain", folder)
         self.jobs = JobsView(jobs)
@@ -97,6 +110,7 @@ class PretrainView:
             self.ui.encodersTable, [_("Encoder"), _("Method"), _("Learned from"), ""], stretched=(1,)
         )
         ui = self.ui
+        self._project = ProjectCombo(ui.projectCombo, projects)
         self._run = RunView(_run_widgets(ui), logic.run, logic.run.resume)
         ui.taskBox.currentTextChanged.connect(lambda *_: self._explain())
         ui.sourceBox.currentTextChanged.connect(lambda *_: self._allow())
@@ -113,6 +127,7 @@ class PretrainView:
     def enter(self) -> None:
         """The person comes to the module."""
         self._attendance.attend()
+        self._projects.enter()
 
     def exit(self) -> None:
         """The person goes to another module."""
@@ -120,6 +135,7 @@ class PretrainView:
 
     def close(self) -> None:
         """The module goes, and its chart with it."""
+        self._projects.close()
         self._chart.remove()
 
     def show_curves(self) -> None:

@@ -13,6 +13,7 @@ from MedSSLLib.case_actions import CaseActions
 from MedSSLLib.case_adding import CaseAdding
 from MedSSLLib.case_pages import CasePages
 from MedSSLLib.case_table import CaseTable, role_words, state_words
+from MedSSLLib.project_combo import ProjectCombo
 from MedSSLLib.project_form import ProjectForm
 from MedSSLLib.project_logic import ProjectLogic
 from MedSSLLib.sections import load_ui
@@ -51,7 +52,7 @@ class ProjectView:
         ui.downloadButton.clicked.connect(lambda *_: self._samples.download_hippocampus())
         ui.removeSamplesButton.clicked.connect(lambda *_: self._samples.remove_downloads())
         ui.segmentsButton.clicked.connect(lambda *_: self._begin_segments())
-        ui.recentCombo.textActivated.connect(lambda *_: self._open_recent())
+        self._recent = ProjectCombo(ui.recentCombo, self.logic)
         ui.searchBox.textChanged.connect(lambda *_: self.pages.narrow(text=ui.searchBox.text.strip()))
         ui.stateCombo.textActivated.connect(lambda *_: self._narrow())
         ui.roleFilterCombo.textActivated.connect(lambda *_: self._narrow())
@@ -122,16 +123,8 @@ class ProjectView:
             self._go(_NONE)
             self.logic.open(str(Path(folder).expanduser()) if here else folder)
 
-    def _open_recent(self) -> None:
-        index = self.ui.recentCombo.currentIndex - 1
-        if index < 0:
-            self.logic.leave()
-        elif index < len(self.logic.recent):
-            self.logic.open(self.logic.recent[index].folder)
-
     def _show(self) -> None:
         ui, project = self.ui, self.logic.project
-        self._show_recent()
         busy = self.logic.busy or self._samples.busy
         ui.emptyFrame.visible = project is None and self._mode == _NONE and not self.logic.busy
         ui.sampleLabel.text = self._samples.busy
@@ -149,18 +142,6 @@ class ProjectView:
         self._add.project_changed()
         self._show_cases()
         self._allow()
-
-    def _show_recent(self) -> None:
-        combo, project = self.ui.recentCombo, self.logic.project
-        blocked = combo.blockSignals(True)
-        combo.clear()
-        combo.addItem(self.logic.busy or _("no project"))
-        for index, each in enumerate(self.logic.recent, start=1):
-            combo.addItem(each.name)
-            combo.setItemData(index, each.folder, 3)  # Qt::ToolTipRole
-            if project is not None and each.key == project.key:
-                combo.currentIndex = index
-        combo.blockSignals(blocked)
 
     def _show_cases(self) -> None:
         ui, project, found = self.ui, self.logic.project, self.pages.filter

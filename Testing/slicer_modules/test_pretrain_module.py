@@ -37,11 +37,25 @@ def opened(
     panel.close()
 
 
-def test_the_panel_opens_without_a_project_and_says_what_is_missing(
-    runtime: slicer_runtime.Runtime, engine: Client, wait_until: Callable[..., None]
+def test_without_a_project_the_panel_says_what_is_missing_and_offers_those_of_before(
+    runtime: slicer_runtime.Runtime, engine: Client, wait_until: Callable[..., None], project: Project
 ) -> None:
+    import qt
+
+    qt.QSettings().clear()
     panel = OpenPanel(runtime, "MedSSLPretrain", wait_until)
-    assert "project" in panel.find("pretrainHintLabel").text
+    panel.ready()
+    panel.wait_until(lambda: "Choose a project" in panel.find("pretrainObstacleLabel").text)
+    combo = panel.find("projectCombo")
+    panel.wait_until(lambda: combo.count > 1)
+    folders = [combo.itemData(line, qt.Qt.ToolTipRole) for line in range(combo.count)]
+    combo.currentIndex = folders.index(project.folder)
+    combo.textActivated.emit(combo.currentText)
+    panel.wait_until(lambda: panel.find("startButton").enabled)
+    assert panel.session.project.key == project.key
+    # The next time, the module finds it by itself.
+    panel.reopen()
+    panel.wait_until(lambda: panel.session.project is not None)
     panel.close()
 
 
