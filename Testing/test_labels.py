@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from medssl.errors import LabelError
-from medssl.labels import PALETTE, UNANNOTATED, Code, LabelSchema, Segment, Terminology
+from medssl.labels import PALETTE, UNANNOTATED, Code, LabelSchema, Segment, Terminology, count_values
 from pydantic import ValidationError
 
 SCHEMA = LabelSchema.of_names({3: "Head", 7: "Body"})
@@ -92,3 +92,11 @@ def test_a_code_travels_with_its_segment() -> None:
     )
     schema = LabelSchema(segments=(Segment(name="Heart", value=1, colour=(1, 2, 3), terminology=heart),))
     assert LabelSchema.model_validate_json(schema.model_dump_json()).segments[0].terminology == heart
+
+
+def test_values_are_counted_over_all_slices() -> None:
+    values = np.array([[[0, 1], [1, 255]], [[1, 0], [7, 7]]], np.uint8)
+
+    counts = count_values(values)
+
+    assert {int(v): int(counts[v]) for v in np.flatnonzero(counts)} == {0: 2, 1: 3, 7: 2, 255: 1}

@@ -154,6 +154,17 @@ class LabelSchema(BaseModel):
         return table[_as_bytes(classes)]
 
 
+def count_values(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each of the 256 values occurs in a label map (z, y, x).
+
+    Slice by slice, because counting turns what it counts into 64-bit numbers.
+    """
+    counts = np.zeros(256, np.int64)
+    for plane in values:
+        counts += np.bincount(plane.ravel(), minlength=256)
+    return counts
+
+
 def _as_bytes(values: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Turn whole numbers into bytes; a plain cast would turn 256 into background without a word."""
     if values.dtype == np.uint8:

@@ -42,15 +42,22 @@ Role = Literal["training", "validation", "excluded"]
 State = Literal["new", "proposed", "annotated", "rejected"]
 
 
+ScansArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SCANS",
+        help="The files of one case, one a channel; or a folder or a MITK task list of cases.",
+    ),
+]
+AnnotatedOption = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Of a dataset: take the labels of so many cases only."),
+]
+
+
 @app.command("add")
 def add(
-    scans: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="SCANS",
-            help="The files of one case, one a channel; or a folder or a MITK task list of cases.",
-        ),
-    ],
+    scans: ScansArgument,
     name: Annotated[
         str, typer.Option(metavar="TEXT", help="The case's name; the file's name when left out.")
     ] = "",
@@ -61,10 +68,7 @@ def add(
         Role,
         typer.Option(metavar="ROLE", help="What a single case is for: training, validation or excluded."),
     ] = "training",
-    annotated: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="Of a dataset: take the labels of so many cases only."),
-    ] = None,
+    annotated: AnnotatedOption = None,
     validation: Annotated[
         int, typer.Option(min=0, metavar="N", help="Of a dataset: so many last cases for validation.")
     ] = 0,

@@ -19,6 +19,35 @@ EXAMPLES = examples(
 )
 
 
+FormatOption = Annotated[
+    LabelFormat,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="seg.nrrd: with names and colours, for 3D Slicer; nii.gz: values alone; dicom-seg: for the "
+        "archive, from DICOM only.",
+    ),
+]
+NamesOption = Annotated[
+    SeriesNames,
+    typer.Option(
+        metavar="NAMES",
+        help="What the result of a DICOM series is called. neutral: by numbers, so that no name, table, "
+        "report or log tells of the patient; folders: after the folders it lies in; patient-id: after "
+        "patient ID, series number and description. What a DICOM file holds inside stays the same.",
+    ),
+]
+ChannelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Rules, as JSON, for which DICOM series is which channel; without them, the channels' names "
+        "are looked for in the descriptions. See docs/dicom.md.",
+        show_default=False,
+    ),
+]
+
+
 def predict(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="SCANS", help="Scans, folders of scans, DICOM folders.")
@@ -27,41 +56,17 @@ def predict(
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="For segmentations, table and report.")
     ],
     model: ModelOption = "latest",
-    file_format: Annotated[
-        LabelFormat,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="seg.nrrd: with names and colours, for 3D Slicer; nii.gz: values alone; dicom-seg: for the "
-            "archive, from DICOM only.",
-        ),
-    ] = "seg.nrrd",
+    file_format: FormatOption = "seg.nrrd",
     recursive: Annotated[bool, typer.Option(help="Look into folders inside the folders.")] = True,
     skip_done: Annotated[
         bool, typer.Option(help="Leave out scans that an earlier run has segmented.")
     ] = True,
-    names: Annotated[
-        SeriesNames,
-        typer.Option(
-            metavar="NAMES",
-            help="What the result of a DICOM series is called. neutral: by numbers, so that no name, table, "
-            "report or log tells of the patient; folders: after the folders it lies in; patient-id: after "
-            "patient ID, series number and description. What a DICOM file holds inside stays the same.",
-        ),
-    ] = "neutral",
+    names: NamesOption = "neutral",
     any_series: Annotated[
         bool,
         typer.Option("--any-series", help="Also DICOM series unlike the scans that the model learned from."),
     ] = False,
-    channels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Rules, as JSON, for which DICOM series is which channel; without them, the channels' names "
-            "are looked for in the descriptions. See docs/dicom.md.",
-            show_default=False,
-        ),
-    ] = None,
+    channels: ChannelsOption = None,
     fractional: Annotated[
         bool, typer.Option("--fractional", help="dicom-seg: keep each segment's probability.")
     ] = False,

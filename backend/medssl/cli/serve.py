@@ -25,40 +25,45 @@ EXAMPLES = examples(
 )
 
 
+RootOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--root",
+        metavar="FOLDER",
+        help="A folder in which requests may name paths; may be given several times.",
+        show_default="the home folder, or its folder MedSSL for other computers",
+    ),
+]
+IdleOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="End after so long without a job and a client; 0 means never.",
+        show_default="30, or never for other computers",
+    ),
+]
+StateFolderOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where lock, token and log are.", show_default="the user's own"),
+]
+
+
 def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other computers connect.")
-    ] = ("127.0.0.1"),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="N", help="Port to listen on; 0 takes a free one.")] = 0,
-    root: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--root",
-            metavar="FOLDER",
-            help="A folder in which requests may name paths; may be given several times.",
-            show_default="the home folder, or its folder MedSSL for other computers",
-        ),
-    ] = None,
+    root: RootOption = None,
     tls_cert: Annotated[
         Path | None, typer.Option(metavar="FILE", help="PEM file of a certificate; then it speaks HTTPS.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file of its key.")] = None,
-    idle_minutes: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="End after so long without a job and a client; 0 means never.",
-            show_default="30, or never for other computers",
-        ),
-    ] = None,
+    idle_minutes: IdleOption = None,
     max_upload_gb: Annotated[
         float, typer.Option(min=0.001, metavar="N", help="Largest file that is taken.")
     ] = 16.0,
-    state_folder: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Where lock, token and log are.", show_default="the user's own"),
-    ] = None,
+    state_folder: StateFolderOption = None,
     new_token: Annotated[bool, typer.Option("--new-token", help="Make the old token worthless.")] = False,
     as_json: JsonOption = False,
 ) -> int:

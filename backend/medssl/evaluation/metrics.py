@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from medssl.errors import GridError
 from medssl.imaging.volume import Grid
-from medssl.labels import UNANNOTATED, LabelSchema
+from medssl.labels import UNANNOTATED, LabelSchema, count_values
 
 _Box: TypeAlias = tuple[slice, slice, slice]
 
@@ -84,7 +84,7 @@ def score_case(
                 f"{what} has {array.shape} voxels (z, y, x) where the scan has {grid.shape}.",
                 "Bring it onto the scan's grid first.",
             )
-        schema.check(_values_in(array), what)
+        schema.check(np.flatnonzero(count_values(array)), what)
     return tuple(
         _score(segment.name, segment.value, prediction, reference, grid, distances)
         for segment in schema.segments
@@ -150,11 +150,3 @@ def _box_of_both(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> _Box | N
             return None
         slices.append(slice(max(int(found[0]) - 1, 0), int(found[-1]) + 2))
     return slices[0], slices[1], slices[2]
-
-
-def _values_in(array: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return the values an array holds, slice by slice, because counting wants eight bytes a voxel."""
-    counts = np.zeros(256, dtype=np.int64)
-    for plane in array:
-        counts += np.bincount(plane.ravel(), minlength=256)
-    return np.flatnonzero(counts)

@@ -21,7 +21,7 @@ from medssl.imaging.reading import check_three_dimensions, read_voxels
 from medssl.imaging.segments import UNANNOTATED_NAME, FileSegment, parse_segments, segment_fields
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_image, write_volume
-from medssl.labels import UNANNOTATED, LabelSchema, Segment
+from medssl.labels import UNANNOTATED, LabelSchema, Segment, count_values
 
 __all__ = ["LabelVolume", "fit_to_grid", "match_schema", "read_labels", "write_labels"]
 
@@ -77,7 +77,7 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
         LabelError: segments or values that the schema does not know.
     """
     values = labels.volume.array
-    present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
+    present = np.flatnonzero(count_values(values))
     by_name = {s.name.strip().casefold(): s.value for s in schema.segments}
     drawn = [s for s in labels.segments or () if s.value in present]
     if not any(s.name.strip().casefold() in by_name for s in drawn):

@@ -23,7 +23,7 @@ from medssl.inference.uncertainty import (
     uncertainty_map,
     worst_slice,
 )
-from medssl.labels import LabelSchema, MirrorAxis
+from medssl.labels import LabelSchema, MirrorAxis, count_values
 from medssl.learning.device import choose_device
 from medssl.learning.level_sets import class_probabilities, sharpness_over
 from medssl.learning.methods.dual_task import RISE_VOXELS
@@ -162,9 +162,7 @@ class Predictor:
             score = case_score(opinion.probabilities)
         # Where to look is found on the plan's grid, whose voxels are as large as the network sees them.
         turned = opinion.way.canonical.undo(doubt.numpy())
-        counts = np.zeros(256, np.int64)
-        for plane in values:
-            counts += np.bincount(plane.ravel(), minlength=256)
+        counts = count_values(values)
         return Prediction(
             values=values,
             uncertainty=uncertainty,

@@ -18,7 +18,7 @@ from medssl.errors import DataError, GridError, LabelError, NotFoundError, Proje
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels, write_labels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.volume import Grid
-from medssl.labels import UNANNOTATED, LabelSchema
+from medssl.labels import UNANNOTATED, LabelSchema, count_values
 from medssl.project import tables
 from medssl.project.lookup import annotations_of, load_case
 from medssl.project.records import Annotation, Case, CaseRef, DecisionKind
@@ -167,11 +167,7 @@ def labels_on_case(
 
 def values_in(labels: NDArray[np.uint8]) -> list[int]:
     """Return the label values that occur, in order."""
-    # Slice by slice: bincount turns what it counts into 64-bit numbers.
-    counts = sum(
-        (np.bincount(plane.ravel(), minlength=256) for plane in labels), np.zeros(256, dtype=np.int64)
-    )
-    return [int(value) for value in np.flatnonzero(counts)]
+    return [int(value) for value in np.flatnonzero(count_values(labels))]
 
 
 def add_version(
