@@ -18,7 +18,8 @@ from slicer.ScriptedLoadableModule import (
 
 _DOCUMENTATION = "https://github.com/MedSSL/SlicerMedSSL"
 _LIBRARY = "MedSSLLib"
-_UI = Path(__file__).resolve().parent / "Resources" / "UI"
+_HERE = Path(__file__).resolve().parent  # now, while a path given to Slicer still means what it meant
+_UI = _HERE / "Resources" / "UI"
 
 
 class MedSSLPretrain(ScriptedLoadableModule):
@@ -145,6 +146,6 @@ class MedSSLPretrainTest(ScriptedLoadableModuleTest):
 
 def _find_library() -> None:
     """Find what both modules share: beside this file, or in the other module's folder of a clone."""
-    for folder in (Path(__file__).resolve().parent, Path(__file__).resolve().parents[1] / "MedSSLSegment"):
+    for folder in (_HERE, _HERE.parent / "MedSSLSegment"):
         if (folder / _LIBRARY).is_dir() and str(folder) not in sys.path:
             sys.path.append(str(folder))

@@ -169,6 +169,7 @@ def drawn(editor: Any) -> int:
 
 def threshold(editor: Any) -> None:
     """Set the selected segment to the brightest part of the volume, with the effect of that name."""
+    wait_until("a segment to draw", editor.currentSegmentID, 10)
     values = slicer.util.arrayFromVolume(editor.sourceVolumeNode())
     editor.setActiveEffectByName("Threshold")
     effect = editor.activeEffect()

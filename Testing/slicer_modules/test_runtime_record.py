@@ -277,3 +277,13 @@ def test_what_qt_has_and_pythonqt_does_not_show_is_missing() -> None:
         qt.QTableWidget().supportedDragActions()
     with pytest.raises(AttributeError, match="api_record"):
         qt.QGraphicsScene()
+
+
+def test_a_property_takes_only_what_pythonqt_takes() -> None:
+    label, box = qt.QLabel("before"), qt.QCheckBox()
+    with pytest.raises(AttributeError):
+        label.text = None
+    with pytest.raises(AttributeError):
+        label.visible = "a sentence"
+    box.checked = 1
+    assert (label.text, box.checked) == ("before", True)

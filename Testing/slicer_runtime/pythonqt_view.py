@@ -61,6 +61,27 @@ def _reads_attribute(frame: FrameType, name: str) -> bool:
     return name in {names[each] for each in (index, index >> 1) if each < len(names)}
 
 
+# What PythonQt takes for a property, by the property's type. It would make text of anything, 'None' too.
+_TAKEN: dict[str, tuple[type, ...]] = {
+    "QString": (str,),
+    "bool": (bool, int),
+    "int": (int,),
+    "double": (int, float),
+}
+
+
+class _Checked(property):
+    """A property that refuses what PythonQt refuses; PySide6 takes None for a text, and more."""
+
+    def __init__(self, name: str, plain: property, taken: tuple[type, ...]) -> None:
+        def put(instance: object, value: Any) -> None:
+            if not isinstance(value, taken):
+                raise AttributeError(f"3D Slicer's property '{name}' does not accept {value!r}")
+            plain.__set__(instance, value)
+
+        super().__init__(plain.__get__, put)
+
+
 class _MetaProperty:
     """A Qt property that PySide6 does not show as one; the class itself may have a function of that name."""
 
@@ -146,6 +167,8 @@ def _add_known(view: _View, cls: type, record: RecordedClass, normal: dict[type,
             known = isinstance(shown, (property, QtCore.Property, _MetaProperty, FunctionType))
             if is_object and not known and cls.staticMetaObject.indexOfProperty(name) >= 0:
                 view.put(cls, name, _MetaProperty(name, getattr(cls, name, None)))
+            elif type(shown) is property and record.types[name] in _TAKEN:
+                view.put(cls, name, _Checked(name, shown, _TAKEN[record.types[name]]))
         elif plain is not None and _hides_method(shown, record):
             view.put(cls, name, plain)
     for name, other in _TRAILING.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class RecordedClass:
     Attributes:
         names: every attribute.
         properties: those that are properties.
+        types: of the properties, as 'QString', by their names.
         signals: with their signatures.
         enums: enumerators by the name of their enumeration.
     """
@@ -26,6 +27,7 @@ class RecordedClass:
     properties: frozenset[str]
     signals: tuple[str, ...]
     enums: dict[str, tuple[str, ...]]
+    types: dict[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -43,15 +45,15 @@ def recorded_classes() -> frozenset[str]:
 def recorded_class(name: str) -> RecordedClass:
     """What a class offers, with what it has from QWidget when it is a widget."""
     entry = _facts()["classes"][name]
-    names, properties = set(entry["names"].split()), set(entry["properties"])
+    names, types = set(entry["names"].split()), dict(entry["properties"])
     if entry["widget"] and name != _WIDGET:
         widget = recorded_class(_WIDGET)
         names |= widget.names
-        properties |= widget.properties
+        types = {**widget.types, **types}
     enums = {enum: tuple(values.split()) for enum, values in entry["enums"].items()}
     for enum, values in enums.items():
         names |= {enum, *values}
-    return RecordedClass(frozenset(names), frozenset(properties), tuple(entry["signals"]), enums)
+    return RecordedClass(frozenset(names), frozenset(types), tuple(entry["signals"]), enums, types)
 
 
 @cache

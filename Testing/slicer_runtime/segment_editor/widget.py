@@ -246,7 +246,9 @@ class SegmentEditorWidget(MRMLWidget):
         shown = effect.optionsFrame() if effect is not None else None
         layout = self._options.layout()
         if layout.count() and layout.itemAt(0).widget() is not shown:
-            layout.takeAt(0).widget().setParent(None)
+            before = layout.takeAt(0).widget()
+            before.hide()  # or Qt, which shows what comes into a layout a moment later, makes it a window
+            before.setParent(None)
         if shown is not None and not layout.count():
             layout.addWidget(shown)
             shown.show()
