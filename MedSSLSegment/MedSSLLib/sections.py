@@ -130,7 +130,7 @@ class Panel:
         button.text = section.title
         button.objectName = f"{section.name}CollapsibleButton"
         outer = qt.QVBoxLayout(button)
-        # ctkCollapsibleButton shows all its children when it unfolds, hidden ones too: it gets one only.
+        # ctkCollapsibleButton shows and hides its children: with one, what is hidden in it is not its matter.
         content = qt.QWidget()
         outer.addWidget(content)
         column = qt.QVBoxLayout(content)

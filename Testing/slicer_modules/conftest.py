@@ -51,6 +51,8 @@ def runtime(application: slicer_runtime.Runtime) -> Iterator[slicer_runtime.Runt
     application.clear()
     yield application
     application.clear()
+    strays, application.strays[:] = application.strays[:], []
+    assert not strays, f"the scene was changed beside the main thread:\n{strays[0]}"
 
 
 @pytest.fixture

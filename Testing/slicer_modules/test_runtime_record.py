@@ -6,6 +6,7 @@ What 3D Slicer has is in Testing/slicer_runtime/api_record.json, read off the ru
 from __future__ import annotations
 
 import inspect
+import threading
 from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
@@ -287,3 +288,21 @@ def test_a_property_takes_only_what_pythonqt_takes() -> None:
         label.visible = "a sentence"
     box.checked = 1
     assert (label.text, box.checked) == ("before", True)
+
+
+def test_threads_beside_the_main_one_are_kept_from_widgets_and_seen_in_the_scene(application: Any) -> None:
+    label, refused = qt.QLabel("before"), []
+
+    def stray() -> None:
+        slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Scan")
+        try:
+            label.text = "after"
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    thread = threading.Thread(target=stray)
+    thread.start()
+    thread.join()
+    assert (label.text, len(refused), len(application.strays)) == ("before", 1, 1)
+    application.strays.clear()
+    application.clear()

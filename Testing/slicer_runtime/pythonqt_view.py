@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import threading
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -75,6 +76,8 @@ class _Checked(property):
 
     def __init__(self, name: str, plain: property, taken: tuple[type, ...]) -> None:
         def put(instance: object, value: Any) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                raise RuntimeError(f"Widgets are for the main thread; '{name}' was set in another one.")
             if not isinstance(value, taken):
                 raise AttributeError(f"3D Slicer's property '{name}' does not accept {value!r}")
             plain.__set__(instance, value)

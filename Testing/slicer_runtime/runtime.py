@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -49,6 +51,9 @@ class Runtime:
     modules: ModuleManager
     window: MainWindow
     scene: Any
+
+    strays: list[str]
+    """Where threads beside the main one changed the scene, perhaps while its views were drawn."""
 
     _started: ClassVar[Runtime | None] = None
     _watchdog: ClassVar[Watchdog | None] = None
@@ -159,4 +164,12 @@ def _start() -> Runtime:
     application.prepare(scene, logic, layout, files, modules)
     window = MainWindow(modules, layout.viewport())
     application.processEvents()
-    return Runtime(application, modules, window, scene)
+    strays: list[str] = []
+
+    def look(*_arguments: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            strays.append("".join(traceback.format_stack(limit=6)[:-1]))
+
+    for event in (scene.NodeAddedEvent, scene.NodeAboutToBeRemovedEvent):
+        scene.AddObserver(event, look)
+    return Runtime(application, modules, window, scene, strays)
