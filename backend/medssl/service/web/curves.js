@@ -42,7 +42,7 @@ function chart(title, curves) {
     picture.append(svg("path", { class: `curve c${index % 7}`, d: path }));
     if (finite.length === 1) picture.append(svg("circle", { class: `dot c${index % 7}`, cx: x(finite[0].step), cy: y(finite[0].value), r: 3 }));
     const value = h("b", {}, number(points.at(-1)?.value));
-    legend.append(h("li", {}, h("i", { class: `c${index % 7}` }), `${name} `, value));
+    legend.append(h("li", {}, h("i", { class: `c${index % 7}` }), `${name.replaceAll("_", " ")} `, value));
     shown.push({ points: finite, value, last: points.at(-1)?.value });
   });
   const line = svg("line", { class: "pointer", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });

@@ -6,13 +6,31 @@ import { duration, h, problem, table, when } from "./elements.js";
 
 const WORKING = ["queued", "running", "cancelling"];
 const RESUMABLE = ["failed", "cancelled", "interrupted"];
-const TITLES = { train: "Training", propose: "Proposals", predict: "Segmentation", import: "Import", evaluate: "Evaluation", pretrain: "Pretraining", benchmark: "Benchmark" };
+const TITLES = {
+  train: "Training", propose: "Proposals", predict: "Segmentation", import: "Import", evaluate: "Evaluation", pretrain: "Pretraining", benchmark: "Benchmark",
+  sample: "Made-up scans", export_model: "Model export", import_model: "Model import", export_project: "Data set export",
+};
 const LOOK_MS = 2000;
 const MOST_LINES = 200;
 const MOST_ROWS = 500;
 
 // A kind that this page has no word for is shown as it is called.
 const titleOf = (kind) => TITLES[kind] ?? (kind[0].toUpperCase() + kind.slice(1)).replaceAll("_", " ");
+
+// What tells a job from others of its kind: a name that a person gave, or the files that it is about.
+const last = (path) => (path ?? "").split(/[\\/]/).filter(Boolean).at(-1) ?? "";
+const SUBJECTS = {
+  train: (asked) => asked.name || asked.settings.method.replaceAll("_", " "),
+  pretrain: (asked) => asked.name || asked.settings.task?.replaceAll("_", " "),
+  predict: (asked) => asked.inputs.map(last).join(", "),
+  import: (asked) => last(asked.folder),
+  evaluate: (asked) => (asked.predictions ? last(asked.predictions) : `${asked.role} cases`),
+  sample: (asked) => `${asked.cases} cases`,
+  export_model: (asked) => last(asked.output),
+  import_model: (asked) => last(asked.path),
+  export_project: (asked) => last(asked.output),
+};
+const subjectOf = (job) => (job.request && SUBJECTS[job.kind]?.(job.request)) || "";
 
 export async function showJobs(view, project, signal) {
   const list = h("ul", { class: "jobs", "aria-label": "Jobs" });
@@ -56,7 +74,7 @@ function item(job, pressed, choose) {
       { onclick: choose, "aria-pressed": String(pressed) },
       h("span", { class: "title" }, titleOf(job.kind)),
       h("span", { class: `state ${job.state}` }, job.state),
-      h("span", { class: "fine" }, when(job.created)),
+      h("span", { class: "fine about" }, [subjectOf(job), when(job.created)].filter(Boolean).join(" · ")),
       progress === null ? null : h("progress", { max: 1, value: progress, "aria-label": "Done" }),
     ),
   );
@@ -135,7 +153,7 @@ function showJob(detail, project, job, signal, refresh) {
 
   update(job);
   detail.replaceChildren(
-    h("div", { class: "row" }, h("h2", {}, titleOf(job.kind)), state, actions),
+    h("div", { class: "row" }, h("h2", {}, titleOf(job.kind), subjectOf(job) ? h("small", {}, subjectOf(job)) : null), state, actions),
     h("p", { class: "fine" }, `${job.id} · started ${when(job.started)}${job.ended ? ` · ended ${when(job.ended)}` : ""}`),
     told,
     stage,
@@ -185,8 +203,8 @@ function progressOf(event) {
 
 function outcome(result) {
   const facts = Object.entries(result)
-    .filter(([name, value]) => name !== "kind" && value !== null && typeof value !== "object")
-    .map(([name, value]) => [name, typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value)]);
+    .filter(([name, value]) => name !== "kind" && value !== null && value !== "" && typeof value !== "object")
+    .map(([name, value]) => (name === "seconds" ? ["time", duration(value)] : [name.replace(/_id$/, ""), typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value)]));
   for (const [name, value] of Object.entries(result.validation_dice ?? {})) facts.push([`Dice of ${name}`, value.toFixed(3)]);
   for (const score of result.segments ?? []) facts.push([`Dice of ${score.name}`, score.dice === null ? "–" : score.dice.toFixed(3)]);
   if (result.proposals) facts.push(["proposals", String(result.proposals.length)]);

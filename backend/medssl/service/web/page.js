@@ -11,6 +11,7 @@ const tabs = document.getElementById("tabs");
 const select = document.getElementById("project");
 const engine = document.getElementById("engine");
 const CHOSEN = "medssl-project";
+const OTHER = "";
 const PARTS = { jobs: showJobs, cases: showCases, models: showModels, computer: showComputer };
 
 let leave = new AbortController();
@@ -63,7 +64,8 @@ function failed(error) {
 async function fillProjects() {
   const known = (await ask("/v1/projects")).filter((project) => !project.problem);
   const chosen = sessionStorage.getItem(CHOSEN);
-  select.replaceChildren(...known.map((p) => h("option", { value: p.key, title: p.folder, selected: p.key === chosen }, p.name)));
+  const other = h("option", { value: OTHER }, "Open another…");
+  select.replaceChildren(...known.map((p) => h("option", { value: p.key, title: p.folder, selected: p.key === chosen }, p.name)), other);
   select.hidden = known.length === 0;
 }
 
@@ -119,14 +121,14 @@ function openForm() {
       },
     },
     h("h2", {}, "Open a project"),
-    h("p", {}, "No project was opened with this engine yet. Give the folder of one on the engine's computer."),
+    h("p", {}, select.hidden ? "No project was opened with this engine yet. " : "", "Give the folder of one on the engine's computer."),
     h("div", { class: "row" }, input, h("button", { class: "main" }, "Open")),
     told,
   );
 }
 
 select.addEventListener("change", () => {
-  sessionStorage.setItem(CHOSEN, select.value);
+  if (select.value !== OTHER) sessionStorage.setItem(CHOSEN, select.value);
   show();
 });
 addEventListener("hashchange", show);
