@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from medssl.client import EngineError, Job
+from medssl.imaging.volume import Grid
 from medssl.project import Project as OpenProject
 from service_engine import Engine, write_drawing, write_scan
 
@@ -92,6 +93,34 @@ def test_a_full_disk_is_told_and_nothing_that_was_drawn_is_lost(
     assert Path(kept.path).read_bytes() == before
     with OpenProject.open(Path(project.folder)) as opened:
         assert [found.name for found in opened.cases()] == ["a"]
+
+
+def test_a_job_that_fills_the_disk_says_so_and_goes_on_when_there_is_room(
+    start_engine: Start, small_disk: Path, tmp_path: Path
+) -> None:
+    engine = start_engine("--root", str(small_disk), "--root", str(tmp_path))
+    scans = tmp_path / "scans"
+    grid = Grid(size=(64, 64, 32), spacing_mm=(1.0, 1.0, 1.0))
+    for number in range(4):
+        write_scan(scans / f"scan {number}.nii", number, grid)
+    filler = small_disk / "filler"
+    project = engine.client.create_project("Full", {1: "Head"}, folder=small_disk / "project")
+    free = shutil.disk_usage(small_disk).free
+    filler.write_bytes(bytes(free - 2 * (64 * 64 * 32 * 2)))  # room for two scans of four
+    asked = {"kind": "import", "folder": str(scans), "copy_files": True}
+    job = engine.client.submit(project.key, asked)
+
+    stopped = _ended(engine, project.key, job)
+
+    assert (stopped.state, "disk is full" in stopped.error) == ("failed", True), stopped
+    assert "space" in stopped.remedy
+    some = engine.client.cases(project.key).total
+    assert some < 4
+    filler.unlink()
+    engine.client.resume(project.key, job.id)
+    while not (again := engine.client.job(project.key, job.id)).over:
+        time.sleep(0.1)
+    assert (again.state, engine.client.cases(project.key).total) == ("finished", 4), again
 
 
 def test_a_disk_without_room_takes_no_upload_and_keeps_no_part_of_it(

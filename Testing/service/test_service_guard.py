@@ -64,6 +64,20 @@ def test_a_new_token_counts_at_once(engine: Engine) -> None:
     assert engine.client.service().version
 
 
+def test_without_the_file_of_the_token_nobody_is_let_in(engine: Engine) -> None:
+    right = {"Authorization": f"Bearer {engine.token}"}
+    away = (engine.state / "token").rename(engine.state / "away")
+    try:
+        for headers in (right, {"Authorization": "Bearer "}):
+            assert engine.request("GET", "/v1/service", headers=headers).status_code in (401, 429)
+        with pytest.raises(EngineError) as told:
+            engine.client.service()
+        assert told.value.code in ("token", "too_many")
+    finally:
+        away.rename(engine.state / "token")
+    assert engine.client.service().version
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of modes")
 def test_only_the_user_can_read_the_token(engine: Engine, tmp_path: Path) -> None:
     assert (engine.state / "token").stat().st_mode & 0o777 == 0o600

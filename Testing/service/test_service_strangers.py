@@ -20,16 +20,19 @@ import requests
 import uvicorn
 from medssl.client import EngineError, attach, engine_state
 from medssl.endpoint import ENDPOINT_FILE, TOKEN_FILE, Endpoint, endpoint_text
-from medssl.errors import StorageError
+from medssl.errors import StorageError, UsageError
 from medssl.jobs import ImportRequest
 from medssl.jobs.launching import start_worker
 from medssl.jobs.run import queue_job
 from medssl.labels import LabelSchema, Segment
 from medssl.project import Project
 from medssl.service import protocol
+from medssl.service.routers import files
 from medssl.service.token import closing_command
 from service_engine import Engine, environment, write_scan
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.types import Message
 
 
 def connection_to(engine: Engine) -> socket.socket:
@@ -250,6 +253,27 @@ def test_an_upload_keeps_its_place_in_a_folder_and_never_leaves_it(engine: Engin
     assert answer.status_code == 404
     client.remove_upload(folder.id)
     assert not list((engine.state / "uploads").iterdir())
+
+
+def test_an_upload_that_says_nothing_any_more_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cable that is pulled closes no connection."""
+    monkeypatch.setattr(files, "_SILENCE_S", 0.2)
+
+    async def a_piece_and_silence() -> Message:
+        if pieces:
+            return pieces.pop()
+        await asyncio.sleep(60)
+        raise AssertionError("it should not have been waited for")
+
+    async def read() -> list[bytes]:
+        request = Request({"type": "http", "method": "POST", "headers": []}, a_piece_and_silence)
+        return [chunk async for chunk in files._chunks(request)]
+
+    pieces: list[Message] = [{"type": "http.request", "body": b"some", "more_body": True}]
+    with pytest.raises(UsageError, match="went away"):
+        asyncio.run(read())
+    pieces = [{"type": "http.request", "body": b"all", "more_body": False}]
+    assert asyncio.run(read()) == [b"all", b""]
 
 
 def test_a_folder_of_many_files_is_listed_to_its_end(engine: Engine) -> None:
