@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from medssl.events import Log, Metric, Monitor, Progress, Row, State
-from medssl.jobs.files import JobFiles
+from medssl.jobs.files import RESULT_FILE, JobFiles
 from medssl.project import Project as OpenProject
 from service_engine import Engine, propose, write_drawing, write_scan
 
@@ -162,6 +162,32 @@ def test_scans_of_a_folder_are_listed_as_they_are_done(page: Page, run: Run) -> 
     assert done.locator("td").all_inner_texts() == ["done", "0.13", "1.25", ""]
 
 
+def test_jobs_of_one_kind_are_told_apart_and_another_project_can_be_opened(
+    page: Page, engine: Engine, run: Run
+) -> None:
+    assert page.locator(".jobs .about").first.text_content().startswith("dual task · ")  # type: ignore[union-attr]  # it is there
+    assert page.locator("h2 small").text_content() == "dual task"
+    other = engine.new_project()
+    engine.client.forget_project(other.key)
+    page.locator("#project").select_option(label="Open another…")
+    page.locator("input[name=folder]").fill(other.folder)
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("No jobs yet.").wait_for()
+    assert page.locator("#project").input_value() == other.key
+    engine.client.forget_project(other.key)
+
+
+def test_words_of_a_curve_are_as_large_on_a_telephone_as_on_a_desk(page: Page) -> None:
+    for width in (390, 1600):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(1500)
+        text = page.locator(".chart text").first
+        assert text.evaluate("each => each.getBoundingClientRect().height") > 10
+        picture = page.locator(".chart svg").first.bounding_box()
+        assert picture is not None
+        assert picture["width"] > 250
+
+
 def test_names_and_messages_cannot_change_the_page(page: Page) -> None:
     assert page.locator(".log .warning").inner_text().endswith("<i>A warning</i>")
     page.get_by_role("link", name="Cases").click()
@@ -244,3 +270,17 @@ def contrast(ink: str, paper: str) -> float:
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         levels.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
     return max(levels) / min(levels)
+
+
+def test_a_table_that_a_job_made_is_taken_along(page: Page, engine: Engine, run: Run) -> None:
+    table = engine.root / "scores.csv"
+    table.write_text("case,dice\n")
+    row = run.project.new_job("evaluate", json.dumps({"kind": "evaluate", "output": str(engine.root)}))
+    files = {"table": str(table), "report": str(engine.root / "report.html")}
+    result = {"kind": "evaluate", "model_id": None, "cases": 1, "segments": [], **files}
+    (row.folder / RESULT_FILE).write_text(json.dumps(result))
+    run.project.set_job_state(row.id, "finished")
+    page.locator(".jobs button", has_text="Evaluation").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="scores.csv").click()
+    assert started.value.path().read_text() == "case,dice\n"

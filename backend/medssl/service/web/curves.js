@@ -2,11 +2,12 @@
 
 import { h, svg } from "./elements.js";
 
-const WIDTH = 560, HEIGHT = 220, LEFT = 52, BOTTOM = 28, TOP = 10, RIGHT = 10;
+const HEIGHT = 190, LEFT = 44, BOTTOM = 24, TOP = 10, RIGHT = 10;
+const NARROWEST = 360, GAP = 15, FRAME = 26; // of a chart, as the style sheet has them
 const MOST_POINTS = 400;
 
 // Groups of metrics that share an axis: Dice from 0 to 1, losses, and each of the others for itself.
-export function charts(metrics) {
+export function charts(metrics, space) {
   const groups = new Map();
   for (const [name, points] of metrics) {
     const title = name.startsWith("dice") ? "Dice of the validation cases" : /rate|accuracy|weight/.test(name) ? name : "Losses";
@@ -14,24 +15,27 @@ export function charts(metrics) {
     groups.get(title).set(name.replace(/^dice\//, "").replace(/^loss\//, ""), points);
   }
   const order = (title) => (title === "Losses" ? 0 : title.startsWith("Dice") ? 1 : 2);
-  return [...groups].sort((a, b) => order(a[0]) - order(b[0])).map(([title, curves]) => chart(title, curves));
+  // Drawn as wide as they are shown, so that their words are as large as all others.
+  const columns = Math.max(1, Math.floor((space + GAP) / (NARROWEST + GAP)));
+  const width = Math.max(200, (space - (columns - 1) * GAP) / columns - FRAME);
+  return [...groups].sort((a, b) => order(a[0]) - order(b[0])).map(([title, curves]) => chart(title, curves, width));
 }
 
-function chart(title, curves) {
+function chart(title, curves, width) {
   const all = [...curves.values()].flat().filter((p) => Number.isFinite(p.value));
   const dice = title.startsWith("Dice");
   const steps = extent(all.map((p) => p.step));
   const values = dice ? [0, 1] : padded(extent(all.map((p) => p.value)));
-  const x = (step) => LEFT + ((step - steps[0]) / Math.max(1, steps[1] - steps[0])) * (WIDTH - LEFT - RIGHT);
+  const x = (step) => LEFT + ((step - steps[0]) / Math.max(1, steps[1] - steps[0])) * (width - LEFT - RIGHT);
   const y = (value) => TOP + (1 - (value - values[0]) / (values[1] - values[0])) * (HEIGHT - TOP - BOTTOM);
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title });
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": title });
   for (const tick of ticks(values[0], values[1], 4)) {
     picture.append(
-      svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick) }),
+      svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick) }),
       svg("text", { x: LEFT - 7, y: y(tick) + 4, "text-anchor": "end" }, number(tick)),
     );
   }
-  for (const tick of ticks(steps[0], steps[1], 5).filter(Number.isInteger)) {
+  for (const tick of ticks(steps[0], steps[1], width / 90).filter(Number.isInteger)) {
     picture.append(svg("text", { x: x(tick), y: HEIGHT - 6, "text-anchor": "middle" }, String(tick)));
   }
   const legend = h("ul", { class: "legend" });
@@ -49,8 +53,8 @@ function chart(title, curves) {
   picture.append(line);
   picture.addEventListener("pointermove", (event) => {
     const box = picture.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * WIDTH;
-    const step = steps[0] + ((at - LEFT) / (WIDTH - LEFT - RIGHT)) * (steps[1] - steps[0]);
+    const at = ((event.clientX - box.left) / box.width) * width;
+    const step = steps[0] + ((at - LEFT) / (width - LEFT - RIGHT)) * (steps[1] - steps[0]);
     for (const { points, value } of shown) {
       const near = points.reduce((best, p) => (Math.abs(p.step - step) < Math.abs(best.step - step) ? p : best), points[0]);
       value.textContent = number(near?.value);

@@ -40,6 +40,17 @@ async function send(method, path, body, signal) {
 
 export const ask = async (path, signal) => (await send("GET", path, undefined, signal)).json();
 export const tell = async (method, path, body) => (await send(method, path, body)).json();
+
+// A link alone would not carry the token.
+export async function download(path) {
+  const answer = await send("GET", `/v1/files?path=${encodeURIComponent(path)}`);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = path.split(/[\\/]/).at(-1);
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 export const text = async (path) => (await send("GET", path)).text();
 
 // Calls back with every event of a job from the first on, and at last with its state. A lost connection is

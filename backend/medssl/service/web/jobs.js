@@ -1,6 +1,6 @@
 // Jobs: the list, and one of them with its progress, its curves and what it says.
 
-import { ask, tell, text, watch } from "./engine.js";
+import { ask, download, tell, text, watch } from "./engine.js";
 import { charts } from "./curves.js";
 import { duration, h, problem, table, when } from "./elements.js";
 
@@ -13,6 +13,7 @@ const TITLES = {
 const LOOK_MS = 2000;
 const MOST_LINES = 200;
 const MOST_ROWS = 500;
+const FILES = ["table", "report", "plot"]; // parts of a result that a person takes along
 
 // A kind that this page has no word for is shown as it is called.
 const titleOf = (kind) => TITLES[kind] ?? (kind[0].toUpperCase() + kind.slice(1)).replaceAll("_", " ");
@@ -140,7 +141,7 @@ function showJob(detail, project, job, signal, refresh) {
   };
   const draw = () => {
     if (redraw && !plots.matches(":hover")) {
-      plots.replaceChildren(...charts(metrics));
+      plots.replaceChildren(...charts(metrics, plots.clientWidth));
       redraw = false;
     }
     if (relist) {
@@ -149,7 +150,12 @@ function showJob(detail, project, job, signal, refresh) {
     }
   };
   const drawing = setInterval(draw, 500);
-  signal.addEventListener("abort", () => clearInterval(drawing));
+  const resized = new ResizeObserver(() => (redraw = metrics.size > 0));
+  resized.observe(plots);
+  signal.addEventListener("abort", () => {
+    clearInterval(drawing);
+    resized.disconnect();
+  });
 
   update(job);
   detail.replaceChildren(
@@ -193,7 +199,9 @@ function listed(rows) {
 
 function progressOf(event) {
   const part = event.total ? Math.min(1, event.done / event.total) : 0;
-  const left = event.left_s === null || event.left_s === undefined ? "" : `${duration(event.left_s)} left`;
+  // Nobody knows the seconds of a quarter of an hour.
+  const rounded = event.left_s > 600 ? 60 * Math.round(event.left_s / 60) : event.left_s;
+  const left = event.left_s === null || event.left_s === undefined ? "" : `${duration(rounded)} left`;
   const done = Number.isInteger(event.done) ? `${event.done} of ${event.total}` : `${Math.round(100 * part)} %`;
   return [
     h("div", { class: "row" }, h("b", {}, event.stage), h("span", {}, done), h("span", { class: "fine" }, left)),
@@ -201,10 +209,18 @@ function progressOf(event) {
   ];
 }
 
+function fileButton(path) {
+  const button = h("button", { class: "file", title: `Download ${path}` }, last(path));
+  const failed = h("span");
+  button.addEventListener("click", () => download(path).then(() => failed.replaceChildren(), (error) => failed.replaceChildren(problem(error))));
+  return [button, failed];
+}
+
 function outcome(result) {
   const facts = Object.entries(result)
     .filter(([name, value]) => name !== "kind" && value !== null && value !== "" && typeof value !== "object")
     .map(([name, value]) => (name === "seconds" ? ["time", duration(value)] : [name.replace(/_id$/, ""), typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value)]));
+  for (const fact of facts) if (FILES.includes(fact[0])) fact[1] = fileButton(fact[1]);
   for (const [name, value] of Object.entries(result.validation_dice ?? {})) facts.push([`Dice of ${name}`, value.toFixed(3)]);
   for (const score of result.segments ?? []) facts.push([`Dice of ${score.name}`, score.dice === null ? "–" : score.dice.toFixed(3)]);
   if (result.proposals) facts.push(["proposals", String(result.proposals.length)]);

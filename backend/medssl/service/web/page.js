@@ -31,7 +31,7 @@ function askForToken(reason) {
       },
     },
     h("h2", {}, "Connect to the engine"),
-    reason ? problem(reason) : null,
+    reason ? problem({ message: reason.message }) : null, // its remedy is for programs
     h("p", {}, "Paste the token that ", h("code", {}, "medssl serve"), " keeps in its token file. This tab forgets it when it is closed."),
     h("div", { class: "row" }, input, h("button", { class: "main" }, "Connect")),
   );
@@ -121,7 +121,7 @@ function openForm() {
       },
     },
     h("h2", {}, "Open a project"),
-    h("p", {}, select.hidden ? "No project was opened with this engine yet. " : "", "Give the folder of one on the engine's computer."),
+    h("p", {}, select.hidden ? "None was opened with this engine yet. " : "", "Give its folder on the engine's computer."),
     h("div", { class: "row" }, input, h("button", { class: "main" }, "Open")),
     told,
   );
