@@ -30,7 +30,7 @@ class Engine:
         self.client = start_or_attach(
             folder=self.state,
             # Short, so that a test run that is killed leaves no service for long.
-            arguments=["--root", str(self.root), "--idle-minutes", "3", *arguments],
+            arguments=["--root", str(self.root), "--idle-minutes", "10", *arguments],
             environment=environment(),
             start_s=100.0,
         )

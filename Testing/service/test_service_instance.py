@@ -61,6 +61,7 @@ def test_two_starts_at_once_end_with_one_service(tmp_path: Path) -> None:
 
 def test_the_file_of_another_time_is_not_believed(tmp_path: Path, engine: Engine) -> None:
     assert attach(tmp_path) is None
+    (tmp_path / "token").write_text(engine.token)
     for text in ("", "{", "[]", '{"url": 3}', "null"):
         (tmp_path / "service.json").write_text(text)
         assert attach(tmp_path) is None
@@ -70,6 +71,7 @@ def test_the_file_of_another_time_is_not_believed(tmp_path: Path, engine: Engine
 
 
 def test_an_engine_whose_version_does_not_fit_is_told(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "token").write_text(engine.token)
     newer = Endpoint(engine.url, engine.endpoint.instance, 1, "9.9", 99, (), "")
     (tmp_path / "service.json").write_text(endpoint_text(newer))
     with pytest.raises(EngineError, match=r"MedSSL 9\.9") as told:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -27,6 +28,8 @@ __all__ = ["RemoteWorkplace", "connected"]
 
 _JOBS = 200  # of a page
 _LOOK_S = 0.2
+_STATE: TypeAdapter[SeenState] = TypeAdapter(SeenState)
+_MOMENT = TypeAdapter(datetime)
 
 
 class RemoteWorkplace:
@@ -161,7 +164,16 @@ def _event(event: told.Event, luggage: Luggage | None = None) -> Event:
 
 
 def _seen(job: told.Job, progress: Event | None = None) -> SeenJob:
-    values = {each.name: getattr(job, each.name, None) for each in fields(SeenJob)}
-    kept = {**values, "progress": progress if isinstance(progress, Progress) else None}
-    found: SeenJob = TypeAdapter(SeenJob).validate_python(kept)
-    return found
+    return SeenJob(
+        id=job.id,
+        kind=job.kind,
+        state=_STATE.validate_python(job.state),
+        created=_MOMENT.validate_python(job.created),
+        started=None if job.started is None else _MOMENT.validate_python(job.started),
+        ended=None if job.ended is None else _MOMENT.validate_python(job.ended),
+        error=job.error,
+        remedy=job.remedy,
+        folder=Path(job.folder),
+        progress=progress if isinstance(progress, Progress) else None,
+        result=None if job.result is None else RESULT.validate_python(job.result),
+    )
