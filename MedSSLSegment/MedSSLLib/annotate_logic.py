@@ -66,7 +66,7 @@ class AnnotateLogic:
 
     def leave(self) -> None:
         """Take the case off the screen."""
-        self.desk.leave(self.desk.clear)
+        self.desk.leave(self.desk.give_way)
 
     def save(self, then: Callable[[], Any] = lambda: None) -> None:
         """Save what is drawn as the next version; the case stays on the screen.
@@ -84,9 +84,10 @@ class AnnotateLogic:
             self._session.report(problem)
             return
         case, facts, marks = desk.case, facts_of(desk.project, desk.case, desk.seconds), marks.copy()
+        count = desk.changes.count  # what is drawn from now on counts as new
 
         def go_on(values: Mapping[str, int]) -> None:
-            self._send(case, Drawing(facts, drawn, values, marks), then)
+            self._send(case, Drawing(facts, drawn, values, marks), count, then)
 
         find_values(self._session, desk.project, drawn, go_on)
 
@@ -171,14 +172,13 @@ class AnnotateLogic:
         assert self.desk.scene is not None
         return self.desk.scene.drawn()
 
-    def _send(self, case: Case, drawing: Drawing, then: Callable[[], Any]) -> None:
+    def _send(self, case: Case, drawing: Drawing, count: int, then: Callable[[], Any]) -> None:
         desk, session, name = self.desk, self._session, case.name
         files = session.files
 
         def saved(annotation: Annotation) -> None:
             desk.wait("")
-            if desk.case is case:
-                desk.saved()
+            desk.saved(case, count)
             version = annotation.version
             session.say(_("{name} is saved, as version {version}.").format(name=name, version=version))
             then()
@@ -186,18 +186,18 @@ class AnnotateLogic:
 
         def failed(error: Exception) -> None:
             desk.fail(error)
-            if desk.case is case:
-                desk.touch()
-            else:  # it left the screen meanwhile
+            desk.changes.send(0)
+            if desk.case is not case:  # it left the screen meanwhile
                 session.safety.save(drawing)
 
         def go_on(empty: bool) -> None:
             if empty and not self._may_be_empty(case):
                 desk.wait("")
+                desk.changes.send(0)
                 return
-            desk.set_touched(False)  # what is drawn while it is saved counts as new
             session.ask(lambda client: send(client, files, drawing), saved, failed)
 
+        desk.changes.send(count)
         desk.wait(_("Saving {name}...").format(name=name))
         session.background.run(lambda: is_empty(drawing.drawn, drawing.values), go_on, failed)
 

@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
+from MedSSLLib.changes import Changes
 from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
 from MedSSLLib.stopwatch import Stopwatch
@@ -59,7 +60,7 @@ class Desk:
         shown: another case is on the screen, or none.
         case: on the screen.
         scene: its nodes.
-        touched: whether something was drawn, or marked, since the case was opened or saved.
+        changes: that the person made to it, by drawing or marking.
         busy: what is waited for; empty when nothing is.
         project: that the case belongs to.
     """
@@ -69,7 +70,7 @@ class Desk:
         self.shown = Signal()
         self.case: Optional[Case] = None
         self.scene: Optional[CaseScene] = None
-        self.touched = False
+        self.changes = Changes()
         self.busy = ""
         self.project: Optional[Project] = session.project
         self._session = session
@@ -81,6 +82,11 @@ class Desk:
         for signal, call in self._connections:
             signal.connect(call)
         session.desks.append(self)
+
+    @property
+    def touched(self) -> bool:
+        """Whether there is something on the screen that is not saved."""
+        return self.changes.unsaved
 
     @property
     def seconds(self) -> float:
@@ -100,7 +106,7 @@ class Desk:
 
     def close(self) -> None:
         """Keep what was drawn, and take the case off the screen for good."""
-        self._give_way()
+        self.give_way()
         for signal, call in self._connections:
             signal.disconnect(call)
         if self in self._session.desks:
@@ -136,7 +142,7 @@ class Desk:
             make: puts its nodes into the scene.
         """
         for desk in tuple(self._session.desks):
-            desk._give_way()
+            desk.give_way()
         self.case = case
         self.scene = make()
         self._watch.reset()
@@ -150,7 +156,7 @@ class Desk:
         if self.case is None:
             return
         self._watch.stop()
-        self.touched = False
+        self.changes.forget()
         self.case = None
         scene, self.scene = self.scene, None
         self._owner.cleared()
@@ -158,6 +164,12 @@ class Desk:
             self.shown.emit()  # the editor lets go first
             scene.remove()
         self.changed.emit()
+
+    def give_way(self) -> None:
+        """Take the case off the screen at once, after what was drawn on it is kept."""
+        self._stop_loading()
+        self._rescue()
+        self.clear()
 
     def leave(self, then: Callable[[], Any]) -> None:
         """Go on with what takes the cases of all sections off the screen, after asking about drawings."""
@@ -179,17 +191,22 @@ class Desk:
 
     def touch(self) -> None:
         """Something was drawn, or marked."""
-        self.set_touched(True)
-
-    def set_touched(self, touched: bool) -> None:
-        """Say whether there is something to save."""
-        if touched != self.touched:
-            self.touched = touched
+        before = self.touched
+        self.changes.add()
+        if not before:
             self.changed.emit()
 
-    def saved(self) -> None:
-        """What is drawn is saved; the time that passes from now on is for the next version."""
-        self._watch.reset()
+    def discard(self) -> None:
+        """What was drawn is not wanted."""
+        self.changes.forget()
+        self.changed.emit()
+
+    def saved(self, case: Case, count: int) -> None:
+        """So many changes of a case are saved; the time that passes from now on is for the next version."""
+        if self.case is case:
+            self.changes.keep(count)
+            self._watch.reset()
+            self.changed.emit()
 
     def wait(self, sentence: str) -> None:
         """Tell what is waited for; '' for nothing."""
@@ -220,18 +237,12 @@ class Desk:
         if answer == _SAVE:
             self._owner.save(then)
         elif answer == _DISCARD:
-            self.set_touched(False)
+            self.discard()
             then()
-
-    def _give_way(self) -> None:
-        """Take the case off the screen at once, after what was drawn on it is kept."""
-        self._stop_loading()
-        self._rescue()
-        self.clear()
 
     def _rescue(self) -> bool:
         """Keep what was drawn, if the person wants it, when its nodes cannot stay; whether it is kept."""
-        if not self.touched or self.case is None or self.scene is None:
+        if not self.changes.at_risk or self.case is None or self.scene is None:
             return False
         title, question = self._owner.question(self.case)
         if asking.choose(title, question, (_("Save"), _("Discard")), while_testing=_SAVE) != _SAVE:
@@ -253,6 +264,6 @@ class Desk:
         project = self._session.project
         another = (project and project.key) != (self.project and self.project.key)
         if another:
-            self._give_way()
+            self.give_way()
         self.project = project
         self._owner.follow(another)

@@ -108,7 +108,7 @@ class ReviewLogic:
         proposal = case.pseudo_label.id
 
         def rejected(_case: Case) -> None:
-            self.desk.set_touched(False)
+            self.desk.discard()
             self._decide(case, self._go_on)
 
         self.desk.wait(_("Rejecting {name}...").format(name=case.name))
@@ -145,6 +145,8 @@ class ReviewLogic:
         if project is None or case is None or case.pseudo_label is None or self.desk.busy:
             return
         files, proposal, seconds = self._session.files, case.pseudo_label.id, self.desk.seconds
+        changes = self.desk.changes
+        count = changes.count  # what is drawn from now on counts as new
         drawing: Optional[Drawing] = None
         if self.desk.touched:
             try:
@@ -160,14 +162,17 @@ class ReviewLogic:
 
         def failed(error: Exception) -> None:
             self._fail(error)
-            if drawing is not None and self.desk.case is case:
-                self.desk.touch()
-            elif drawing is not None:  # it left the screen meanwhile
+            changes.send(0)
+            if drawing is not None and self.desk.case is not case:  # it left the screen meanwhile
                 self._session.safety.save(drawing)
 
-        self.desk.set_touched(False)  # what is drawn while it is saved counts as new
+        def saved(_annotation: Annotation) -> None:
+            self.desk.saved(case, count)
+            self._decide(case, then)
+
+        changes.send(count)
         self.desk.wait(_("Saving {name}...").format(name=case.name))
-        self._session.ask(work, lambda _annotation: self._decide(case, then), failed)
+        self._session.ask(work, saved, failed)
 
     def question(self, case: Case) -> tuple[str, str]:
         """See `MedSSLLib.case_desk.Owner`."""
@@ -285,7 +290,7 @@ class ReviewLogic:
         waiting = tuple(each for each in self.queue.waiting if each.id != done.id)
         self.queue = ReviewQueue(waiting, self.queue.model, self.queue.learned, self.queue.unproposed)
         if following is None:
-            self.desk.clear()
+            self.desk.give_way()
         else:
             self._load(following)
 
@@ -298,8 +303,8 @@ class ReviewLogic:
         def undone(found: Case) -> None:
             self.desk.wait("")
             self._decided.pop()
-            self.desk.clear()
             self._next = None
+            self.desk.give_way()
             self._session.cases_changed.emit()
             if found.state == WAITS:
                 self._load(case)

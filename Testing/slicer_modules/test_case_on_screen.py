@@ -58,6 +58,14 @@ def draw(desk: Any) -> None:
     assert desk.touched
 
 
+def fill(desk: Any) -> None:
+    """Draw the first segment everywhere."""
+    scene = desk.scene
+    segment = scene.segmentation.GetSegmentation().GetNthSegmentID(0)
+    everything = np.ones(scene.grid.shape, np.uint8)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(everything, scene.segmentation, segment, scene.volume)
+
+
 def names(class_name: str) -> set[str]:
     return {node.GetName() for node in slicer.util.getNodesByClass(class_name)}
 
@@ -186,14 +194,50 @@ def test_what_is_drawn_while_a_correction_is_saved_is_saved_as_well(
     client, review = opened.session.client, show(opened, "review", "small_3")
     draw(review.desk)
     review.accept()
-    scene = review.desk.scene
-    segment = scene.segmentation.GetSegmentation().GetNthSegmentID(0)
-    everything = np.ones(scene.grid.shape, np.uint8)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(everything, scene.segmentation, segment, scene.volume)
+    fill(review.desk)
     small_3 = client.case(project.key, "small_3").id
     opened.wait_until(lambda: len(client.annotations(project.key, small_3)) == 2, 30)
     newest = client.annotations(project.key, small_3)[-1]
     assert (sitk.GetArrayFromImage(sitk.ReadImage(newest.path)) > 0).all()
+
+
+def test_what_is_drawn_while_an_annotation_is_saved_is_not_taken_for_saved(
+    opened: OpenPanel, project: Project
+) -> None:
+    client, annotate = opened.session.client, show(opened, "annotate", "small_1")
+    draw(annotate.desk)
+    annotate.save()
+    fill(annotate.desk)
+    opened.wait_until(lambda: not annotate.desk.busy, 60)
+    assert client.case(project.key, "small_1").annotation.version == 2
+    assert annotate.desk.touched
+    annotate.leave()
+    opened.wait_until(lambda: client.case(project.key, "small_1").annotation.version == 3, 60)
+    newest = client.case(project.key, "small_1").annotation
+    assert (sitk.GetArrayFromImage(sitk.ReadImage(newest.path)) > 0).all()
+    opened.wait_until(lambda: annotate.desk.case is None)
+
+
+def test_a_scene_that_is_closed_while_a_drawing_is_saved_does_not_save_it_twice(
+    opened: OpenPanel, project: Project
+) -> None:
+    client, annotate = opened.session.client, show(opened, "annotate", "small_1")
+    draw(annotate.desk)
+    annotate.save()
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: not annotate.desk.busy, 60)
+    opened.wait_until(lambda: not opened.session.safety.unsaved, 60)
+    assert client.case(project.key, "small_1").annotation.version == 2
+
+
+def test_what_is_drawn_while_a_decision_is_taken_back_is_kept(opened: OpenPanel, project: Project) -> None:
+    client, review = opened.session.client, show(opened, "review", "small_3")
+    review.accept()
+    opened.wait_until(lambda: review.desk.case.name == "small_2" and not review.desk.busy, 60)
+    review.undo()
+    draw(review.desk)
+    opened.wait_until(lambda: client.case(project.key, "small_2").state == "annotated", 60)
+    opened.wait_until(lambda: review.desk.case is not None and review.desk.case.name == "small_3", 60)
 
 
 def test_a_double_click_in_the_table_unfolds_the_section_that_shows_the_case(opened: OpenPanel) -> None:
