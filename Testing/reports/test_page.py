@@ -256,8 +256,29 @@ def test_outlines_can_be_hidden(reader: Reader) -> None:
 def test_a_telephone_shows_cards_that_fit_and_sorts_them(reader: Reader) -> None:
     reader.page.set_viewport_size({"width": 380, "height": 800})
     assert reader.page.evaluate("document.documentElement.scrollWidth") <= 380
+    plots = reader.page.locator(".strip.volumes")
+    assert all(box["x"] + box["width"] <= 380 for box in (p.bounding_box() for p in plots.all()) if box)
     reader.page.get_by_label("Sort by").select_option(label="mean Dice ↑")
     assert reader.names() == ["scan 10", "Übung <b>", "scan 2", "no score"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_shows_the_scans_in_black_on_white_and_no_buttons(reader: Reader, scheme: str) -> None:
+    page = reader.page
+    page.emulate_media(media="print", color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": 1032, "height": 700})  # A4 on its side between its margins
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1032
+    assert page.locator(".tools:visible, .slices:visible, .sort:visible, dialog:visible").count() == 0
+    assert page.locator(".preview:visible").count() == page.locator(".preview").count() > 0
+    ink, paper = page.evaluate(
+        "(s => [s.color, getComputedStyle(document.documentElement).backgroundColor])"
+        "(getComputedStyle(document.body))"
+    )
+    assert ink == "rgb(0, 0, 0)"
+    assert paper in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+    heads = page.locator("#cases thead").all_inner_texts()[0]
+    assert "Uncertainty" in heads  # columns keep their names when their buttons go
+    assert page.pdf(format="A4", landscape=True).startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
