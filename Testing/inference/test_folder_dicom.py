@@ -13,7 +13,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from dicom_making import PATIENT_ID, change, write_enhanced, write_series
+from dicom_making import PATIENT_ID, change, complaints, write_enhanced, write_series
 from medssl.errors import Cancelled, MissingPackageError, UsageError
 from medssl.events import Event, Monitor, Progress
 from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
@@ -313,3 +313,26 @@ def test_segmentations_beside_their_series_are_no_scans(
     (file, *_) = (tmp_path / "tree" / "a").iterdir()
     change(file, PatientComments="changed since")
     assert run(make_model(), tmp_path / "tree", tmp_path / "tree").count("done") == 1
+
+
+def test_the_crops_of_three_real_studies_are_segmented_and_the_others_listed(
+    make_model: ModelMaker, data_folder: Path, tmp_path: Path
+) -> None:
+    if not (data_folder / "dicom").is_dir():
+        pytest.skip("there is no folder 'dicom' among the data sets")
+    crops = TrainingScans(
+        modalities=("MR",),
+        finest_mm=(1.0, 1.0, 1.0),
+        coarsest_mm=(1.0, 1.0, 1.0),
+        smallest_mm=(26.0, 40.0, 31.0),
+        largest_mm=(44.0, 58.0, 43.0),
+        planes=("axial",),
+    )
+    settings = FolderSettings(format="dicom-seg", device="cpu", measurements=True)
+    result = run(learned_from(make_model(), crops), data_folder / "dicom", tmp_path / "out", settings)
+    assert [result.count("done"), len(result.failed), len(result.unfit)] == [3, 0, 2]
+    assert all("6.5 mm apart" in reason for reason in result.unfit.values())
+    written = sorted((tmp_path / "out").rglob("*.dcm"))
+    assert sorted("".join(path.suffixes[-2:]) for path in written) == [".seg.dcm"] * 3 + [".sr.dcm"] * 3
+    for path in written:
+        assert complaints(path) == []
