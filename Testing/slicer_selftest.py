@@ -7,7 +7,8 @@
 
 Environment: MEDSSL_ENGINE_PYTHON, a Python that has the engine; MEDSSL_SCREENSHOTS, a folder for a picture of
 every section; MEDSSL_SELFTEST_SECONDS, how long each training takes (20). It prints each step
-and what failed, and ends 3D Slicer with 0 or 1.
+and what failed, and ends 3D Slicer with 0 or 1. Without a screen, put `xvfb-run -a` before the line: Slicer's
+views need OpenGL. 3D Slicer makes a 1 of the 0 when something in Python fails while it ends.
 
 What a person has is left alone, see `selftest_surroundings`; a project that a failed run made is left, too.
 """
