@@ -62,7 +62,7 @@ class AnnotateLogic:
     def open(self, case: int) -> None:
         """Show a case, after what was drawn on another one is kept."""
         if self.desk.case is None or case != self.desk.case.id:
-            self.desk.leave(lambda: self._load(case))
+            self.desk.make_room(lambda: self._load(case))
 
     def leave(self) -> None:
         """Take the case off the screen."""

@@ -143,8 +143,8 @@ class Desk:
         """
         for desk in tuple(self._session.desks):
             desk.give_way()
-        self.case = case
-        self.scene = make()
+        scene = make()
+        self.case, self.scene = case, scene
         self._watch.reset()
         if self._entered:
             self._watch.start()
@@ -172,8 +172,26 @@ class Desk:
         self.clear()
 
     def leave(self, then: Callable[[], Any]) -> None:
-        """Go on with what takes the cases of all sections off the screen, after asking about drawings."""
-        self._leave_all((self, *(desk for desk in self._session.desks if desk is not self)), then)
+        """Go on with what takes the case off the screen, after asking about what was drawn on it."""
+        self._stop_loading()
+        if self.busy:
+            self._session.say(_("Wait a moment: {doing}").format(doing=self.busy))
+            return
+        if not self.touched or self.case is None:
+            then()
+            return
+        title, question = self._owner.question(self.case)
+        answer = asking.choose(title, question, (_("Save"), _("Discard"), _("Stay")), while_testing=_SAVE)
+        if answer == _SAVE:
+            self._owner.save(then)
+        elif answer == _DISCARD:
+            self.discard()
+            then()
+
+    def make_room(self, then: Callable[[], Any]) -> None:
+        """Go on with what brings another case, after asking about what was drawn in any section."""
+        others = tuple(desk for desk in self._session.desks if desk is not self)
+        _leave_all((self, *others), then)
 
     def lose(self) -> None:
         """The nodes are about to leave the scene: the last moment to keep what was drawn."""
@@ -218,28 +236,6 @@ class Desk:
         self.wait("")
         self._session.report(error)
 
-    def _leave_all(self, desks: tuple[Desk, ...], then: Callable[[], Any]) -> None:
-        if not desks:
-            then()
-        else:
-            desks[0]._leave(lambda: self._leave_all(desks[1:], then))
-
-    def _leave(self, then: Callable[[], Any]) -> None:
-        self._stop_loading()
-        if self.busy:
-            self._session.say(_("Wait a moment: {doing}").format(doing=self.busy))
-            return
-        if not self.touched or self.case is None:
-            then()
-            return
-        title, question = self._owner.question(self.case)
-        answer = asking.choose(title, question, (_("Save"), _("Discard"), _("Stay")), while_testing=_SAVE)
-        if answer == _SAVE:
-            self._owner.save(then)
-        elif answer == _DISCARD:
-            self.discard()
-            then()
-
     def _rescue(self) -> bool:
         """Keep what was drawn, if the person wants it, when its nodes cannot stay; whether it is kept."""
         if not self.changes.at_risk or self.case is None or self.scene is None:
@@ -267,3 +263,10 @@ class Desk:
             self.give_way()
         self.project = project
         self._owner.follow(another)
+
+
+def _leave_all(desks: tuple[Desk, ...], then: Callable[[], Any]) -> None:
+    if desks:
+        desks[0].leave(lambda: _leave_all(desks[1:], then))
+    else:
+        then()

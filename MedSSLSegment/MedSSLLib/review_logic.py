@@ -86,7 +86,7 @@ class ReviewLogic:
     def open(self, case: int) -> None:
         """Show a case, after what was drawn on another one is kept."""
         if self.desk.case is None or case != self.desk.case.id:
-            self.desk.leave(lambda: self._load(case))
+            self.desk.make_room(lambda: self._load(case))
 
     def next(self) -> None:
         """Show the next case of the queue, without a decision about this one."""
@@ -123,7 +123,7 @@ class ReviewLogic:
     def undo(self) -> None:
         """Take the last decision back, and show its case again."""
         if self._decided and not self.desk.busy:
-            self.desk.leave(self._undo)
+            self.desk.make_room(self._undo)
 
     def propose(self) -> None:
         """Let the newest model propose for all cases that nobody annotated."""
