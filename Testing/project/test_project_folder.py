@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,22 @@ def test_a_project_that_may_not_be_written_is_told_when_opening_it(
     with pytest.raises(StorageError, match="may not be written") as caught:
         Project.open(project.folder)
     assert str(project.folder) in caught.value.what
+
+
+def test_a_project_on_a_full_disk_is_told_as_such_and_opens_again_with_room(
+    small_disk: Path, schema: LabelSchema
+) -> None:
+    Project.create(small_disk / "project", schema).close()
+    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+    with pytest.raises(StorageError, match="The disk is full"):
+        Project.open(small_disk / "project")
+
+    (small_disk / "filler").unlink()
+    with Project.open(small_disk / "project") as project:
+        assert project.schema == schema
 
 
 def test_a_project_of_a_newer_version_is_refused_and_stays_as_it_is(project: Project) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from service_engine import Engine, write_drawing, write_scan
 
 Start = Callable[..., Engine]
 
-_SMALL_MB = 8
 # time() and datetime.now() as the process sees them, moved by the seconds that a file names.
 _CLOCK = """
 #define _GNU_SOURCE
@@ -41,20 +39,6 @@ int clock_gettime(clockid_t which, struct timespec *now) {
 }
 """
 _YEAR_S = 365 * 24 * 3600
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own with room for a few MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root on Linux can mount a small disk")
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_MB}m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this computer lets nobody mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def _ended(engine: Engine, project: str, job: Job) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from medssl.errors import MedSSLError, ProjectError, StorageError
 
 BUSY_TIMEOUT_S = 30.0  # how long a write waits for another process; every transaction takes milliseconds
+
+_BESIDE_BYTES = 1 << 16  # of the index of the write-ahead log and its first pages
 
 
 class Database:
@@ -61,7 +64,7 @@ class Database:
         """Say what a refusal of SQLite means; what is left is a defect of ours and stays as it is."""
         # By text: Python 3.10 does not tell SQLite's error codes.
         text = str(error.orig)
-        if "disk is full" in text:
+        if "disk is full" in text or ("disk I/O error" in text and self._disk_is_full()):
             return StorageError(
                 f"The disk is full: {self.path} could not be written.", "Free some space and try again."
             )
@@ -85,6 +88,10 @@ class Database:
                 f"{self.path} could not be read or written: disk error.", "Check the disk and try again."
             )
         return error
+
+    def _disk_is_full(self) -> bool:
+        """Whether there is no room even for the files beside the database, which SQLite cannot do without."""
+        return shutil.disk_usage(self.path.parent).free < _BESIDE_BYTES
 
 
 def _prepare(engine: Engine) -> None:
