@@ -166,8 +166,12 @@ class FolderLogic:
         self._session.report(error)
 
     def _arrive(self, journey: Journey, track: Track) -> None:
-        if _is_folder(track):
+        if not _is_folder(track):
+            return
+        if journey.arrived:
             self._session.say(_("The results are in {folder}.").format(folder=journey.here))
+        elif any(row.output for row in track.rows.values()):
+            self._session.say(_("What was segmented is in {folder}.").format(folder=journey.here))
 
     def _follow(self, track: Track) -> None:
         if track is self.track:

@@ -162,7 +162,11 @@ class EngineLogic:
         self._session.ask(lambda client: client.check_computer(), done, failed)
 
     def read_log(self, done: Callable[[str], Any]) -> None:
-        """Get the end of the log of this computer's engine."""
+        """Get the end of the log of this computer's engine; of another one, where to look for it."""
+        choice = self.choice
+        if choice is not None and choice.kind == REMOTE:
+            done(_("The log is on the computer with the engine, {address}.").format(address=choice.address))
+            return
 
         def read() -> str:
             path = backend.client_package().engine_state().log

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ROWS = 8
 _FACTS = 14
 _MB = 1_000_000
+_EXACT_MB = 10  # below it one decimal is shown
 _SAID = ("id", "name", "created")  # by the headings
 _FORMATS = {"zip": ".zip", "monai": "", "onnx": ".onnx"}
 
@@ -87,13 +88,13 @@ class ModelsView:
         table_rows.show(self.ui.modelsTable, [_row(model) for model in models])
         table_rows.fit_height(self.ui.modelsTable, _ROWS)
         self.ui.modelsTable.visible = bool(models)
-        size = self._logic.size_bytes / _MB
+        size = _megabytes(self._logic.size_bytes)
         if not models:
             told = _("No models yet: train one, or import one that was exported elsewhere.")
         elif len(models) == 1:
-            told = _("One model, {size:.0f} MB on the disk.").format(size=size)
+            told = _("One model, {size} MB on the disk.").format(size=size)
         else:
-            told = _("{count} models, {size:.0f} MB on the disk.").format(count=len(models), size=size)
+            told = _("{count} models, {size} MB on the disk.").format(count=len(models), size=size)
         self.ui.modelsLabel.text = told
         self._select()
 
@@ -173,6 +174,12 @@ def _row(model: Model) -> table_rows.Row:
     tip = model.problem or model.id
     return table_rows.Row(
         model.id,
-        (title_of(model), kind, mean if model.can_segment else "", f"{model.size_bytes / _MB:.0f}"),
+        (title_of(model), kind, mean if model.can_segment else "", _megabytes(model.size_bytes)),
         tip,
     )
+
+
+def _megabytes(size_bytes: int) -> str:
+    """A size as exactly as sizes beside it add up for the eye."""
+    size = size_bytes / _MB
+    return f"{size:.1f}" if size < _EXACT_MB else f"{size:.0f}"

@@ -78,9 +78,9 @@ class PretrainLogic:
     def sources(self) -> tuple[Choice, ...]:
         """What to learn from: the open project's cases, or any folder of scans; '' and 'folder'."""
         project = self._session.project
-        name = _("no project is open") if project is None else project.name
-        count = 0 if project is None else project.cases
-        of_project = _("The cases of the project {name} ({count})").format(name=name, count=count)
+        of_project = _("The cases of the project")
+        if project is not None:
+            of_project = f"{of_project} {project.name} ({project.cases})"
         return (Choice("", of_project), Choice("folder", _("A folder of scans")))
 
     @property

@@ -129,3 +129,12 @@ def test_a_remote_engine_that_is_gone_is_told_in_one_sentence(alone: OpenPanel) 
     alone.session.engine.start()
     alone.wait_until(lambda: "does not answer" in _line(alone), 60)
     assert alone.session.engine.status.grade == "failed"
+
+
+def test_the_log_of_another_computer_is_not_taken_for_that_of_this_one(alone: OpenPanel) -> None:
+    settings, told = alone.session.settings, list[str]()
+    settings.remember("engine.kind", "remote")
+    settings.remember("engine.address", "https://gpu:8443")
+    settings.remember("engine.agreed", ["https://gpu:8443"])
+    alone.session.engine.read_log(told.append)
+    assert told == ["The log is on the computer with the engine, https://gpu:8443."]

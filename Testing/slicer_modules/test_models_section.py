@@ -105,8 +105,19 @@ def test_what_is_submitted_is_what_the_engine_knows(
     acted = ActedEngine(monkeypatch, project)
     opened.session.models.export("latest", str(tmp_path / "a.zip"), "zip")
     opened.wait_until(lambda: acted.jobs)
-    acted.jobs[0].end("cancelled")
     assert acted.asked[0]["format"] == "zip"
+    acted.jobs[0].end(kind="export_model", model_id="m", output=tmp_path / "a.zip")
+    opened.wait_until(lambda: opened.message == f"The model is in {tmp_path / 'a.zip'}.")
+
+
+def test_an_export_that_fails_says_why(
+    opened: OpenPanel, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acted = ActedEngine(monkeypatch, project)
+    opened.session.models.export("latest", str(tmp_path / "a.onnx"), "onnx")
+    opened.wait_until(lambda: acted.jobs)
+    acted.jobs[0].end("failed", "This model cannot segment.", "Train it first.")
+    opened.wait_until(lambda: opened.message == "This model cannot segment. Train it first.")
 
 
 def test_before_a_model_is_selected_there_is_no_empty_table(opened: OpenPanel) -> None:

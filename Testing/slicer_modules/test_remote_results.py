@@ -194,3 +194,18 @@ def test_results_from_elsewhere_never_mix_with_other_files(
     remote.wait_until(lambda: "is not empty" in remote.message)
     assert not acted.jobs
     assert remote.find("segmentFolderButton").enabled
+
+
+def test_what_a_cancelled_folder_has_so_far_comes_back_and_may_go_on(
+    remote: OpenPanel, acted: ActedEngine, small_dataset: Path, tmp_path: Path
+) -> None:
+    here = tmp_path / "results"
+    choose_folders(remote, small_dataset / "imagesTs", here)
+    remote.wait_until(lambda: acted.jobs)
+    sent, there = Path(acted.asked[0]["inputs"][0]), Path(str(acted.asked[0]["output"]))
+    write(there / "small_7.seg.nrrd", "segmented")
+    acted.jobs[0].report(Row(name="small_7", state="done", output="small_7.seg.nrrd"))
+    acted.jobs[0].end("cancelled")
+    remote.wait_until(lambda: remote.message == f"What was segmented is in {here}.")
+    assert (here / "small_7.seg.nrrd").read_text(encoding="utf-8") == "segmented"
+    assert len(list(sent.iterdir())) == 2
