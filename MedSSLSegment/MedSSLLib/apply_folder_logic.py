@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -151,8 +151,10 @@ class FolderLogic:
         def fetch(client: Client) -> str:
             if files.shares_disk and Path(report).is_file():
                 return report
-            # It stays there for the browser; Slicer empties the folder when it ends.
-            folder = Path(tempfile.mkdtemp(prefix="MedSSL-report-", dir=files.temporary))
+            # It stays for the browser, until the next one: Slicer itself never empties this folder.
+            folder = files.temporary / "MedSSL-report"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
             return str(client.download(report, folder / Path(report).name))
 
         self._session.ask(fetch, _open_file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -79,3 +81,24 @@ def test_a_reloaded_panel_finds_the_engine_again(panel: Any) -> None:
     # The session of before asks nothing any more.
     assert not before.engine._timer.active
     assert not before.jobs._timer.active
+
+
+def test_reports_of_an_engine_elsewhere_do_not_gather_in_slicers_folder(runtime: Any, tmp_path: Path) -> None:
+    from MedSSLLib.apply_folder_logic import FolderLogic
+    from MedSSLLib.engine_files import EngineFiles
+    from MedSSLLib.signals import Signal
+
+    job = SimpleNamespace(
+        id="1", kind="predict", request={"output": "/there"}, result={"report": "/there/r.html"}
+    )
+    client = SimpleNamespace(download=lambda path, target: target.write_text(path) and target)
+    session: Any = SimpleNamespace(
+        jobs=SimpleNamespace(told=Signal(), listed=Signal(), tracks=(SimpleNamespace(job=job, over=True),)),
+        journeys=SimpleNamespace(arrived=Signal(), of=lambda job: None),
+        files=EngineFiles(False, tmp_path),
+        ask=lambda work, done: done(work(client)),
+    )
+    folder = FolderLogic(session)
+    folder.open_report()
+    folder.open_report()
+    assert [path.name for path in tmp_path.rglob("*.html")] == ["r.html"]
