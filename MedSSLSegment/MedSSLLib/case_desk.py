@@ -244,6 +244,7 @@ class Desk:
         if asking.choose(title, question, (_("Save"), _("Discard")), while_testing=_SAVE) != _SAVE:
             return False
         try:
+            self.scene.draw_as_voxels()
             self._owner.rescue()
         except Problem as problem:
             self._session.report(problem)

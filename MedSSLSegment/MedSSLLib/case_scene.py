@@ -90,6 +90,13 @@ class CaseScene:
         """
         return snapshot_segmentation(self.segmentation, self.volumes[0])
 
+    def draw_as_voxels(self) -> None:
+        """Turn a segmentation drawn as surfaces into voxels: the last way to keep it when it must go."""
+        segmentation = self.segmentation.GetSegmentation()
+        voxels = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+        if segmentation.GetSourceRepresentationName() != voxels and segmentation.CreateRepresentation(voxels):
+            segmentation.SetSourceRepresentationName(voxels)
+
     def show(self) -> None:
         """Show the scan alone in all slice views."""
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):

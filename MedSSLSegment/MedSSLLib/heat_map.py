@@ -16,6 +16,7 @@ from MedSSLLib.voxel_files import LoadedVolume, voxels_of
 _TABLE = "MedSSL Uncertainty"
 _TABLE_TAG = "MedSSLUncertainty"
 _COLORS = 256
+_TOLD_APART = 0.03  # by the two decimals of the legend
 _SAMPLE = 500_000  # voxels that the range of colors is chosen from
 _CERTAIN = 0.05  # what lies below is not worth a color
 _FAINT = 0.25  # part of the highest uncertainty that is not worth one either
@@ -82,7 +83,7 @@ def add_heat_map(loaded: LoadedVolume, colors: ColorRange, name: str) -> vtk.vtk
     if legend is not None:
         legend.SetTitleText(_("Uncertainty"))
         legend.SetLabelFormat("%.2f")
-        legend.SetNumberOfLabels(3)
+        legend.SetNumberOfLabels(3 if colors.highest - colors.lowest > _TOLD_APART else 2)
         legend.SetOrientation(slicer.vtkMRMLColorLegendDisplayNode.Vertical)
         legend.SetSize(0.09, 0.3)
         legend.SetPosition(0.97, 0.5)

@@ -188,6 +188,21 @@ def test_what_belongs_to_a_case_goes_with_its_volume(opened: OpenPanel) -> None:
     assert "small_1 was closed" in opened.message
 
 
+def test_what_is_drawn_as_surfaces_is_kept_too(opened: OpenPanel, project: Project) -> None:
+    client, annotate = opened.session.client, show(opened, "annotate", "small_1")
+    draw(annotate.desk)
+    before = sitk.GetArrayFromImage(sitk.ReadImage(client.case(project.key, "small_1").annotation.path))
+    segmentation = annotate.desk.scene.segmentation.GetSegmentation()
+    assert segmentation.CreateRepresentation("Closed surface")
+    segmentation.SetSourceRepresentationName("Closed surface")
+    annotate.save()
+    assert "surfaces" in opened.message
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: client.case(project.key, "small_1").annotation.version == 2, 60)
+    kept = sitk.GetArrayFromImage(sitk.ReadImage(client.case(project.key, "small_1").annotation.path))
+    assert (kept > 0).sum() == pytest.approx((before > 0).sum() + 24, rel=0.4)  # surfaces are smoothed
+
+
 def test_what_is_drawn_while_a_correction_is_saved_is_saved_as_well(
     opened: OpenPanel, project: Project
 ) -> None:
