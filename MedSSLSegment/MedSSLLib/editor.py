@@ -38,7 +38,7 @@ class SegmentEditor:
         """The vtkMRMLSegmentationNode that is being edited."""
         return None if self._widget is None else self._widget.segmentationNode()
 
-    def take(self, section: str, layout: Any, segmentation: vtk.vtkObject, volume: vtk.vtkObject) -> None:
+    def take(self, section: str, layout: Any, segmentation: Any, volume: vtk.vtkObject) -> None:
         """Move the editor into a section and edit there.
 
         Args:
@@ -52,6 +52,10 @@ class SegmentEditor:
         self.widget.visible = True
         self.widget.setSegmentationNode(segmentation)
         self.widget.setSourceVolumeNode(volume)
+        segments = segmentation.GetSegmentation()
+        if segments.GetNumberOfSegments() and not self.widget.currentSegmentID():
+            # The widget chooses one itself, unless it had the segmentation before there were segments in it.
+            self.widget.setCurrentSegmentID(segments.GetNthSegmentID(0))
         if self._entered:
             self._observe()
         self.moved.emit()

@@ -55,6 +55,15 @@ def test_an_editor_that_no_section_has_leaves_its_keys_to_others(editor: Any, pl
     assert "Ctrl+Z" not in keys()
 
 
+def test_who_begins_to_draw_has_a_segment_to_draw(editor: Any, place: Any, drawn: Any) -> None:
+    segmentation, scan = drawn
+    segmentation.GetSegmentation().RemoveAllSegments()
+    editor.widget.setSegmentationNode(segmentation)  # as Slicer's own list of segmentations may do
+    segmentation.GetSegmentation().AddEmptySegment("first", "first")
+    editor.take("annotate", place, segmentation, scan)
+    assert editor.widget.currentSegmentID() == "first"
+
+
 def test_the_editor_leaves_the_views_as_the_person_has_them(editor: Any, place: Any, drawn: Any) -> None:
     other = slicer.util.addVolumeFromArray(np.zeros((4, 5, 6), np.int16), name="Other scan")
     slicer.util.setSliceViewerLayers(background=other)
