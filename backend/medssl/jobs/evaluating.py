@@ -160,7 +160,7 @@ def _row(case: _Scored, found: CaseScores, schema: LabelSchema, most_bytes: int)
         stack = make_stack(scene, schema.segments, case.worst_slice, most_bytes)
     return ReportRow(
         name=case.name,
-        source=str(case.source),
+        source=case.source.name,  # a report is handed on, and whole paths tell names
         volumes_ml=tuple(score.volume_ml for score in found.scores),
         scores=found.scores,
         uncertainty=case.uncertainty,
