@@ -18,10 +18,13 @@ import psutil
 import pytest
 import requests
 import uvicorn
-from medssl.client import EngineError, attach, engine_state
+from medssl.cli.journeys import Journey
+from medssl.cli.luggage import Luggage
+from medssl.client import EngineError, Folder, FolderEntry, attach, engine_state
 from medssl.endpoint import ENDPOINT_FILE, TOKEN_FILE, Endpoint, endpoint_text
-from medssl.errors import StorageError, UsageError
-from medssl.jobs import ImportRequest
+from medssl.errors import DataError, StorageError, UsageError
+from medssl.events import Monitor
+from medssl.jobs import ExportModelResult, ImportRequest, JobResult
 from medssl.jobs.launching import start_worker
 from medssl.jobs.run import queue_job
 from medssl.labels import LabelSchema, Segment
@@ -145,14 +148,15 @@ def test_jobs_that_came_with_a_project_keep_to_the_allowed_folders(engine: Engin
         row = queue_job(project, ImportRequest(folder=private, copy_files=True))
     client = engine.client
     key = client.open_project(engine.root / "shared").key
-    assert client.watch(key, row.id, lambda event: None).join(60)
-    job = client.job(key, row.id)
-    assert (job.state, "outside the folders" in job.error) == ("failed", True)
-    assert client.cases(key).total == 0
-    client.resume(key, row.id)
-    while not client.job(key, row.id).over:
+    later = client.submit(key, {"kind": "import", "folder": str(engine.root / "shared")})
+    while not client.job(key, later.id).over:
         time.sleep(0.1)
-    assert client.job(key, row.id).state == "failed"
+    assert (client.job(key, row.id).state, client.cases(key).total) == ("queued", 0)
+    assert client.cancel(key, row.id).state == "cancelled"
+    with pytest.raises(EngineError, match="outside the folders") as told:
+        client.resume(key, row.id)
+    assert told.value.status == 403
+    assert client.job(key, row.id).state == "cancelled"
 
 
 def test_modules_that_lie_in_a_shared_folder_are_not_run(
@@ -253,6 +257,25 @@ def test_an_upload_keeps_its_place_in_a_folder_and_never_leaves_it(engine: Engin
     assert answer.status_code == 404
     client.remove_upload(folder.id)
     assert not list((engine.state / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("name", ["../evil.nii.gz", "..", "a/b", "a\\b", ""])
+def test_an_engine_does_not_say_where_on_this_computer_its_results_go(tmp_path: Path, name: str) -> None:
+    class Hostile:
+        """An engine of somebody else's."""
+
+        def folder(self, path: str, offset: int = 0) -> Folder:
+            entry = FolderEntry(name, "/there/x", is_folder=False, is_project=False, size_bytes=1)
+            return Folder(path, (entry,), complete=True)
+
+        def download(self, path: str, target: Path) -> Path:
+            raise AssertionError(f"{path} was written to {target}")
+
+    journey = Journey(there="/there", here=tmp_path / "out")
+    luggage = Luggage(Hostile(), str, "job", journey)  # type: ignore[arg-type]  # it has what is asked for
+    result = ExportModelResult(model_id="m", output=Path("/there"))
+    with pytest.raises(DataError, match="a result with the name"):
+        luggage.unpack(JobResult(job_id="job", seconds=1.0, result=result), Monitor())
 
 
 def test_an_upload_that_says_nothing_any_more_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

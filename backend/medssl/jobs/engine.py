@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from medssl.errors import MedSSLError, StorageError
 from medssl.events import Event, Log, Monitor, State
 from medssl.jobs.endings import INTERRUPTED
 from medssl.jobs.event_log import EventLog
 from medssl.jobs.files import JobFiles, read_events
-from medssl.jobs.requests import Request
+from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.run import queue_again, queue_job
 from medssl.jobs.states import ENDED, STOP_S, ask_to_stop, close_job, job_state
 from medssl.jobs.supervisor import Supervisor
@@ -43,7 +45,8 @@ class Engine:
             the same file finds them wherever they are.
         stop_s: how long a job that was asked to stop may take before its processes are ended.
         check: asked about a job and its request before each start; raises a `MedSSLError` to refuse it. What
-            waits in a project's database was not necessarily asked of this engine.
+            waits in a project's database was not necessarily asked of this engine: what is refused there is
+            left to whoever asked for it.
     """
 
     def __init__(
@@ -62,7 +65,8 @@ class Engine:
         self._logs: OrderedDict[tuple[Path, str], EventLog] = OrderedDict()
         self._started = False
         self._lock = threading.RLock()
-        self._supervisor = Supervisor(self._project, check)
+        self._check = check
+        self._supervisor = Supervisor(self._project, self._examine)
 
     def start(self) -> None:
         """Find the jobs of the known projects again, and begin to run what waits."""
@@ -116,8 +120,10 @@ class Engine:
 
         Raises:
             UsageError: it runs, or is finished.
+            MedSSLError: it may not be started here.
         """
         project = self._project(project_folder)
+        self._examine(project.job(job_id))
         row = queue_again(project, job_id)
         self._enqueue(project, row)
         return row
@@ -183,6 +189,11 @@ class Engine:
 
     def _find_again(self, project: Project, row: JobRow) -> None:
         if row.state == "queued":
+            try:
+                self._examine(row)
+            except MedSSLError as error:
+                _LOG.warning("The job %s is not started here: %s", row.id, error)
+                return
             self._supervisor.enqueue(project.folder, row)
         elif job_state(row) != "interrupted":
             if self._supervisor.watch(project.folder, row) and row.state == "cancelling":
@@ -195,6 +206,11 @@ class Engine:
             self._enqueue(project, queued, Log(text=text, level="warning"))
         else:
             close_job(project, row, INTERRUPTED)
+
+    def _examine(self, row: JobRow) -> None:
+        """Raise what keeps a job from being started here."""
+        with suppress(ValidationError):  # of another version: its worker will say so
+            self._check(row, REQUEST.validate_json(row.request))
 
     def _enqueue(self, project: Project, row: JobRow, *before: Event) -> None:
         try:

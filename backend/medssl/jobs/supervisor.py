@@ -22,7 +22,7 @@ from medssl.events import State
 from medssl.jobs.endings import lost
 from medssl.jobs.launching import WORKER, start_worker
 from medssl.jobs.placement import Task, has_gpu, may_start, task_of
-from medssl.jobs.requests import REQUEST, Request
+from medssl.jobs.requests import REQUEST
 from medssl.jobs.states import ENDED, close_job, job_state
 from medssl.processes import end_tree, find_process
 from medssl.project import DATABASE_NAME, JobRow, Project
@@ -69,9 +69,7 @@ class Supervisor:
         check: raises a `MedSSLError` about a job that must not be started.
     """
 
-    def __init__(
-        self, open_project: Callable[[Path], Project], check: Callable[[JobRow, Request], None]
-    ) -> None:
+    def __init__(self, open_project: Callable[[Path], Project], check: Callable[[JobRow], None]) -> None:
         self._open = open_project
         self._check = check
         self._queue: list[JobKey] = []
@@ -242,8 +240,7 @@ class Supervisor:
         if not may_start(task, running):
             return False
         try:
-            with suppress(ValidationError):  # of another version: its worker will say so
-                self._check(row, REQUEST.validate_json(row.request))
+            self._check(row)
             child = start_worker(folder, row)
         except MedSSLError as error:
             refused = State(state="failed", error=error.what, remedy=error.remedy, code=error.code)
