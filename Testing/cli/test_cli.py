@@ -112,6 +112,21 @@ def test_a_training_begins_with_what_was_pretrained_by_commands(
     assert rates == [LEARNING_RATE]  # the decoder is new, so nothing is refined
 
 
+def test_a_very_long_name_leaves_room_for_the_other_columns(
+    medssl: Medssl, small_dataset: Path, project_folder: Path
+) -> None:
+    scan, name = small_dataset / "imagesTs" / "small_7.nii.gz", "x" * 200
+    assert medssl("case", "add", scan, "--name", name, "-p", project_folder)[0] == 0
+
+    shown = medssl("case", "list", "-p", project_folder)[1].splitlines()
+    told = [
+        json.loads(line) for line in medssl("case", "list", "-p", project_folder, "--json")[1].splitlines()
+    ]
+
+    assert max(map(len, shown)) <= 100
+    assert name in [json.loads(line)["name"] for line in told]
+
+
 def test_the_label_schema_is_extended_and_keeps_its_colours(medssl: Medssl, project_folder: Path) -> None:
     with Project.open(project_folder) as project:
         before = project.schema.segments

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from medssl.jobs.requests import Request
     from medssl.jobs.results import JobResult
 
+_LONGEST_NAME = 48  # letters of the first column of a table
+
 
 @contextmanager
 def opened(folder: Path) -> Iterator[ProjectView]:
@@ -78,9 +80,15 @@ def answer(text: str, content: object, as_json: bool) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Set rows in columns; numbers stay as they are written."""
+    """Set rows in columns; numbers stay as they are written, and long names at the start are cut."""
+    rows = [(_cut(row[0]), *row[1:]) for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _cut(name: str) -> str:
+    """Keep a name of 200 letters from pushing the other columns out of sight."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
