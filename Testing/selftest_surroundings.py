@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,4 +120,8 @@ def apart() -> Iterator[None]:
         memory.restore()
         if own:
             del os.environ[_STATE]
-        shutil.rmtree(state, ignore_errors=True)
+        for _try in range(20):
+            shutil.rmtree(state, ignore_errors=True)
+            if not Path(state).exists():
+                break
+            time.sleep(0.1)  # an engine that ends still writes there
