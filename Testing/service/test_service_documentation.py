@@ -73,6 +73,7 @@ def check_session(data: Path, state: Path, environment: dict[str, str]) -> None:
     assert engine is not None
     shutil.copy(data / "scans" / "patient-01.nii.gz", data / "scan.nii.gz")
     lines = printed("curl").replace("http://127.0.0.1:40123", engine.url).replace("/data/", f"{data}/")
+    lines = re.sub(r"\\\n\s+", "", lines)
     settings = "\n".join(line for line in lines.splitlines() if re.match(r"[A-Z]+=", line))
     answers: list[str] = []
     project = job = ""
@@ -91,9 +92,10 @@ def check_session(data: Path, state: Path, environment: dict[str, str]) -> None:
             project = json.loads(told.stdout)["key"]
         elif "$P/jobs -d" in line:
             job = json.loads(told.stdout)["id"]
-    opened, cases, uploaded, submitted, stream, cancelled = answers
+    opened, cases, uploaded, submitted, stream, cancelled, _ = answers
     assert (json.loads(opened)["name"], json.loads(cases)["total"]) == ("Kidneys", 3)
     assert Path(json.loads(uploaded)["path"]).is_file()
-    assert json.loads(submitted)["kind"] == "propose"
+    assert json.loads(submitted)["kind"] == "predict"
+    assert [path.name for path in data.glob("*.nrrd")] == ["patient-01.seg.nrrd"]
     assert stream.endswith("event: end\ndata: finished\n\n")
     assert json.loads(cancelled)["code"] == "usage"  # it has ended before anybody typed this
