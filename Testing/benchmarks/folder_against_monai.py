@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -92,11 +92,17 @@ def main() -> None:
         work = Path(name)
         scans = _phantoms(work / "scans", options.scans) if options.data is None else _listed(options)
         model = load_model(options.model) if options.model else fixed_answer(scans[: len(scans) : 10])
-        result = _measure(model, scans, work, options)
+        result = _measure(_without_mirrors(model), scans, work, options)
     text = json.dumps(result, indent=2)
     print(text)
     if options.out is not None:
         options.out.write_text(text + "\n", encoding="utf-8")
+
+
+def _without_mirrors(model: Model) -> Model:
+    """The same model without the mirrored copies of every window, which the script does not look at."""
+    schema = model.plan.label_schema.model_copy(update={"mirror_axes": ()})
+    return replace(model, plan=model.plan.model_copy(update={"label_schema": schema}))
 
 
 def _phantoms(folder: Path, count: int) -> list[Path]:
