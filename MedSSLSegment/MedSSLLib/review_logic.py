@@ -11,8 +11,9 @@ from MedSSLLib import asking
 from MedSSLLib.case_desk import Desk
 from MedSSLLib.drawings import Drawing, author_name, facts_of, send, with_new_segments
 from MedSSLLib.problems import Problem
+from MedSSLLib.review_ahead import ReadAhead
 from MedSSLLib.review_queue import WAITS, ReviewQueue, fetch_queue
-from MedSSLLib.review_scene import Proposal, ReviewScene, fetch_proposal
+from MedSSLLib.review_scene import Proposal, ReviewScene
 from MedSSLLib.review_tour import Tour
 from MedSSLLib.segmentations import match_segments
 from MedSSLLib.signals import Signal
@@ -29,6 +30,7 @@ class ReviewLogic:
     Attributes:
         desk: the case on the screen.
         queue: what waits.
+        ahead: reads the next case while the person looks at this one.
         scene: the nodes of the case on the screen.
         tour: through its uncertain places.
     """
@@ -38,7 +40,7 @@ class ReviewLogic:
         self.scene: Optional[ReviewScene] = None
         self.tour: Optional[Tour] = None
         self._session = session
-        self._next: Optional[Proposal] = None
+        self.ahead = ReadAhead(session)
         self._decided: list[int] = []
         self.desk = Desk(session, self)
         tell = self.desk.changed.emit
@@ -76,9 +78,8 @@ class ReviewLogic:
         def take(queue: ReviewQueue) -> None:
             if self._session.project is not None and self._session.project.key == key:
                 self.queue = queue
-                if self._next is not None and not queue.has(self._next.case):
-                    self._next = None
-                self._preload()
+                self.ahead.follow(queue)
+                self._prepare_next()
                 self.desk.changed.emit()
 
         self._session.ask(lambda client: fetch_queue(client, key), take, lambda _error: None)
@@ -194,7 +195,7 @@ class ReviewLogic:
     def follow(self, another: bool) -> None:
         """See `MedSSLLib.case_desk.Owner`."""
         if another:
-            self._next = None
+            self.ahead.forget()
             self._decided.clear()
             self.queue = ReviewQueue()
             self.desk.changed.emit()
@@ -232,24 +233,14 @@ class ReviewLogic:
         project = self.desk.project
         if project is None:
             return
-        if self._next is not None and self._next.case.id == case:
-            self._show(self._next)
+        read = self.ahead.take(case)
+        if read is not None:
+            self._show(read)
             return
         name = next((each.name for each in self.queue.waiting if each.id == case), "")
-        self.desk.load(_("Loading {name}...").format(name=name), self._fetch(project, case), self._show)
-
-    def _fetch(self, project: Project, case: int) -> Callable[[Client], Proposal]:
-        files = self._session.files
-
-        def fetch(client: Client) -> Proposal:
-            found = client.case(project.key, case)
-            return fetch_proposal(client, files, project.key, found)
-
-        return fetch
+        self.desk.load(_("Loading {name}...").format(name=name), self.ahead.fetch(project, case), self._show)
 
     def _show(self, proposal: Proposal) -> None:
-        self._next = None
-
         def make() -> ReviewScene:
             assert self.desk.project is not None
             assert proposal.case.pseudo_label is not None
@@ -259,21 +250,25 @@ class ReviewLogic:
             return self.scene
 
         self.desk.put(proposal.case, make)
-        self._preload()
+        self._prepare_next()
 
-    def _preload(self) -> None:
+    def _prepare_next(self) -> None:
         """Read the next case while the person looks at this one."""
-        project, case = self.desk.project, self.desk.case
-        following = None if case is None else self.queue.after(case.id)
-        if project is None or following is None or (self._next and self._next.case.id == following):
+        project, following = self.desk.project, self._following
+        if project is None or following is None:
             return
 
-        def keep(proposal: Proposal) -> None:
-            now = self.desk.case
-            if now is not None and self.queue.after(now.id) == proposal.case.id:
-                self._next = proposal
+        def wanted(case: int) -> bool:
+            now = self.desk.project
+            return now is not None and now.key == project.key and case == self._following
 
-        self._session.ask(self._fetch(project, following), keep, lambda _error: None)
+        self.ahead.prepare(project, following, wanted)
+
+    @property
+    def _following(self) -> Optional[int]:
+        """The case after the one on the screen."""
+        case = self.desk.case
+        return None if case is None else self.queue.after(case.id)
 
     def _decide(self, case: Case, then: Callable[[], Any]) -> None:
         self.desk.wait("")
@@ -303,7 +298,7 @@ class ReviewLogic:
         def undone(found: Case) -> None:
             self.desk.wait("")
             self._decided.pop()
-            self._next = None
+            self.ahead.forget()
             self.desk.give_way()
             self._session.cases_changed.emit()
             if found.state == WAITS:

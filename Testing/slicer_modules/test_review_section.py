@@ -296,7 +296,7 @@ def test_a_segment_that_the_project_does_not_know_is_named_and_nothing_is_saved(
 
 
 def test_the_next_case_is_read_while_the_person_looks(opened: OpenPanel) -> None:
-    opened.wait_until(lambda: review(opened)._next is not None)
+    opened.wait_until(lambda: review(opened).ahead.proposal is not None)
     opened.click("nextButton")
     assert "small_2" in opened.find("caseLabel").text  # at once, without a turn of the event loop
 
