@@ -209,6 +209,9 @@ class Job:
         print(f"    in {self.project}")
         wait_until("the made-up scans", lambda: finished("sample", set()), 120)
         wait_until("the table of cases", lambda: ui("project").casesTable.rowCount >= 12, 60)
+        pages = panel().views["project"].pages
+        seen = [pages.row(index) for index in range(5)]
+        wait_until("the pictures of the cases", lambda: all(pages.picture(each.id) for each in seen), 60)
         picture("project")
 
     def annotate_with_an_effect_of_the_segment_editor(self) -> None:
@@ -223,6 +226,7 @@ class Job:
         picture("annotate")
         click(ui("annotate").saveAnnotationButton)
         wait_until("the saved annotation", lambda: not logic.desk.touched and not logic.desk.busy, 60)
+        self._exclude(logic.desk.case.name)
 
     def train_quickly(self) -> None:
         show("train")
@@ -322,6 +326,17 @@ class Job:
         # The engine's file says that it is a project.
         expect(self.project is not None and (self.project / "project.db").is_file(), "the project is gone")
         shutil.rmtree(str(self.project))
+
+    def _exclude(self, name: str) -> None:
+        """Keep what brightness alone draws from being learned: it is no annotation."""
+        show("project")
+        view = panel().views["project"]
+        rows = range(ui("project").casesTable.rowCount)
+        row = next(index for index in rows if view.pages.row(index).name == name)
+        ui("project").casesTable.selectRow(row)
+        wait_until("the case's use", lambda: ui("project").roleCombo.enabled, 60)
+        view.actions.set_role(view.table.cases, "excluded")
+        wait_until("the excluded case", lambda: view.pages.row(row).role == "excluded", 60)
 
     def _next_case(self) -> None:
         """Have a case on the screen: the next one, unless a decision brought one already."""

@@ -82,7 +82,6 @@ class CasePages:
                 self._fetch(page)
         seen = [self._known[index].id for index in range(first, last + 1) if index in self._known]
         self._wanted = [each for each in seen if each not in self._pictured]
-        self._pictured.update(self._wanted)
         self._fetch_picture()
 
     def picture(self, case: int) -> Optional[bytes]:
@@ -156,6 +155,7 @@ class CasePages:
         if project is None or self._session.client is None or self._fetching or not self._wanted:
             return
         case = self._wanted.pop(0)
+        self._pictured.add(case)
         self._fetching = True
 
         def come(picture: bytes) -> None:

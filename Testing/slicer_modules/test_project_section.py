@@ -176,6 +176,19 @@ def test_a_case_is_excluded_used_for_validation_and_used_again(panel: OpenPanel,
         panel.wait_until(lambda role=role: table.item(0, 2) is not None and table.item(0, 2).text() == role)
 
 
+def test_every_case_that_is_seen_gets_its_picture_however_often_the_table_is_drawn(
+    panel: OpenPanel, tmp_path: Path
+) -> None:
+    _new_project(panel, tmp_path / "project")
+    _add_scans(panel.session.client, panel.session.project.key, tmp_path, 4)
+    panel.session.cases_changed.emit()
+    panel.wait_until(lambda: len(_names(panel)) == 4)
+    pages = panel.widget.panel.views["project"].pages
+    for _ in range(3):  # the first pictures are still on their way
+        pages.show(0, 3)
+    panel.wait_until(lambda: all(pages.picture(pages.row(row).id) for row in range(4)))
+
+
 def test_the_project_of_last_time_is_open_again(panel: OpenPanel, tmp_path: Path) -> None:
     _new_project(panel, tmp_path / "project")
     panel.reopen()
