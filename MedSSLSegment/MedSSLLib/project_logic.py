@@ -46,6 +46,8 @@ class ProjectLogic:
         session.project_changed.connect(self._project_changed)
         session.cases_changed.connect(self.describe)
         session.jobs.told.connect(self._heard)
+        if session.client is not None:  # this module was opened after another one
+            self._list_recent()
 
     @property
     def project(self) -> Optional[Project]:

@@ -38,13 +38,13 @@ class Tour:
         return len(self._proposal.regions)
 
     def show_worst_slice(self) -> None:
-        """Show the slice that the model is least certain about, at its most uncertain place."""
+        """Show the slice that the model is least certain about, where it goes through an uncertain place."""
         worst = self._proposal.worst_slice
-        here = next((each for each in self._proposal.regions if each.centre[0] == worst), None)
+        here = next((each for each in self._proposal.regions if each.box[0] <= worst < each.box[3]), None)
         if here is None:
             self._views.jump_to_slice(worst)
         else:
-            self._views.jump_to_voxel(here.centre)
+            self._views.jump_to_voxel((worst, *here.centre[1:]))
 
     def step(self, by: int) -> None:
         """Show the next uncertain place, or with -1 the one before."""

@@ -11,7 +11,7 @@ import slicer_runtime
 from learning import ActedEngine, ActedJob, new_project, register_model
 from medssl.client import Client, Project
 from medssl.events import Metric, Progress
-from panels import OpenPanel
+from panels import ROOT, OpenPanel
 
 PRETRAIN = {"kind": "pretrain", "settings": {"method": "jigsaw", "seconds": 60.0}}
 
@@ -57,6 +57,23 @@ def test_without_a_project_the_panel_says_what_is_missing_and_offers_those_of_be
     panel.reopen()
     panel.wait_until(lambda: panel.session.project is not None)
     panel.close()
+
+
+def test_the_project_that_the_other_module_has_open_is_chosen_here_too(
+    runtime: slicer_runtime.Runtime, engine: Client, wait_until: Callable[..., None], project: Project
+) -> None:
+    import qt
+
+    qt.QSettings().clear()
+    segment = OpenPanel(runtime, "MedSSLSegment", wait_until)
+    segment.ready()
+    segment.session.set_project(project)
+    runtime.load_module(ROOT / "MedSSLPretrain" / "MedSSLPretrain.py")
+    slicer.util.selectModule("MedSSLPretrain")
+    (combo,) = slicer.util.findChildren(slicer.modules.MedSSLPretrainWidget.parent, name="projectCombo")
+    wait_until(lambda: combo.currentText == project.name)
+    runtime.modules.unload("MedSSLPretrain")
+    segment.close()
 
 
 def test_each_of_the_six_methods_is_explained_in_a_sentence(opened: OpenPanel) -> None:
