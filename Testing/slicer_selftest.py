@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from selftest_drawing import drawn, threshold
 from selftest_surroundings import Pictures, apart, dialogs, shorten_trainings
-from vtk.util.numpy_support import vtk_to_numpy
 
 SEGMENT, PRETRAIN = "MedSSLSegment", "MedSSLPretrain"
 TRAINING_S = float(os.environ.get("MEDSSL_SELFTEST_SECONDS", "20"))
@@ -157,28 +157,6 @@ def review() -> Any:
     return panel().views["review"].logic
 
 
-def drawn(editor: Any) -> int:
-    """How many voxels the selected segment has."""
-    node, segment = editor.segmentationNode(), editor.currentSegmentID()
-    labels = node.GetBinaryLabelmapInternalRepresentation(segment)
-    scalars = None if labels is None else labels.GetPointData().GetScalars()
-    if scalars is None:  # nothing was drawn
-        return 0
-    value = node.GetSegmentation().GetSegment(segment).GetLabelValue()
-    return int((vtk_to_numpy(scalars) == value).sum())
-
-
-def threshold(editor: Any) -> None:
-    """Set the selected segment to the brightest part of the volume, with the effect of that name."""
-    wait_until("a segment to draw", editor.currentSegmentID, 10)
-    values = slicer.util.arrayFromVolume(editor.sourceVolumeNode())
-    editor.setActiveEffectByName("Threshold")
-    effect = editor.activeEffect()
-    effect.setParameter("MinimumThreshold", float(values.min() + 0.6 * (values.max() - values.min())))
-    effect.setParameter("MaximumThreshold", float(values.max()))
-    effect.self().onApply()
-
-
 class Job:
     """The whole job, step by step; each begins where the one before it ended."""
 
@@ -221,6 +199,7 @@ class Job:
         logic = panel().views["annotate"].logic
         wait_until("the case", lambda: logic.desk.case is not None and not logic.desk.busy, 60)
         editor = session().editor.widget
+        wait_until("a segment to draw", editor.currentSegmentID, 10)
         threshold(editor)
         expect(drawn(editor) > 0, "the effect drew nothing")
         picture("annotate")
@@ -259,6 +238,7 @@ class Job:
         ui("review").correctButton.click()
         editor = wait_until("the Segment Editor", lambda: session().editor.widget)
         before = drawn(editor)
+        wait_until("a segment to draw", editor.currentSegmentID, 10)
         threshold(editor)
         expect(drawn(editor) != before, "the effect changed nothing")
         picture("review", "correct")

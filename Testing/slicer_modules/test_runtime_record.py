@@ -28,7 +28,10 @@ from slicer_runtime.usage import Use, connections, form_connections, form_widget
 ROOT = Path(__file__).parents[2]
 MODULES = [ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"]
 SCRIPTS = [path for folder in MODULES for path in sorted(folder.rglob("*.py"))]
-SCRIPTS += [ROOT / "Testing" / name for name in ("slicer_selftest.py", "selftest_surroundings.py")]
+SCRIPTS += [
+    ROOT / "Testing" / name
+    for name in ("slicer_selftest.py", "selftest_drawing.py", "selftest_surroundings.py")
+]
 FORMS = [path for folder in MODULES for path in sorted(folder.rglob("*.ui"))]
 
 # Every object of the application that a chain of names can pass, with where its attributes are recorded.

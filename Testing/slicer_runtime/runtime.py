@@ -40,7 +40,7 @@ _OBJECTS = {
     IOManager: recorded_object("slicer.app.ioManager()"),
     LayoutManager: recorded_object("slicer.app.layoutManager()"),
 }
-SCRIPTS = ("MedSSLSegment", "MedSSLPretrain", "MedSSLLib", "selftest_surroundings")
+SCRIPTS = ("MedSSLSegment", "MedSSLPretrain", "MedSSLLib", "selftest_drawing", "selftest_surroundings")
 
 
 @dataclass(frozen=True)
