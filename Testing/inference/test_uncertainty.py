@@ -130,6 +130,16 @@ def test_every_place_of_doubt_is_a_region_and_the_worst_comes_first() -> None:
     assert found[0].share > found[1].share >= 0.25 * found[0].share
 
 
+def test_a_place_of_doubt_comes_before_a_wide_haze() -> None:
+    doubt = np.zeros((40, 40, 40), np.float32)
+    doubt[:, :, :20] = 0.2
+    doubt[0, 0, 0] = 0.3
+    doubt[30:34, 30:34, 30:34] = 0.9
+    region = uncertainty.uncertain_regions(doubt)[0]
+    assert doubt[region.centre] == np.float32(0.9)
+    assert region.share < 0.2
+
+
 def test_no_doubt_has_no_region() -> None:
     assert uncertainty.uncertain_regions(np.zeros((4, 4, 4), np.float32)) == ()
 

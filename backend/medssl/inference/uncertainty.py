@@ -118,8 +118,9 @@ def uncertain_regions(uncertainty: NDArray[np.float32]) -> tuple[UncertainRegion
     """The boxes that hold the most uncertainty: where corrections are most likely needed, the worst first.
 
     Their sides are a third of the extent of all voxels that are at least a quarter as uncertain as the most
-    uncertain one. Each is the box that holds the most of what the boxes before it have left; one that would
-    hold less than a quarter of what the first holds is no region any more.
+    uncertain one, and fainter blocks of voxels count for nothing. Each is the box that holds the most of what
+    the boxes before it have left; one that would hold less than a quarter of what the first holds is no
+    region any more.
 
     Args:
         uncertainty: `(z, y, x)`, 0..1.
@@ -136,6 +137,7 @@ def uncertain_regions(uncertainty: NDArray[np.float32]) -> tuple[UncertainRegion
     left = _block_means(part, cell).astype(np.float64)
     sides = [max(1, round(side / 3)) for side in left.shape]
     total, worst, found = float(left.sum()), 0.0, list[UncertainRegion]()
+    left[left < left.max() / 4] = 0  # a haze over much of a scan would outweigh a place that matters
     while len(found) < _MOST_REGIONS:
         corner, amount = _fullest_box(left, sides)
         worst = worst or amount
