@@ -108,12 +108,14 @@ def test_a_double_click_shows_a_series_with_its_segmentation_whatever_that_was_w
 ) -> None:
     scan = series_among_others(tmp_path / "scans")
     path = segment(scan, tmp_path / "results", suffix)
+    temporary = Path(slicer.app.temporaryPath)
+    before = sorted(temporary.glob("MedSSL-*"))
     show_row(panel, project, scan, tmp_path / "results", path)
     panel.wait_until(lambda: "is in the scene" in panel.message)
     (volume,) = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert np.array_equal(slicer.util.arrayFromVolume(volume), VOXELS)
     assert np.array_equal(drawn_in_scene(), DRAWN)
-    assert not list(Path(slicer.app.temporaryPath).glob("MedSSL-*"))
+    assert sorted(temporary.glob("MedSSL-*")) == before
 
 
 def test_a_series_that_was_moved_since_is_said_to_be_gone(

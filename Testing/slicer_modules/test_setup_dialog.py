@@ -74,6 +74,8 @@ def test_the_engine_is_installed_with_its_log_then_used_and_removed(
 def test_an_installation_is_stopped_with_everything_it_started(
     panel: OpenPanel, checkout: Checkout, tmp_path: Path
 ) -> None:
+    build = checkout.root / "backend" / "tiny_build.py"
+    build.write_text(f"import time\ntime.sleep(600)\n{build.read_text()}")  # it is stopped in the middle
     ui = _dialog(panel)
     ui.installButton.click()
     panel.wait_until(lambda: "Making an environment" in ui.logEdit.plainText, 60)
