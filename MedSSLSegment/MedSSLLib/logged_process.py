@@ -97,7 +97,7 @@ def end_tree(process: subprocess.Popen[Any]) -> None:
         )
         return
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)  # SIGINT may be switched off for what a background job starts
     with suppress(subprocess.TimeoutExpired):
         process.wait(_PATIENCE_S)
     with suppress(ProcessLookupError, PermissionError):

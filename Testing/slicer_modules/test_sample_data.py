@@ -97,7 +97,7 @@ def test_a_project_of_made_up_scans_is_one_click_away(
     assert project.name == "Made-up kidneys"
     panel_here.wait_until(lambda: panel_here.session.project.cases == 4, 60)
     panel_here.wait_until(lambda: panel_here.session.project.annotated == 3)
-    assert panel_here.find("casesTable").rowCount == 4
+    panel_here.wait_until(lambda: panel_here.find("casesTable").rowCount == 4)
 
 
 def test_the_hippocampus_scans_are_downloaded_checked_and_made_a_project(

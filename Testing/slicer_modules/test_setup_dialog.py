@@ -74,11 +74,12 @@ def test_the_engine_is_installed_with_its_log_then_used_and_removed(
 def test_an_installation_is_stopped_with_everything_it_started(
     panel: OpenPanel, checkout: Checkout, tmp_path: Path
 ) -> None:
-    build = checkout.root / "backend" / "tiny_build.py"
-    build.write_text(f"import time\ntime.sleep(600)\n{build.read_text()}")  # it is stopped in the middle
+    build, begun = checkout.root / "backend" / "tiny_build.py", tmp_path / "begun"
+    endless = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(600)\n"
+    build.write_text(endless + build.read_text())
     ui = _dialog(panel)
     ui.installButton.click()
-    panel.wait_until(lambda: "Making an environment" in ui.logEdit.plainText, 60)
+    panel.wait_until(begun.exists, 60)
     ui.stopButton.click()
     panel.wait_until(lambda: "Stopped" in ui.outcomeLabel.text, 60)
     panel.wait_until(lambda: not _programs_in(tmp_path / "Umgebung"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -92,6 +94,16 @@ def _torch(text: str) -> str:
     return text
 
 
+@contextmanager
+def _told_to_end_by_signal() -> Iterator[None]:
+    """Take SIGTERM for a Ctrl+C, which whoever started this program may have switched off for it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _run(request: _Request) -> int:
     environment = request.environment
     if request.command == "check":
@@ -100,7 +112,8 @@ def _run(request: _Request) -> int:
         environment.remove()
         print(f"There is no environment in {environment.folder} now.")
         return 0
-    environment.ensure(request.torch, with_tests=request.command == "test")
+    with _told_to_end_by_signal():
+        environment.ensure(request.torch, with_tests=request.command == "test")
     if request.command == "install":
         print(f"The command line is {environment.program('medssl')}")
         return 0
