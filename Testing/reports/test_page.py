@@ -333,8 +333,9 @@ def test_slices_are_leafed_through_by_slider_wheel_and_keys(reader: Reader) -> N
     page.wait_for_function("document.querySelector('#leaf-name').textContent === 'scan 2'")
     page.keyboard.press("Escape")
     assert not page.locator("#leaf").is_visible()
-    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
-    assert focused == "Leaf through the slices of scan 2"
+    page.wait_for_function(
+        "document.activeElement.getAttribute('aria-label') === 'Leaf through the slices of scan 2'"
+    )
 
 
 def test_segments_lie_over_a_slice_as_strongly_as_the_slider_says(reader: Reader) -> None:
