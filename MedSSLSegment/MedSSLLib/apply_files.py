@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Optional
@@ -54,8 +55,9 @@ def send_volume(
     """
     name = uuid.uuid4().hex[:12]
     folder = str(PurePosixPath(Path(project.folder).as_posix()) / "cache" / _FOLDER / name)
-    upload = None
-    try:
+    upload: Optional[str] = None
+    with ExitStack() as undo:
+        undo.callback(lambda: _remove(client, files, folder, upload))
         if files.shares_disk:
             scan = str(Path(folder) / "scan" / "scan.nrrd")
             write_snapshot(snapshot, Path(scan))
@@ -71,10 +73,9 @@ def send_volume(
             "model": model,
             "device": device,
         }
-        return SentVolume(client.submit(project.key, request), folder, upload)
-    except Exception:
-        _remove(client, files, folder, upload)
-        raise
+        job = client.submit(project.key, request)
+        undo.pop_all()
+    return SentVolume(job, folder, upload)
 
 
 def fetch_result(client: Client, files: EngineFiles, output: str) -> LoadedLabels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -173,7 +173,8 @@ def _depart(client: Client, project: Project, errand: Errand) -> tuple[Job, Jour
     _check_target(errand)
     source, sent = Path(errand.source), list[str]()
     sources, left = dict[str, str](), dict[str, str]()
-    try:
+    with ExitStack() as undo:
+        undo.callback(_remove, client, sent)
         given = there = ""
         if source.is_dir() and errand.source:
             parcel = client.make_folder()
@@ -188,9 +189,7 @@ def _depart(client: Client, project: Project, errand: Errand) -> tuple[Job, Jour
             sent.append(made.id)
             there = f"{made.path}/{Path(errand.target).name}"
         job = client.submit(project.key, errand.with_paths(given, there))
-    except Exception:
-        _remove(client, sent)
-        raise
+        undo.pop_all()
     return job, Journey(job.id, there, errand.target, tuple(sent), sources, left)
 
 
