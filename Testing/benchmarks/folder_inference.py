@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +35,8 @@ from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.inference.convolutions import fast_convolutions
 from medssl.inference.folder import segment_folder
-from medssl.inference.predictor import Predictor
+from medssl.inference.lanes import side_by_side
+from medssl.inference.predictor import Predictor, window_lanes
 from medssl.inference.settings import FolderSettings
 from medssl.inference.sliding import window_starts
 from medssl.learning.facts import gather_facts
@@ -163,12 +164,15 @@ def _windows(predictor: Predictor, scan: Volume, window: tuple[int, int, int]) -
 def _forward_passes(model: Model, windows: Sequence[Sequence[Tensor]], device: torch.device) -> None:
     """Every window in every mirrored form through the network, and nothing else."""
     mirrored = 2 ** len(model.plan.label_schema.mirror_axes)
-    with torch.inference_mode(), fast_convolutions(device):
-        for scan in windows:
-            for window in scan:
-                for _ in range(mirrored):
-                    with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
-                        model.network(window.to(device), HEADS)
+
+    def look(window: Tensor) -> None:
+        with torch.inference_mode(), fast_convolutions(device):
+            for _ in range(mirrored):
+                with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
+                    model.network(window.to(device), HEADS)
+
+    for _ in side_by_side(look, chain.from_iterable(windows), window_lanes(model.plan, device)):
+        pass
     if device.type == "cuda":
         torch.cuda.synchronize()
 

@@ -24,9 +24,10 @@ def opinion(windows: Tensor) -> Tensor:
     window=st.tuples(*[st.sampled_from((4, 6, 8))] * 3),
     batch=st.integers(1, 3),
     overlap=st.sampled_from((0.0, 0.25, 0.5)),
+    lanes=st.integers(1, 3),
 )
 def test_the_result_is_that_of_monais_sliding_window(
-    size: tuple[int, int, int], window: tuple[int, int, int], batch: int, overlap: float
+    size: tuple[int, int, int], window: tuple[int, int, int], batch: int, overlap: float, lanes: int
 ) -> None:
     image = torch.randn(2, *size, generator=torch.Generator().manual_seed(sum(size)))
     expected = sliding_window_inference(
@@ -40,7 +41,7 @@ def test_the_result_is_that_of_monais_sliding_window(
         padding_mode="replicate",
     )[0]
     found = slide(
-        image, window, opinion, 2, batch=batch, overlap=overlap, device=CPU, accumulate_on=CPU
+        image, window, opinion, 2, batch=batch, lanes=lanes, overlap=overlap, device=CPU, accumulate_on=CPU
     )  # fmt: skip
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
@@ -61,3 +62,15 @@ def test_half_precision_results_differ_only_by_rounding() -> None:
     half = slide(image, (8, 8, 8), opinion, 2, device=CPU, accumulate_on=CPU, dtype=torch.float16)
     assert half.dtype == torch.float16
     assert float((half.float() - full).abs().max()) == pytest.approx(0, abs=2e-3)
+
+
+def test_an_error_in_a_window_ends_all_lanes_and_reaches_the_caller() -> None:
+    looked = []
+
+    def refuse(windows: Tensor) -> Tensor:
+        looked.append(1)
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        slide(torch.rand(1, 64, 64, 64), (8, 8, 8), refuse, 2, lanes=2, device=CPU, accumulate_on=CPU)
+    assert len(looked) < 10  # of 3375

@@ -28,14 +28,17 @@ from medssl.learning.device import choose_device
 from medssl.learning.level_sets import class_probabilities, sharpness_over
 from medssl.learning.methods.dual_task import RISE_VOXELS
 from medssl.learning.model import Model
-from medssl.learning.plan import Triple
+from medssl.learning.plan import Plan, Triple
 from medssl.learning.preprocessing import Prepared, WayBack, prepare
 from medssl.learning.settings import DeviceName
+from medssl.machine import Machine
 from medssl.project import UncertainRegion
 
 _ARRAY_AXIS: dict[MirrorAxis, int] = {"up-down": 0, "front-back": 1, "left-right": 2}
 _LARGE = 1 << 26  # numbers; larger results are kept in 16 bits (256 MiB would be needed in 32)
 _GPU_SHARE = 0.25  # of the free GPU memory, for the weighted sums of the windows
+_LANES_SHARE = 0.25  # of the free memory, for windows that are looked at at the same time
+_FINEST_MAPS = 6  # sets of features of the finest level that exist at one time in a forward pass, about
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Predictor:
         self._network = model.network.to(self.device).eval()
         self._has_level_set = "level_set" in self._network.head_names
         self._sharpness = sharpness_over(RISE_VOXELS, self._plan.spacing_mm, self._plan.level_set_mm)
+        self._lanes = window_lanes(self._plan, self.device)
         axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes]
         self._flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
 
@@ -104,7 +108,7 @@ class Predictor:
 
         Args:
             channels: one volume a channel of the plan, all on one grid.
-            check: called between windows; may raise to stop.
+            check: called before windows, from any thread; may raise to stop.
 
         Raises:
             ModelError: another number of channels than the model has.
@@ -128,15 +132,17 @@ class Predictor:
 
         def forward(windows: Tensor) -> Tensor:
             check()
-            return self._opinions(windows)
+            with torch.inference_mode(), fast_convolutions(self.device):
+                return self._opinions(windows)
 
-        with torch.inference_mode(), fast_convolutions(self.device):
+        with torch.inference_mode():
             found = slide(
                 prepared.image,
                 window,
                 forward,
                 outputs,
                 batch=1 if self.device.type == "cpu" else max(2, self._plan.batch_size),
+                lanes=self._lanes,
                 device=self.device,
                 accumulate_on=self._accumulate_on(prepared.image, window, outputs),
                 dtype=torch.float16 if outputs * prepared.image[0].numel() > _LARGE else torch.float32,
@@ -210,6 +216,15 @@ class Predictor:
         needed = 2 * 4 * (outputs + 1) * window[0] * math.prod(sides)
         free, _ = torch.cuda.mem_get_info(self.device)
         return self.device if needed < _GPU_SHARE * free else torch.device("cpu")
+
+
+def window_lanes(plan: Plan, device: torch.device) -> int:
+    """How many windows to look at at the same time: one for each thread of torch, if memory permits."""
+    if device.type != "cpu":
+        return 1
+    window_bytes = 4 * _FINEST_MAPS * plan.network.features[0] * math.prod(plan.patch_size)
+    affordable = int(_LANES_SHARE * Machine.look(with_gpu=False).memory_free_bytes / window_bytes)
+    return max(1, min(torch.get_num_threads(), affordable))
 
 
 def _onto(index: int, before: int, after: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import product
 
 import torch
@@ -11,6 +12,7 @@ from monai.data.utils import compute_importance_map
 from monai.utils.enums import BlendMode
 from torch import Tensor
 
+from medssl.inference.lanes import side_by_side
 from medssl.learning.plan import Triple
 
 _SIGMA = 0.125  # of the Gaussian window weights, as a part of the window's side
@@ -30,6 +32,7 @@ def slide(
     outputs: int,
     *,
     batch: int = 1,
+    lanes: int = 1,
     overlap: float = 0.5,
     device: torch.device,
     accumulate_on: torch.device,
@@ -45,9 +48,11 @@ def slide(
         image: `(C, D, H, W)` float32 on the CPU. Smaller sides than the window's are filled up with the
             voxels of the border, as patches that reach over it are in training.
         window: `(D, H, W)` of the windows.
-        forward: `(B, C, *window)` on `device` to `(B, outputs, *window)`.
+        forward: `(B, C, *window)` on `device` to `(B, outputs, *window)`; with several lanes, called from
+            several threads.
         outputs: how many maps `forward` returns.
         batch: windows a forward pass.
+        lanes: forward passes at the same time.
         overlap: of neighbouring windows, as a part of their side.
         device: where `forward` works.
         accumulate_on: where the weighted sums are kept.
@@ -63,22 +68,30 @@ def slide(
         window, mode=BlendMode.GAUSSIAN, sigma_scale=_SIGMA, device=accumulate_on, dtype=torch.float32
     )
     rows = [window_starts(s, w, overlap) for s, w in zip((depth, height, width), window, strict=True)]
+    places = list(_groups(list(product(rows[1], rows[2])), batch))
+
+    def look(at: tuple[int, list[tuple[int, int]]]) -> Tensor:
+        z, group = at
+        cut = [image[:, z : z + window[0], y : y + window[1], x : x + window[2]] for y, x in group]
+        return forward(torch.stack(cut).to(device))
+
     result = torch.empty((outputs, depth, height, width), dtype=dtype)
     sums = torch.zeros((outputs, window[0], height, width), device=accumulate_on)
     counts = torch.zeros((window[0], height, width), device=accumulate_on)
-    for z, after in zip(rows[0], [*rows[0][1:], depth], strict=True):
-        places = list(product(rows[1], rows[2]))
-        for group in _groups(places, batch):
-            cut = [image[:, z : z + window[0], y : y + window[1], x : x + window[2]] for y, x in group]
-            found = forward(torch.stack(cut).to(device)).to(accumulate_on, torch.float32)
-            for (y, x), output in zip(group, found, strict=True):
-                here = (slice(None), slice(y, y + window[1]), slice(x, x + window[2]))
-                sums[(slice(None), *here)] += output * weights
-                counts[here] += weights
-        finished = after - z
-        result[:, z:after] = sums[:, :finished].div_(counts[:finished]).to("cpu", dtype)
-        _move_on(sums, finished)
-        _move_on(counts[None], finished)
+    with closing(
+        side_by_side(look, product(rows[0], places), min(lanes, len(rows[0]) * len(places)))
+    ) as answers:
+        for z, after in zip(rows[0], [*rows[0][1:], depth], strict=True):
+            for group in places:
+                found = next(answers).to(accumulate_on, torch.float32)
+                for (y, x), output in zip(group, found, strict=True):
+                    here = (slice(None), slice(y, y + window[1]), slice(x, x + window[2]))
+                    sums[(slice(None), *here)] += output * weights
+                    counts[here] += weights
+            finished = after - z
+            result[:, z:after] = sums[:, :finished].div_(counts[:finished]).to("cpu", dtype)
+            _move_on(sums, finished)
+            _move_on(counts[None], finished)
     z, y, x = before
     return result[:, z : z + size[0], y : y + size[1], x : x + size[2]]
 
