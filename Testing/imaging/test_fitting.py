@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -48,6 +49,28 @@ def test_labels_that_reach_a_little_over_the_scan_are_cut_off() -> None:
     larger = Grid((24, 22, 20), (1.0, 1.0, 1.5), (-12.0, -11.0, 97.0))
     fitted = fit_to_grid(Volume(ball(larger), larger), SCAN, "labels")
     assert np.array_equal(fitted, ball(SCAN))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("turned", [(), (0,), (1, 2), (0, 1, 2)])
+def test_the_same_voxels_with_other_axes_are_put_exactly_in_their_places(
+    order: tuple[int, int, int], turned: tuple[int, ...]
+) -> None:
+    truth = np.zeros(SCAN.shape, np.uint8)
+    truth[5:11, 4:12, 3:17] = np.random.default_rng(3).integers(1, 200, (6, 8, 14), dtype=np.uint8)
+    cut = truth[5:11, 4:12, 3:17]  # like nothing that is turned
+    axes = [SCAN.matrix[:3, axis] for axis in order]  # of the label map, in the order x, y, z
+    size = [cut.shape[2 - axis] for axis in order]
+    first = SCAN.matrix @ [3, 4, 5, 1]
+    values = cut.transpose([2 - order[2 - axis] for axis in range(3)])
+    for axis in turned:
+        first[:3] += axes[axis] * (size[axis] - 1)
+        axes[axis] = -axes[axis]
+        values = np.flip(values, 2 - axis)
+    spacing = [float(np.linalg.norm(axis)) for axis in axes]
+    direction = np.stack([axis / mm for axis, mm in zip(axes, spacing, strict=True)], axis=1)
+    grid = Grid(tuple(size), tuple(spacing), tuple(first[:3].tolist()), tuple(direction.ravel().tolist()))  # type: ignore[arg-type]  # three of each
+    assert np.array_equal(fit_to_grid(Volume(values, grid), SCAN, "labels"), truth)
 
 
 @pytest.mark.parametrize(
