@@ -35,11 +35,11 @@ from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.inference.convolutions import fast_convolutions
 from medssl.inference.folder import segment_folder
-from medssl.inference.lanes import side_by_side
 from medssl.inference.predictor import Predictor, window_lanes
 from medssl.inference.settings import FolderSettings
 from medssl.inference.sliding import window_starts
 from medssl.learning.facts import gather_facts
+from medssl.learning.lanes import Lanes
 from medssl.learning.model import Model, ModelCard
 from medssl.learning.network import HeadName, Network
 from medssl.learning.planner import make_plan
@@ -171,8 +171,9 @@ def _forward_passes(model: Model, windows: Sequence[Sequence[Tensor]], device: t
                 with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                     model.network(window.to(device), HEADS)
 
-    for _ in side_by_side(look, chain.from_iterable(windows), window_lanes(model.plan, device)):
-        pass
+    with Lanes(window_lanes(model.plan, device)) as lanes:
+        for _ in lanes.each(look, chain.from_iterable(windows)):
+            pass
     if device.type == "cuda":
         torch.cuda.synchronize()
 

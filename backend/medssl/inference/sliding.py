@@ -12,7 +12,7 @@ from monai.data.utils import compute_importance_map
 from monai.utils.enums import BlendMode
 from torch import Tensor
 
-from medssl.inference.lanes import side_by_side
+from medssl.learning.lanes import Lanes
 from medssl.learning.plan import Triple
 
 _SIGMA = 0.125  # of the Gaussian window weights, as a part of the window's side
@@ -78,9 +78,10 @@ def slide(
     result = torch.empty((outputs, depth, height, width), dtype=dtype)
     sums = torch.zeros((outputs, window[0], height, width), device=accumulate_on)
     counts = torch.zeros((window[0], height, width), device=accumulate_on)
-    with closing(
-        side_by_side(look, product(rows[0], places), min(lanes, len(rows[0]) * len(places)))
-    ) as answers:
+    with (
+        Lanes(min(lanes, len(rows[0]) * len(places))) as threads,
+        closing(threads.each(look, product(rows[0], places))) as answers,
+    ):
         for z, after in zip(rows[0], [*rows[0][1:], depth], strict=True):
             for group in places:
                 found = next(answers).to(accumulate_on, torch.float32)

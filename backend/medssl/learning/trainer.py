@@ -14,6 +14,8 @@ from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.learning.cases import TrainingCase
 from medssl.learning.checkpoint import TrainingState, random_generator
+from medssl.learning.divided import Divided
+from medssl.learning.lanes import Lanes
 from medssl.learning.loop import Learners, Loop, Milestones, fresh_state, mixed_precision
 from medssl.learning.methods import METHODS, Method, Step
 from medssl.learning.network import Network
@@ -94,15 +96,17 @@ def train(
     loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
     validations = Milestones(VALIDATIONS, loop.budget.fraction)
 
-    for fraction in loop:
-        if fine_tuning is not None:
-            state.network.encoder.requires_grad_(fraction >= fine_tuning.rest)
-        batch = batches.draw(fraction, state.generator, device)
-        with mixed_precision(device, plan.coarsest_side):
-            losses = method.losses(Step(state.network, state.average, batch, plan, fraction))
-        loop.step(losses)
-        if validate is not None and validations.passed(loop.budget.fraction):
-            validate(state.average, state.step)
+    with Lanes(_lanes(device, plan, method)) as lanes:
+        network, average = Divided(state.network, lanes), Divided(state.average, lanes)
+        for fraction in loop:
+            if fine_tuning is not None:
+                state.network.encoder.requires_grad_(fraction >= fine_tuning.rest)
+            batch = batches.draw(fraction, state.generator, device)
+            with mixed_precision(device, plan.coarsest_side):
+                losses = method.losses(Step(network, average, batch, plan, fraction))
+            loop.step(losses)
+            if validate is not None and validations.passed(loop.budget.fraction):
+                validate(state.average, state.step)
     return Trained(state.average, state.step, state.elapsed_s)
 
 
@@ -130,6 +134,14 @@ class _Batches:
             labelled=self._labelled.draw(self._size, generator, device),
             unlabelled=self._unlabelled.draw(count, generator, device) if count else None,
         )
+
+
+def _lanes(device: torch.device, plan: Plan, method: Method) -> int:
+    """One for each patch of the largest batch, on a processor that has so many threads; a GPU needs none."""
+    if device.type != "cpu":
+        return 1
+    most = plan.batch_size + method.unlabelled_patches(plan.batch_size, 1.0)
+    return min(torch.get_num_threads(), most)
 
 
 def _fresh_state(
