@@ -36,7 +36,8 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
     for number, case in enumerate(todo, start=1):
         monitor.check()
         try:
-            prediction = predictor.predict([read_volume(path) for path in case.channels], monitor.check)
+            channels = [read_volume(path) for path in case.channels]
+            prediction = predictor.predict(channels, monitor.check, several_views=True)
         except Cancelled:
             raise
         except (MedSSLError, torch.OutOfMemoryError, MemoryError) as error:
