@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from medssl.cli.benchmark import own_project
 from medssl.cli.display import LineDisplay, duration
 from medssl.events import Log, Metric, Progress
 from medssl.learning.settings import LEARNING_RATE
@@ -270,6 +273,25 @@ def test_methods_are_compared_by_a_command_that_leaves_tables_and_a_job(
     assert medssl("job", "list", "-p", tmp_path / "out" / "project", "--json")[1].count('"finished"') == 1
     _, out, _ = medssl(*command, *quick, "--device", "cpu", "--json")
     assert json.loads(out.splitlines()[-1])["result"]["runs"] == 2
+
+
+def test_a_comparison_may_be_started_twice_at_the_same_moment(small_dataset: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / str(number) for number in range(8)]
+    together = threading.Barrier(2, timeout=60)
+
+    def start(_: int) -> list[Path]:
+        def one(output: Path) -> Path:
+            together.wait()
+            return own_project(small_dataset, output)
+
+        return [one(output) for output in outputs]
+
+    with ThreadPoolExecutor(2) as both:
+        first, second = both.map(start, range(2))
+
+    assert first == second == [output / "project" for output in outputs]
+    for folder in first:
+        Project.open(folder).close()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from medssl.cli.options import DeviceOption, JsonOption, examples
 from medssl.cli.session import run_request
 from medssl.cli.workplace import full_path, is_elsewhere
-from medssl.errors import UsageError
+from medssl.errors import ProjectError, UsageError
 from medssl.evaluation.benchmark.settings import PRETRAINING_SHARE, BenchmarkSettings, Measure, Start
 from medssl.learning.settings import MethodName, PretextName
 
@@ -105,10 +105,10 @@ def compare_by_annotations(
             "An engine elsewhere needs a project for the job.", "Name its folder there with --project."
         )
     request = BenchmarkRequest(settings=settings, output=full_path(output))
-    run_request(project or _own_project(dataset, output), request, as_json)
+    run_request(project or own_project(dataset, output), request, as_json)
 
 
-def _own_project(dataset: Path, output: Path) -> Path:
+def own_project(dataset: Path, output: Path) -> Path:
     """The project in the output folder, made when it is not there."""
     from medssl.exchange.datasets import read_dataset
     from medssl.project import DATABASE_NAME, Project
@@ -116,7 +116,12 @@ def _own_project(dataset: Path, output: Path) -> Path:
     folder = output / "project"
     if not (folder / DATABASE_NAME).is_file():
         described = read_dataset(dataset)
-        Project.create(folder, described.schema, described.channel_names, "Benchmark").close()
+        try:
+            Project.create(folder, described.schema, described.channel_names, "Benchmark").close()
+        except ProjectError:
+            if not (folder / DATABASE_NAME).is_file():
+                raise
+            # Otherwise the same command, started twice for two cores, was quicker.
     return folder
 
 
