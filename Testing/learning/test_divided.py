@@ -101,5 +101,15 @@ def test_lanes_compute_in_the_precision_of_the_caller(network: Network, lanes: L
         assert float((one - other).norm()) < 0.03 * float(one.norm())
 
 
+@pytest.mark.parametrize(("count", "expected"), [(5, [3, 2]), (3, [3]), (2, [2])])
+def test_a_lane_takes_at_least_so_many_patches(network: Network, count: int, expected: list[int]) -> None:
+    seen: list[int] = []
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    with Lanes(4) as lanes:
+        output = Divided(network, lanes, least=2)(patches(count))
+    assert sorted(seen, reverse=True) == expected
+    torch.testing.assert_close(output["segmentation"], network(patches(count))["segmentation"])
+
+
 def test_a_single_patch_needs_no_lanes(network: Network, lanes: Lanes) -> None:
     torch.testing.assert_close(Divided(network, lanes)(patches(1)), network(patches(1)))

@@ -25,16 +25,18 @@ class Divided:
     Args:
         network: whose outputs do not depend on the other patches of a batch.
         lanes: with one lane, the network is called as it is.
+        least: patches that a lane takes at least.
     """
 
-    def __init__(self, network: Network, lanes: Lanes) -> None:
+    def __init__(self, network: Network, lanes: Lanes, least: int = 1) -> None:
         self._network = network
         self._lanes = lanes
+        self._least = least
 
     def __call__(self, x: Tensor, heads: Sequence[HeadName] | None = None) -> dict[HeadName, Tensor]:
         """As `Network.forward`; `x` gets no gradient."""
         names = tuple(heads or self._network.head_names)
-        parts = x.tensor_split(min(self._lanes.count, len(x)))
+        parts = x.tensor_split(max(1, min(self._lanes.count, len(x) // self._least)))
         if len(parts) == 1:
             output: dict[HeadName, Tensor] = self._network(x, names)
             return output
