@@ -23,7 +23,6 @@ from medssl.inference.uncertainty import (
     uncertainty_map,
     worst_slice,
 )
-from medssl.inference.views import turned, turns
 from medssl.labels import LabelSchema, MirrorAxis, count_values
 from medssl.learning.device import choose_device
 from medssl.learning.level_sets import class_probabilities, sharpness_over
@@ -104,52 +103,50 @@ class Predictor:
         axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes]
         self._flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
 
-    def predict(
-        self,
-        channels: Sequence[Volume],
-        check: Callable[[], None] = lambda: None,
-        *,
-        several_views: bool = False,
-    ) -> Prediction:
+    def predict(self, channels: Sequence[Volume], check: Callable[[], None] = lambda: None) -> Prediction:
         """Segment one scan.
 
         Args:
             channels: one volume a channel of the plan, all on one grid.
             check: called before windows, from any thread; may raise to stop.
-            several_views: see `infer`.
 
         Raises:
             ModelError: another number of channels than the model has.
             GridError: the channels do not share a grid.
         """
-        prepared = self.prepare(channels)
-        return self.finish(self.infer(prepared, check, several_views=several_views), with_map=True)
+        return self.finish(self.infer(self.prepare(channels), check), with_map=True)
 
     def prepare(self, channels: Sequence[Volume]) -> Prepared:
         """Bring a scan into the form the network sees; see `predict` for the errors."""
         with torch.inference_mode():
             return prepare(channels, self._plan)
 
-    def infer(
-        self, prepared: Prepared, check: Callable[[], None] = lambda: None, *, several_views: bool = False
-    ) -> Opinion:
-        """Let the network look at a prepared scan, in windows of the size it was trained on.
+    def infer(self, prepared: Prepared, check: Callable[[], None] = lambda: None) -> Opinion:
+        """Let the network look at a prepared scan, in windows of the size it was trained on."""
+        classes = self._plan.network.classes
+        outputs = classes + (1 if self._has_level_set else 0)
+        # Always the patches' size, also where a scan would fit at once: a network with instance normalisation
+        # sees larger windows differently. A model of 99 steps had a Dice of 0.726 on 20 hippocampus crops in
+        # windows, and 0.694 in one piece.
+        window = self._plan.patch_size
 
-        Args:
-            prepared: the scan.
-            check: see `predict`.
-            several_views: look at the scan also turned in four ways, and take the mean. It takes five times
-                as long, and its doubt says more: where the views differ, the mean is unsure. See
-                docs/doubt.md for how much more.
-        """
-        classes, image = self._plan.network.classes, prepared.image
+        def forward(windows: Tensor) -> Tensor:
+            check()
+            with torch.inference_mode(), fast_convolutions(self.device):
+                return self._opinions(windows)
+
         with torch.inference_mode():
-            found = self._look(image, check)
-            if several_views:
-                spacing_mm, views = self._plan.spacing_mm, turns()
-                for turn in views:
-                    found += turned(self._look(turned(image, turn, spacing_mm), check), turn.T, spacing_mm)
-                found /= 1 + len(views)
+            found = slide(
+                prepared.image,
+                window,
+                forward,
+                outputs,
+                batch=1 if self.device.type == "cpu" else max(2, self._plan.batch_size),
+                lanes=self._lanes,
+                device=self.device,
+                accumulate_on=self._accumulate_on(prepared.image, window, outputs),
+                dtype=torch.float16 if outputs * prepared.image[0].numel() > _LARGE else torch.float32,
+            )
         return Opinion(found[:classes], found[classes] if self._has_level_set else None, prepared.way)
 
     def finish(self, opinion: Opinion, with_map: bool) -> Prediction:
@@ -193,31 +190,6 @@ class Predictor:
         """About how much memory a scan takes on its way, a voxel of one channel, when it is not resampled."""
         outputs = self._plan.network.classes + 1
         return 4 + 4 + 2 * outputs + 4 + 4
-
-    def _look(self, image: Tensor, check: Callable[[], None]) -> Tensor:
-        """What the network says of a scan: probabilities of classes, then the disagreement of the heads."""
-        outputs = self._plan.network.classes + (1 if self._has_level_set else 0)
-        # Always the patches' size, also where a scan would fit at once: a network with instance normalisation
-        # sees larger windows differently. A model of 99 steps had a Dice of 0.726 on 20 hippocampus crops in
-        # windows, and 0.694 in one piece.
-        window = self._plan.patch_size
-
-        def forward(windows: Tensor) -> Tensor:
-            check()
-            with torch.inference_mode(), fast_convolutions(self.device):
-                return self._opinions(windows)
-
-        return slide(
-            image,
-            window,
-            forward,
-            outputs,
-            batch=1 if self.device.type == "cpu" else max(2, self._plan.batch_size),
-            lanes=self._lanes,
-            device=self.device,
-            accumulate_on=self._accumulate_on(image, window, outputs),
-            dtype=torch.float16 if outputs * image[0].numel() > _LARGE else torch.float32,
-        )
 
     def _opinions(self, windows: Tensor) -> Tensor:
         """Mean over mirrored copies of the probabilities and, behind them, of the heads' disagreement."""

@@ -36,8 +36,7 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
     for number, case in enumerate(todo, start=1):
         monitor.check()
         try:
-            channels = [read_volume(path) for path in case.channels]
-            prediction = predictor.predict(channels, monitor.check, several_views=True)
+            prediction = predictor.predict([read_volume(path) for path in case.channels], monitor.check)
         except Cancelled:
             raise
         except (MedSSLError, torch.OutOfMemoryError, MemoryError) as error:

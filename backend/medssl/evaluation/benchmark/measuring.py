@@ -84,7 +84,7 @@ def measure_run(dataset: Dataset, run: Run, folder: Path, monitor: Monitor) -> R
         predictor = Predictor(learned.model, run.measure.device)
         cases = _score_all(predictor, test, schema, monitor)
         unannotated = train[run.annotated :][: run.measure.proposals]
-        proposals = _score_all(predictor, unannotated, schema, monitor, several_views=True)
+        proposals = _score_all(predictor, unannotated, schema, monitor)
     return RunResult(
         run=run,
         segments=schema.names,
@@ -193,27 +193,22 @@ def _clock(measure: Measure) -> Callable[[], float]:
 
 
 def _score_all(
-    predictor: Predictor,
-    cases: Sequence[DatasetCase],
-    schema: LabelSchema,
-    monitor: Monitor,
-    *,
-    several_views: bool = False,
+    predictor: Predictor, cases: Sequence[DatasetCase], schema: LabelSchema, monitor: Monitor
 ) -> tuple[CaseResult, ...]:
     scored = []
     for done, case in enumerate(cases, start=1):
         monitor.check()
-        scored.append(_score(predictor, case, schema, several_views))
+        scored.append(_score(predictor, case, schema))
         monitor.progress(SCORING, done, len(cases))
     return tuple(scored)
 
 
-def _score(predictor: Predictor, case: DatasetCase, schema: LabelSchema, several_views: bool) -> CaseResult:
+def _score(predictor: Predictor, case: DatasetCase, schema: LabelSchema) -> CaseResult:
     assert case.labels is not None
     channels = read_channels(case.channels, predictor.channel_count)
     labels = match_schema(read_labels(case.labels), schema, str(case.labels))
     truth = fit_to_grid(labels, channels[0].grid, str(case.labels))
-    found = predictor.predict(channels, several_views=several_views)
+    found = predictor.predict(channels)
     known = truth != UNANNOTATED
     ours, theirs = (found.values != BACKGROUND) & known, (truth != BACKGROUND) & known
     total = int(ours.sum()) + int(theirs.sum())
