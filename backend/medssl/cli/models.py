@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from medssl.cli.channels import EXAMPLES as CHANNELS_EXAMPLES
+from medssl.cli.channels import channels
 from medssl.cli.display import duration, write_json
-from medssl.cli.options import HERE, JsonOption, ModelOption, ProjectOption, examples
+from medssl.cli.options import HERE, JsonOption, ModelArgument, ModelOption, ProjectOption, examples
 from medssl.cli.session import answer, opened, run_request, say, table
 from medssl.cli.workplace import full_path, workplace
 from medssl.exchange.formats import ModelFormat
@@ -21,12 +23,9 @@ app = typer.Typer(
         "medssl model show latest",
         "medssl model export kidneys.zip",
         "medssl model import kidneys.zip",
+        "medssl model channels --try ~/dicom",
     ),
 )
-
-ModelArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="A model's id, or 'latest'.", show_default=False)
-]
 
 
 @app.command("list")
@@ -63,8 +62,6 @@ def list_models(project: ProjectOption = HERE, as_json: JsonOption = False) -> N
 @app.command("show")
 def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Show a model's card."""
-    from medssl.inference.channels import CHANNELS_FILE
-
     with workplace(project) as place:
         record = place.project.model(model)
         card = place.card(record.id)
@@ -91,9 +88,6 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
             f"Pretraining     {took}",
             f"Begin with it   medssl train --from {card.id}",
         ]
-    rules = record.folder / CHANNELS_FILE
-    if rules.is_file():
-        lines.append(f"Series rules    {rules}")
     lines.append(f"Folder          {record.folder}")
     content = {
         **card.model_dump(mode="json"),
@@ -149,6 +143,9 @@ def import_model(
     from medssl.jobs import ImportModelRequest
 
     run_request(project, ImportModelRequest(path=full_path(path), name=name), as_json)
+
+
+app.command("channels", epilog=CHANNELS_EXAMPLES)(channels)
 
 
 @app.command("compare")

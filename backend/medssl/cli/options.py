@@ -29,6 +29,9 @@ TimeSpentOption: TypeAlias = Annotated[
     float | None, typer.Option("--seconds", min=0, metavar="S", help="How long the person needed.")
 ]
 
+ModelArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="ID", help="A model's id, or 'latest'.", show_default=False)
+]
 ModelOption: TypeAlias = Annotated[
     str,
     typer.Option(

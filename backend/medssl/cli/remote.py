@@ -18,6 +18,7 @@ from medssl.client import Client, EngineError
 from medssl.client import records as told
 from medssl.errors import Cancelled, ModelError, UsageError
 from medssl.events import EVENT, Event, Monitor, Progress, State
+from medssl.inference.channels import ChannelRules, ModelChannels
 from medssl.jobs import ImportRequest, JobResult, Request, SeenState
 from medssl.jobs.importing import import_folder
 from medssl.jobs.results import RESULT
@@ -113,6 +114,15 @@ class RemoteWorkplace:
             raise ModelError(model.problem)
         return ModelCard.model_validate(model.card)
 
+    def channels(self, model_id: str) -> ModelChannels:
+        """See `Workplace`."""
+        return _channels(self._client.channel_rules(self.project.key, model_id))
+
+    def set_channels(self, model_id: str, rules: ChannelRules | None) -> ModelChannels:
+        """See `Workplace`."""
+        wanted = None if rules is None else rules.model_dump(mode="json", exclude_none=True)
+        return _channels(self._client.set_channel_rules(self.project.key, model_id, wanted))
+
     def _events(self, job_id: str) -> list[told.Event]:
         found: list[told.Event] = []
         while True:
@@ -177,3 +187,7 @@ def _seen(job: told.Job, progress: Event | None = None) -> SeenJob:
         progress=progress if isinstance(progress, Progress) else None,
         result=None if job.result is None else RESULT.validate_python(job.result),
     )
+
+
+def _channels(found: told.ModelChannels) -> ModelChannels:
+    return ModelChannels.model_validate(asdict(found))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from medssl.events import Monitor, Progress
+    from medssl.inference.channels import ChannelRules, ModelChannels
     from medssl.jobs import JobResult, Request, Result, SeenState
     from medssl.labels import LabelSchema
     from medssl.learning.card import ModelCard
@@ -169,6 +170,12 @@ class Workplace(Protocol):
     def card(self, model_id: str) -> ModelCard:
         """Read a model's card."""
 
+    def channels(self, model_id: str) -> ModelChannels:
+        """Read a model's rules for channels; see `medssl.inference.channels.model_channels`."""
+
+    def set_channels(self, model_id: str, rules: ChannelRules | None) -> ModelChannels:
+        """Change them; see `medssl.inference.channels.set_channel_rules`."""
+
 
 class LocalWorkplace:
     """A project of this computer; jobs run in this process."""
@@ -215,6 +222,18 @@ class LocalWorkplace:
         from medssl.learning.card import read_card
 
         return read_card(self.project.model(model_id).folder)
+
+    def channels(self, model_id: str) -> ModelChannels:
+        """See `Workplace`."""
+        from medssl.inference.channels import model_channels
+
+        return model_channels(self.project.model(model_id).folder)
+
+    def set_channels(self, model_id: str, rules: ChannelRules | None) -> ModelChannels:
+        """See `Workplace`."""
+        from medssl.inference.channels import set_channel_rules
+
+        return set_channel_rules(self.project.model(model_id).folder, rules)
 
 
 @dataclass(frozen=True)

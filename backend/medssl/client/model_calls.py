@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from medssl.client.answers import folder_of, record, upload_of
 from medssl.client.calls import Calls, as_text, model_path, project_path
-from medssl.client.records import Folder, Model, ModelFact, ResultFolder, Upload
+from medssl.client.records import Folder, Model, ModelChannels, ModelFact, ResultFolder, Upload
 from medssl.client.transfers import receive, send
 
 
@@ -31,6 +32,17 @@ class ModelCalls(Calls):
     def delete_model(self, project: str, model: str) -> None:
         """Delete a model and its files; what it proposed stays."""
         self.connection.change("DELETE", model_path(project, model))
+
+    def channel_rules(self, project: str, model: str) -> ModelChannels:
+        """Say by which rules the DICOM series of a study become a model's channels."""
+        return _channels(self.connection.get(f"{model_path(project, model)}/channels"))
+
+    def set_channel_rules(self, project: str, model: str, rules: Mapping[str, Any] | None) -> ModelChannels:
+        """Give a model rules of its own for all runs from now on; with None, the usual ones count again."""
+        path = f"{model_path(project, model)}/channels"
+        if rules is None:
+            return _channels(self.connection.change("DELETE", path))
+        return _channels(self.connection.change("PUT", path, rules))
 
     def upload(
         self, file: str | Path, *, folder: ResultFolder | None = None, place: str | None = None
@@ -64,3 +76,7 @@ class ModelCalls(Calls):
         """
         query = {"folder": as_text(folder), "offset": offset}
         return folder_of(self.connection.get("/v1/folders", query))
+
+
+def _channels(found: Mapping[str, Any]) -> ModelChannels:
+    return record(ModelChannels, found, channels=tuple(found["channels"]))

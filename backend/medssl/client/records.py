@@ -308,6 +308,18 @@ class ModelFact:
 
 
 @dataclass(frozen=True)
+class ModelChannels:
+    """By which `rules` the series of a study become a model's channels; `own` is False for the usual ones.
+
+    `rules` holds for each channel conditions as in the API; the first that some series meets counts.
+    """
+
+    channels: tuple[str, ...]
+    rules: Mapping[str, Any]
+    own: bool
+
+
+@dataclass(frozen=True)
 class Grid:
     """Where voxels lie, in LPS millimetres, ordered x, y, z."""
 

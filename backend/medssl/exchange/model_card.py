@@ -61,11 +61,10 @@ def _segments(plan: Plan) -> list[tuple[str, str, str]]:
 
 
 def _series(plan: Plan, rules: ChannelRules) -> str:
-    rows = []
-    for channel in plan.channel_names:
-        conditions = (condition.model_dump(exclude_none=True) for condition in rules.root[channel])
-        told = (", ".join(f"{key} {value!r}" for key, value in condition.items()) for condition in conditions)
-        rows.append((channel, "; or ".join(told)))
+    rows = [
+        (channel, "; or ".join(condition.describe() for condition in rules.root[channel]))
+        for channel in plan.channel_names
+    ]
     return _table(("channel", "DICOM series of a study"), rows)
 
 

@@ -1,4 +1,4 @@
-"""Rules that say which DICOM series of a study is which channel of a model: a small file that people change.
+"""Rules that say which DICOM series of a study is which channel of a model, for people to see and change.
 
 {"T1":    [{"description": "t1", "contrast": false}],
  "T1Gd":  [{"description": "t1", "contrast": true}, {"description": "t1.*(gd|post)"}],
@@ -14,22 +14,24 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from medssl.errors import UsageError
+from medssl.errors import ModelError, UsageError
 from medssl.imaging.dicom_files import SeriesHeader
-from medssl.storage import write_text
+from medssl.storage import storage_error, write_text
 
 CHANNELS_FILE = "channels.json"  # beside a model's card
+_WORD = (r"(?<![a-z0-9])", r"(?![a-z0-9])")  # around what must stand alone, as the T1 of 'ax_T1 tse'
+_PLAN = "plan.json"  # as `medssl.learning.model.PLAN`, whose module takes seconds to import
 
 
 def _checked(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"'{pattern}' is no regular expression: {error}.") from error
     return pattern
 
 
-Pattern = Annotated[str, AfterValidator(_checked)]
+Pattern = Annotated[str, Field(max_length=500), AfterValidator(_checked)]
 
 
 class SeriesCondition(BaseModel):
@@ -51,6 +53,24 @@ class SeriesCondition(BaseModel):
     )
     modality: str | None = Field(default=None, description="DICOM's, such as MR.")
     contrast: bool | None = Field(default=None, description="Whether a contrast agent is named.")
+
+    def describe(self) -> str:
+        """Say it in words."""
+        patterns = (
+            ("description", "has", self.description),
+            ("description", "lacks", self.not_description),
+            ("protocol", "has", self.protocol),
+            ("sequence", "has", self.sequence),
+            ("image type", "has", self.image_type),
+        )
+        told = [
+            f"{what} {verb} {_in_words(pattern)}" for what, verb, pattern in patterns if pattern is not None
+        ]
+        if self.modality is not None:
+            told.append(f"modality {self.modality.upper()}")
+        if self.contrast is not None:
+            told.append("with contrast agent" if self.contrast else "without contrast agent")
+        return ", ".join(told) or "any series"
 
     def holds_for(self, series: SeriesHeader) -> bool:
         """Whether a series is like this."""
@@ -80,7 +100,7 @@ class ChannelRules(RootModel[dict[str, tuple[SeriesCondition, ...]]]):
             {
                 name: (SeriesCondition(description=word), SeriesCondition(protocol=word))
                 for name in channels
-                for word in [rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])"]
+                for word in [f"{_WORD[0]}{re.escape(name)}{_WORD[1]}"]
             }
         )
 
@@ -108,6 +128,50 @@ class ChannelRules(RootModel[dict[str, tuple[SeriesCondition, ...]]]):
         return []
 
 
+class ModelChannels(BaseModel):
+    """The channels of a model, and by which rules the series of a study become them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channels: tuple[str, ...] = Field(description="In the order in which the model takes them.")
+    rules: ChannelRules
+    own: bool = Field(description="False for the usual rules, by the channels' names.")
+
+
+class _Plan(BaseModel):
+    channel_names: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+def model_channels(model: Path) -> ModelChannels:
+    """Read what counts for the model in a folder.
+
+    Raises:
+        ModelError: it does not say which channels it has.
+        UsageError: its rules are damaged.
+    """
+    names, own = _channels_of(model), channel_rules_of(model)
+    return ModelChannels(channels=names, rules=own or ChannelRules.by_names(names), own=own is not None)
+
+
+def set_channel_rules(model: Path, rules: ChannelRules | None) -> ModelChannels:
+    """Give a model rules of its own, or the usual ones again, for all runs from now on.
+
+    Raises:
+        ModelError: it does not say which channels it has.
+        UsageError: the rules are for other channels.
+        StorageError: they cannot be written.
+    """
+    if rules is None:
+        try:
+            (model / CHANNELS_FILE).unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, model / CHANNELS_FILE) from error
+    else:
+        rules.check(_channels_of(model))
+        write_channel_rules(model, rules)
+    return model_channels(model)
+
+
 def inherit_channel_rules(old: Path, new: Path, channels: Sequence[str]) -> None:
     """Give a model the rules of the one that it began with, where they are for its channels."""
     rules = channel_rules_of(old)
@@ -117,7 +181,19 @@ def inherit_channel_rules(old: Path, new: Path, channels: Sequence[str]) -> None
 
 def write_channel_rules(model: Path, rules: ChannelRules) -> None:
     """Write rules into a model's folder."""
-    write_text(model / CHANNELS_FILE, rules.model_dump_json(indent=2, exclude_none=True) + "\n")
+    write_text(model / CHANNELS_FILE, _as_text(rules))
+
+
+def save_channel_rules(path: Path, rules: ChannelRules) -> None:
+    """Write rules into a file that a person edits.
+
+    Raises:
+        UsageError: there is such a file already.
+        StorageError: it cannot be written.
+    """
+    if path.exists():
+        raise UsageError(f"{path} exists already.", "Name a new file, so that no rules are lost.")
+    write_text(path, _as_text(rules))
 
 
 def channel_rules_of(model: Path) -> ChannelRules | None:
@@ -143,6 +219,28 @@ def read_channel_rules(path: Path) -> ChannelRules:
         raise UsageError(
             f"The channel rules {path} are wrong: {where}{message}.",
             'They look like {"T1": [{"description": "t1", "contrast": false}]}.',
+        ) from error
+
+
+def _in_words(pattern: str) -> str:
+    inner = pattern.removeprefix(_WORD[0]).removesuffix(_WORD[1])
+    if pattern == f"{_WORD[0]}{inner}{_WORD[1]}":
+        word = re.sub(r"\\(.)", r"\1", inner)
+        return f"the word '{word}'"
+    return f"'{pattern}'"
+
+
+def _as_text(rules: ChannelRules) -> str:
+    return rules.model_dump_json(indent=2, exclude_none=True) + "\n"
+
+
+def _channels_of(model: Path) -> tuple[str, ...]:
+    path = model / _PLAN
+    try:
+        return _Plan.model_validate_json(path.read_bytes()).channel_names
+    except (OSError, ValidationError) as error:
+        raise ModelError(
+            f"The plan {path} cannot be read.", "Copy the model again from where it was trained."
         ) from error
 
 

@@ -13,12 +13,14 @@ from medssl.inference.channels import ChannelRules
 from medssl.inference.settings import FolderSettings
 from medssl.inference.source import Source
 from medssl.inference.suitability import misfit
-from medssl.learning.model import Model
+from medssl.learning.card import TrainingScans
 
 _ANY_SERIES = "Segment it all the same with --any-series."
 
 
-def series_sources(scans: Sequence[Scan], model: Model, settings: FolderSettings) -> list[Source]:
+def series_sources(
+    scans: Sequence[Scan], names: Sequence[str], learned_from: TrainingScans | None, settings: FolderSettings
+) -> list[Source]:
     """Sort DICOM series into what can be segmented and what is left out, each with its reason.
 
     A model of one channel takes every series that is like those it learned from; rules narrow that down. A
@@ -26,13 +28,13 @@ def series_sources(scans: Sequence[Scan], model: Model, settings: FolderSettings
 
     Args:
         scans: those of them that are DICOM series.
-        model: its card says what it learned from.
+        names: of the model's channels.
+        learned_from: what the model's training scans were like; None when it is not known.
         settings: names, rules, and whether any series will do.
 
     Raises:
         UsageError: the rules do not fit the model.
     """
-    names = model.plan.channel_names
     if settings.channels is not None:
         settings.channels.check(names)
     suitable: list[Scan] = []
@@ -44,7 +46,7 @@ def series_sources(scans: Sequence[Scan], model: Model, settings: FolderSettings
             sources.append(replace(source, unfit=scan.series.problem))
         elif scan.problem is not None:
             sources.append(replace(source, problem=scan.problem))
-        elif (reason := _unlike(scan.series, model, settings)) is not None:
+        elif (reason := _unlike(scan.series, learned_from, settings)) is not None:
             sources.append(replace(source, unfit=reason))
         else:
             suitable.append(scan)
@@ -56,10 +58,10 @@ def series_sources(scans: Sequence[Scan], model: Model, settings: FolderSettings
     return sources
 
 
-def _unlike(series: Series, model: Model, settings: FolderSettings) -> str | None:
-    if settings.any_series or model.card.scans is None:
+def _unlike(series: Series, learned_from: TrainingScans | None, settings: FolderSettings) -> str | None:
+    if settings.any_series or learned_from is None:
         return None
-    reason = misfit(series, model.card.scans)
+    reason = misfit(series, learned_from)
     return None if reason is None else f"{reason} {_ANY_SERIES}"
 
 
@@ -81,15 +83,17 @@ def _of_study(scans: list[Scan], names: Sequence[str], rules: ChannelRules) -> l
         found = rules.candidates(name, headers)
         used.update(found)
         if len(found) == 1 and scans[found[0]] in chosen:
-            problem = f"Series {headers[found[0]].number} is taken for two channels; change the --channels."
+            problem = (
+                f"Series {headers[found[0]].number} is taken for two channels; change the rules for channels."
+            )
         elif len(found) == 1:
             chosen.append(scans[found[0]])
         elif problem is None:
             problem = (
-                f"No series of the study is its channel {name}; say with --channels how to know it."
+                f"No series of the study is its channel {name}; say in the rules for channels how to know it."
                 if not found
                 else f"{len(found)} series of the study could be its channel {name} (series "
-                f"{', '.join(str(headers[index].number) for index in found)}); narrow the --channels."
+                f"{', '.join(str(headers[index].number) for index in found)}); narrow the rules for channels."
             )
     rest = [scan for index, scan in enumerate(scans) if index not in used]
     sources = [

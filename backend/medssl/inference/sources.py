@@ -57,7 +57,8 @@ def find_sources(
         scans += found
     files, channels = [scan for scan in scans if scan.series is None], model.plan.channel_names
     sources = _grouped(files, channels) if len(channels) > 1 else _single(files)
-    sources += series_sources([scan for scan in scans if scan.series is not None], model, settings)
+    series = [scan for scan in scans if scan.series is not None]
+    sources += series_sources(series, channels, model.card.scans, settings)
     if not sources:
         where = ", ".join(str(path) for path in inputs)
         raise DataError(

@@ -49,6 +49,15 @@ CORRECTION: dict[str, Example] = {
         value={"pseudo_label_id": 3, "labels": "/data/drawn/patient8.seg.nrrd", "author": "Dr. A"},
     )
 }
+CHANNEL_RULES: dict[str, Example] = {
+    "t1 and flair": Example(
+        summary="Two channels of one study",
+        value={
+            "T1": [{"description": "t1", "contrast": False}],
+            "FLAIR": [{"description": "flair|dark.?fluid"}],
+        },
+    )
+}
 JOB: dict[str, Example] = {
     "train": Example(
         summary="Train for ten minutes",

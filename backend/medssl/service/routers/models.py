@@ -1,16 +1,18 @@
-"""Models: what there is, their cards, and deleting them."""
+"""Models: what there is, their cards, their rules for channels, and deleting them."""
 
 from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
 from fastapi import Path as InAddress
 
 from medssl.errors import ModelError
+from medssl.inference.channels import ChannelRules, ModelChannels, model_channels, set_channel_rules
 from medssl.learning.card import CardLine, compare_cards, read_card
 from medssl.project import ModelRecord
 from medssl.service.context import ProjectOf
+from medssl.service.examples import CHANNEL_RULES
 from medssl.service.views import Done, ModelView
 
 router = APIRouter(prefix="/v1/projects/{project}/models", tags=["models"])
@@ -46,6 +48,26 @@ def delete_model(project: ProjectOf, model: ModelId) -> Done:
     """Delete a model and its files; what it proposed stays."""
     project.delete_model(model)
     return Done()
+
+
+@router.get("/{model}/channels", response_model_exclude_none=True)
+def channels(project: ProjectOf, model: ModelId) -> ModelChannels:
+    """Say by which rules the DICOM series of a study become the model's channels."""
+    return model_channels(project.model(model).folder)
+
+
+@router.put("/{model}/channels", response_model_exclude_none=True)
+def set_channels(
+    project: ProjectOf, model: ModelId, wanted: Annotated[ChannelRules, Body(openapi_examples=CHANNEL_RULES)]
+) -> ModelChannels:
+    """Give the model rules of its own, for all runs from now on."""
+    return set_channel_rules(project.model(model).folder, wanted)
+
+
+@router.delete("/{model}/channels", response_model_exclude_none=True)
+def reset_channels(project: ProjectOf, model: ModelId) -> ModelChannels:
+    """Let the channels' names be looked for again."""
+    return set_channel_rules(project.model(model).folder, None)
 
 
 def _view(record: ModelRecord) -> ModelView:
