@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 import slicer
@@ -11,13 +11,15 @@ from slicer.i18n import tr as _
 from MedSSLLib import choice_box, table_rows
 from MedSSLLib.apply_folder_logic import FolderChoices, FolderLogic
 from MedSSLLib.apply_volume_logic import VolumeLogic
+from MedSSLLib.channel_rules import ChannelRulesLogic
+from MedSSLLib.channel_rules_view import ChannelRulesView
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.learning_choices import Choice
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
-    from medssl.client import Event
+    from medssl.client import Event, ModelChannels
 
     from MedSSLLib.session import Session
 
@@ -94,17 +96,40 @@ class Folder(Protocol):
         """Show the report."""
 
 
+class Rules(Protocol):
+    """Which series is which channel; `MedSSLLib.channel_rules.ChannelRulesLogic`."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether scans have several channels."""
+
+    def ask(self, model: str, done: Callable[[ModelChannels], Any]) -> None:
+        """Ask for the rules of a model."""
+
+    def save(
+        self,
+        model: str,
+        rules: Optional[Mapping[str, Any]],
+        done: Callable[[ModelChannels], Any],
+        failed: Callable[[Exception], Any],
+    ) -> None:
+        """Let rules count for a model from now on."""
+
+
 def build(session: Session) -> ApplyView:
     """Make the section."""
-    return ApplyView(session.models, session.offers, VolumeLogic(session), FolderLogic(session))
+    return ApplyView(
+        session.models, session.offers, VolumeLogic(session), FolderLogic(session), ChannelRulesLogic(session)
+    )
 
 
 class ApplyView:
     """Shows both ways to apply a model and passes clicks on."""
 
-    def __init__(self, models: Models, offers: Offers, volume: Volume, folder: Folder) -> None:
-        self._models, self._offers = models, offers
+    def __init__(self, models: Models, offers: Offers, volume: Volume, folder: Folder, rules: Rules) -> None:
+        self._models, self._offers, self._rules = models, offers, rules
         self.volume, self.folder = volume, folder
+        self.rules_view: Optional[ChannelRulesView] = None
         self.widget, self.ui = load_ui("Apply")
         self.ui.volumeSelector.setMRMLScene(slicer.mrmlScene)
         headings = [_("Scan"), _("Result"), _("Volume (ml)"), _("Uncertainty")]
@@ -123,6 +148,8 @@ class ApplyView:
 
     def close(self) -> None:
         """The module goes."""
+        if self.rules_view is not None:
+            self.rules_view.close()
 
     def _connect_buttons(self) -> None:
         ui = self.ui
@@ -130,6 +157,7 @@ class ApplyView:
         ui.cancelVolumeButton.clicked.connect(lambda *_: self.volume.cancel())
         ui.segmentFolderButton.clicked.connect(lambda *_: self._segment_folder())
         ui.cancelFolderButton.clicked.connect(lambda *_: self.folder.cancel())
+        ui.channelRulesButton.clicked.connect(lambda *_: self._show_rules())
         ui.reportButton.clicked.connect(lambda *_: self.folder.open_report())
         ui.rowsTable.cellDoubleClicked.connect(
             lambda row, *_: self.folder.show(table_rows.key_at(ui.rowsTable, row))
@@ -157,6 +185,16 @@ class ApplyView:
             )
         )
 
+    def _show_rules(self) -> None:
+        """Open the window of the rules for the chosen model, in place of the one of another."""
+        model = self._chosen()[0]
+        if self.rules_view is not None:
+            self.rules_view.close()
+        title = _("Channels of '{model}'").format(model=self.ui.applyModelBox.currentText)
+        view = ChannelRulesView(title, lambda rules: self._rules.save(model, rules, view.show, view.tell))
+        self.rules_view = view
+        self._rules.ask(model, view.show)
+
     def _chosen(self) -> tuple[str, str]:
         return choice_box.chosen_key(self.ui.applyModelBox), choice_box.chosen_key(self.ui.applyDeviceBox)
 
@@ -171,6 +209,7 @@ class ApplyView:
             ui.applyModelBox.currentIndex = 0
         choice_box.offer(ui.applyDeviceBox, self._offers.devices, "auto")
         choice_box.offer(ui.formatBox, self._offers.formats)
+        ui.channelRulesLabel.visible = ui.channelRulesButton.visible = self._rules.needed
         ui.volumeBusyLabel.text = self.volume.busy
         ui.volumeBusyLabel.visible = bool(self.volume.busy)
         ui.volumeOutcomeLabel.text = self.volume.outcome

@@ -156,7 +156,7 @@ class ModelsView:
             self._logic.export(model.id, path, file_format)
 
     def _import(self) -> None:
-        path = asking.file(_("Import a model"), _("Models (*.zip)"))
+        path = asking.file(_("Import a model"), _("Models (*.zip *.onnx)"))
         if path:
             self._logic.bring(path)
 
