@@ -124,6 +124,8 @@ def test_the_value_255_is_not_a_segment(tmp_path: Path) -> None:
         ({"labels": {"1": "liver", "2": "liver"}}, "same name"),
         ({"labels": {"liver": "many"}}, "has no number"),
         ({"labels": {"300": "liver"}}, "1 to 254"),
+        ({"labels": {"²": "liver"}}, "has no number"),
+        ({"labels": {"9" * 5000: "liver"}}, "has no number"),
         ({"labels": None}, "not a dataset's description"),
         ({"modality": None}, "names no channels"),
         ({"modality": {"1": "CT"}}, "without gaps"),
@@ -157,7 +159,7 @@ def test_a_folder_that_is_no_dataset_is_named(tmp_path: Path) -> None:
         read_dataset(tmp_path / "gone")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "\x00\x01"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00\x01", "[" * 100_000])
 def test_a_broken_description_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "dataset.json").write_text(content)
     with pytest.raises(DataError, match=r"dataset\.json"):

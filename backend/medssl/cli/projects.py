@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -226,7 +227,7 @@ def _names(text: str) -> dict[int, str]:
     names: dict[int, str] = {}
     for part in text.split(","):
         value, separator, name = part.partition("=")
-        if not separator or not value.strip().isdigit() or not name.strip():
+        if not separator or not re.fullmatch(r"[0-9]{1,9}", value.strip()) or not name.strip():
             raise UsageError(f"'{part}' is not a value and a name.", "Write segments as '1=Liver,2=Tumor'.")
         if int(value) in names:
             raise UsageError(f"The value {int(value)} is given twice.", "Give every segment its own value.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,11 @@ from medssl.storage import atomic_path
 
 _MOST_MEMBERS = 10_000
 _BLOCK = 1 << 20
-_BAD_ZIP = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, ValueError)
+_BAD_ZIP = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError,
+    ValueError,
+)  # fmt: skip
+_USUAL = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip's clock: the same files give the same bytes
 
 
@@ -119,6 +124,8 @@ def _checked(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
         raise ModelError(f"{path} holds {len(members)} files, which no model does.", "Choose another file.")
     if len({name.casefold() for name in names}) < len(names):
         raise ModelError(f"{path} holds two files of one name.", "Get it again from where it was exported.")
+    if any(member.compress_type not in _USUAL for member in members):
+        raise ModelError(f"{path} is packed in an unusual way.", "Pack it again as an ordinary zip.")
     for member in members:
         name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
         outside = PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts

@@ -120,8 +120,8 @@ def _write_case(folder: Path, stem: str, case: CaseFiles, schema: LabelSchema, l
     elif len(case.channels) == 1:
         _write_channel(folder / f"images{part}" / f"{stem}{_PACKED}", case.channels[0])
     else:
-        volumes = [image_of(read_volume(path).array, read_volume(path).grid) for path in case.channels]
-        write_image(folder / f"images{part}" / f"{stem}{_PACKED}", sitk.JoinSeries(volumes))
+        images = [image_of(volume.array, volume.grid) for volume in map(read_volume, case.channels)]
+        write_image(folder / f"images{part}" / f"{stem}{_PACKED}", sitk.JoinSeries(images))
     if case.labels is None:
         return False
     labels = match_schema(read_labels(case.labels), schema, str(case.labels))

@@ -23,6 +23,7 @@ from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".nhdr")
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})$")
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _IGNORE = "ignore"
 
 DESCRIPTION = "dataset.json"  # what makes a folder a dataset
@@ -113,7 +114,7 @@ def _read_description(path: Path) -> _Description:
     remedy = "Correct the file; the dataset's publisher may have a newer one."
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, OSError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (ValueError, OSError, RecursionError) as error:  # ValueErrors: of the text and of the JSON
         raise DataError(f"{path} cannot be read: {error}.", remedy) from error
     try:
         return _Description.model_validate(content)
@@ -154,9 +155,9 @@ def _schema(labels: dict[str, int | str | list[int]], path: Path) -> LabelSchema
                 f"{path} describes the label '{key}' as a region of several values ({entry}).",
                 "Give every segment one value of its own; overlapping regions are not known here.",
             )
-        by_value = isinstance(entry, str) and not entry.strip().isdigit()
+        by_value = isinstance(entry, str) and not _NUMBER.fullmatch(entry.strip())
         number, name = (key, str(entry)) if by_value else (str(entry), key)
-        if not number.strip().isdigit():
+        if not _NUMBER.fullmatch(number.strip()):
             raise DataError(
                 f"{path}: the label '{key}': {entry!r} has no number.", "Give it a value of 1 to 254."
             )
