@@ -60,7 +60,7 @@ def test_the_rules_for_its_channels_travel_with_a_model(
     if file_format != "onnx":
         (card,) = list((tmp_path / name).rglob("README.md")) or [None]
         text = card.read_text() if card else zipfile.ZipFile(tmp_path / name).read("MODEL_CARD.md").decode()
-        assert "description 't1.*sag', not_description 'loc', contrast False" in text
+        assert "description has 't1.*sag', description lacks 'loc', without contrast agent" in text
 
 
 def test_rules_for_other_channels_neither_leave_nor_enter(model_folder: Path, tmp_path: Path) -> None:
@@ -243,6 +243,11 @@ def test_a_file_that_is_cut_short_or_something_else_is_refused(exported: Path, t
     cut.write_bytes(exported.read_bytes()[:-200])
     with pytest.raises(ModelError, match="damaged"):
         read_model_file(cut)
+    spoilt = bytearray(exported.read_bytes())
+    spoilt[60:600] = bytes(255 - byte for byte in spoilt[60:600])
+    cut.write_bytes(spoilt)
+    with pytest.raises(ModelError, match=r"damaged"):
+        read_model_file(cut)
     (tmp_path / "text.onnx").write_bytes(b"not ONNX at all")
     with pytest.raises(ModelError, match=r"not an ONNX file|not exported by MedSSL"):
         read_model_file(tmp_path / "text.onnx")
@@ -250,8 +255,16 @@ def test_a_file_that_is_cut_short_or_something_else_is_refused(exported: Path, t
         read_model_file(tmp_path / "gone.zip")
 
 
+def test_a_zip_that_only_some_programs_unpack_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("manifest.json", "{}" * 1000)
+    with pytest.raises(ModelError, match="unusual way"):
+        read_model_file(tmp_path / "odd.zip")
+
+
 def test_a_bundle_of_other_software_is_not_run(model_folder: Path, tmp_path: Path) -> None:
     export_model(model_folder, tmp_path / "bundle", "monai", SAID)
     shutil.rmtree(tmp_path / "bundle" / "medssl")
-    with pytest.raises(ModelError, match="bundle of other software"):
+    with pytest.raises(ModelError, match=r"that MedSSL did not export.* are code") as told:
         read_model_file(tmp_path / "bundle")
+    assert "medssl case annotate" in told.value.remedy

@@ -10,7 +10,7 @@ from medssl.exchange.archives import opened_source, pack
 from medssl.exchange.bundle import INSIDE, write_bundle
 from medssl.exchange.formats import ModelFormat
 from medssl.exchange.onnx_model import read_onnx, write_onnx
-from medssl.exchange.payload import MANIFEST, TravellingModel, read_payload, write_payload
+from medssl.exchange.payload import MANIFEST, TEACH, TravellingModel, read_payload, write_payload
 from medssl.inference.channels import channel_rules_of
 from medssl.learning.model import read_weights
 from medssl.storage import publish, staging_folder
@@ -94,12 +94,12 @@ def read_model_file(path: Path) -> TravellingModel:
             return read_payload(source, inside[0])
         if any(name.endswith("configs/metadata.json") for name in source.names):
             raise ModelError(
-                f"{path} is a MONAI bundle of other software; what it computes is described by code, which "
-                "MedSSL does not run.",
-                "Use it with monai.bundle, or train a model here with its segmentations as annotations.",
+                f"{path} is a MONAI bundle that MedSSL did not export. Its network, and how it prepares "
+                "scans, are code, which MedSSL does not run.",
+                f"Segment with 'python -m monai.bundle run'. {TEACH}",
             )
     raise ModelError(
-        f"{path} is not a model that MedSSL exported.", "Choose a zip, bundle or ONNX file of it."
+        f"{path} is not a model that MedSSL exported.", f"Choose a zip, bundle or ONNX file of it. {TEACH}"
     )
 
 

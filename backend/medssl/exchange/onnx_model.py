@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from medssl.errors import MissingPackageError, ModelError
 from medssl.exchange.bundle import segmenting
 from medssl.exchange.bundle_parts import SegmentationNetwork
-from medssl.exchange.payload import TravellingModel, check_weights, read_rules
+from medssl.exchange.payload import TEACH, TravellingModel, check_weights, read_rules
 from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
 from medssl.storage import atomic_path
@@ -85,8 +85,9 @@ def read_onnx(path: Path) -> TravellingModel:
     facts = {entry.key: entry.value for entry in model.metadata_props}
     if not {_PLAN, _CARD} <= facts.keys():
         raise ModelError(
-            f"{path} was not exported by MedSSL: it does not say how scans must be prepared for it.",
-            "Import a model that MedSSL exported.",
+            f"{path} was not exported by MedSSL: it says neither how scans must be prepared for it nor what "
+            "its numbers mean.",
+            f"Segment with the program that it is for. {TEACH}",
         )
     try:
         plan, card = Plan.model_validate_json(facts[_PLAN]), ModelCard.model_validate_json(facts[_CARD])

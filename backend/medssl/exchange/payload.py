@@ -35,6 +35,7 @@ README = "MODEL_CARD.md"
 FORMAT: Final = "MedSSL model"
 VERSION: Final = 1
 _LARGEST = {WEIGHTS: 4 << 30, PLAN: 16 << 20, CARD: 16 << 20, CHANNELS_FILE: 1 << 20, MANIFEST: 1 << 20}
+TEACH = "A model trained here can learn from what other models segment: give that to 'medssl case annotate'."
 _ASK = "Get the model again from where it was exported."
 
 
