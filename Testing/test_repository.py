@@ -27,7 +27,7 @@ _LISTED = subprocess.run(
 ).stdout
 TRACKED = [ROOT / name for name in _LISTED.split("\0") if name and (ROOT / name).is_file()]
 CODE = [path for path in TRACKED if path.suffix == ".py"]
-TEXTS = [path for path in TRACKED if path.suffix in TEXT and path.name != "LICENSE"]
+TEXTS = [path for path in TRACKED if path.suffix in TEXT and path.name != "LICENSE.txt"]
 
 
 def _read(path: Path) -> str:
