@@ -110,7 +110,7 @@ def _title(request: PredictRequest, result: FolderResult) -> str:
 def _inputs(request: PredictRequest, result: FolderResult) -> tuple[Fact, ...]:
     if _is_private(result):
         return ()
-    return tuple(Fact("Scans from", str(path)) for path in request.inputs)
+    return (Fact("Scans from", ", ".join(map(str, request.inputs))),)
 
 
 def _times(rows: Sequence[FolderRow]) -> tuple[Fact, ...]:

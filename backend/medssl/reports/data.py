@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.reports.model import Report, ReportRow
-from medssl.reports.volumes import VolumeSpread
+from medssl.reports.verdicts import Verdict, judge
 from medssl.storage import write_text
 
 SIGN = '"generator": "MedSSL report"'  # near the beginning of every such file
@@ -26,12 +26,6 @@ def write_data(path: Path, report: Report) -> None:
 def as_json(report: Report) -> str:
     """Return the report's facts and numbers as JSON: volumes in ml, distances in mm, scores from 0 to 1."""
     names = [segment.name for segment in report.segments]
-    usual = {
-        name: VolumeSpread.of(
-            [ml for row in report.rows if (ml := _volumes(row, names).get(name)) is not None]
-        )
-        for name in names
-    }
     content = {
         "generator": "MedSSL report",
         "title": report.title,
@@ -42,35 +36,25 @@ def as_json(report: Report) -> str:
             for part in ("facts", "card", "settings")
         },
         "notes": list(report.notes),
-        "scans": [_scan(report, row, names, usual) for row in report.rows],
+        "scans": [
+            _scan(row, verdict, names) for row, verdict in zip(report.rows, judge(report), strict=True)
+        ],
         "problems": [asdict(problem) for problem in report.problems],
         "history": [{**asdict(entry), "time": entry.time.isoformat()} for entry in report.history],
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _volumes(row: ReportRow, names: list[str]) -> dict[str, float | None]:
-    return dict(zip(names, row.volumes_ml, strict=True)) if row.volumes_ml else {}
-
-
-def _scan(
-    report: Report, row: ReportRow, names: list[str], usual: dict[str, VolumeSpread | None]
-) -> dict[str, Any]:
-    volumes = _volumes(row, names)
-    judged = {
-        name: spread.judge(volumes[name] or 0.0)
-        for name, spread in usual.items()
-        if spread is not None and volumes.get(name) is not None
-    }
+def _scan(row: ReportRow, verdict: Verdict, names: list[str]) -> dict[str, Any]:
     return {
         "name": row.name,
         "source": row.source,
         "state": row.state,
         "note": row.note,
-        "volumes_ml": volumes,
-        "unusual_volumes": {name: word for name, word in judged.items() if word is not None},
+        "volumes_ml": dict(zip(names, row.volumes_ml, strict=True)) if row.volumes_ml else {},
+        "unusual_volumes": {name: word for name, word in zip(names, verdict.volumes, strict=True) if word},
         "uncertainty": row.uncertainty,
-        "flag": report.flag(row),
+        "flag": verdict.flag,
         "mean_dice": row.mean_dice,
         "scores": [asdict(score) for score in row.scores],
     }

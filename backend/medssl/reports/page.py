@@ -17,6 +17,7 @@ from medssl.evaluation.ranking import spearman
 from medssl.evaluation.summary import ClassSummary, Spread, summarise
 from medssl.labels import Segment
 from medssl.reports.model import FLAG_WORDS, SHOWN_DIGITS, Report, ReportRow
+from medssl.reports.verdicts import judge
 from medssl.reports.volumes import Unusual, VolumeSpread
 from medssl.storage import write_text
 
@@ -48,10 +49,6 @@ class _SegmentView:
     summary: ClassSummary | None
     dots: tuple[float, ...]
 
-    def unusual(self, volume_ml: float) -> Unusual | None:
-        """Whether a volume stands out among those of the report."""
-        return None if self.usual is None else self.usual.judge(volume_ml)
-
 
 def write_report(path: Path, report: Report) -> None:
     """Write the report as one self-contained HTML file.
@@ -66,13 +63,15 @@ def render(report: Report) -> str:
     """Return the report as the text of an HTML page without any outside resource."""
     template = _environment().get_template("report.html")
     scored = [row for row in report.rows if row.scores]
+    verdicts = judge(report)
     return template.render(
         report=report,
         scored=scored,
-        segments=(views := _segment_views(report)),
-        unusual=_unusual_scans(report, views),
+        segments=_segment_views(report),
+        verdicts=verdicts,
+        unusual=sum(verdict.is_unusual for verdict in verdicts),
         mean_dice=Spread.of(row.mean_dice for row in report.rows),
-        flags=Counter(flag for row in report.rows if (flag := report.flag(row)) is not None),
+        flags=Counter(verdict.flag for verdict in verdicts if verdict.flag is not None),
         causes=Counter(problem.cause for problem in report.problems),
         actions=Counter(entry.action for entry in report.history),
         decision_s=_median_seconds(report),
@@ -144,18 +143,6 @@ def _plot(known: list[tuple[str, float]], usual: VolumeSpread | None) -> _Plot |
     dots = tuple((place(v), name, None if usual is None else usual.judge(v)) for name, v in known)
     box = None if usual is None else (place(usual.first), place(usual.median), place(usual.third))
     return _Plot(low, high, dots, box)
-
-
-def _unusual_scans(report: Report, views: list[_SegmentView]) -> int:
-    """Count the scans with a volume that stands out."""
-    return sum(
-        any(
-            volume is not None and view.unusual(volume) is not None
-            for view, volume in zip(views, row.volumes_ml, strict=True)
-        )
-        for row in report.rows
-        if row.volumes_ml
-    )
 
 
 def _ranking(scored: list[ReportRow]) -> float | None:

@@ -1,0 +1,45 @@
+"""What a report says of each scan: how doubtful it is among others, and which of its volumes stand out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medssl.reports.model import Flag, Report
+from medssl.reports.volumes import Unusual, VolumeSpread
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a scan.
+
+    Attributes:
+        flag: what to do about it, where that can be said.
+        volumes: of each segment in the report's order, whether its volume is unusual among all scans.
+    """
+
+    flag: Flag | None
+    volumes: tuple[Unusual | None, ...]
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether any volume stands out."""
+        return any(self.volumes)
+
+
+def judge(report: Report) -> list[Verdict]:
+    """Judge every scan of a report; one of an unusual volume never looks clear, however sure the model is."""
+    measured = [row.volumes_ml for row in report.rows if row.volumes_ml]
+    spreads = [
+        VolumeSpread.of([volumes[n] for volumes in measured if volumes[n] is not None])
+        for n in range(len(report.segments))
+    ]
+    verdicts = []
+    for row in report.rows:
+        volumes = row.volumes_ml or (None,) * len(spreads)
+        unusual = tuple(
+            None if volume is None or spread is None else spread.judge(volume)
+            for volume, spread in zip(volumes, spreads, strict=True)
+        )
+        flag = report.flag(row)
+        verdicts.append(Verdict("look" if any(unusual) and flag == "clear" else flag, unusual))
+    return verdicts
