@@ -115,25 +115,6 @@ def test_words_follow_the_number_as_it_is_shown() -> None:
     assert flags == ["clear", "clear", "look", "look", "check", "check"]
 
 
-def test_a_scan_of_an_unusual_volume_never_looks_clear() -> None:
-    rows = tuple(
-        ReportRow(f"s{n}", volumes_ml=(9.0 if n == 8 else 1.4, None), uncertainty=0.1) for n in range(10)
-    )
-    report = Report("t", NOW, SEGMENTS, rows, scale=Scale(look_above=0.2, check_above=0.3, among="others"))
-    flags = re.findall(r'data-flag="(\w*)"', render(report))
-    assert flags == ["clear"] * 8 + ["look", "clear"]
-    told = json.loads(as_json(report))["scans"]
-    assert [scan["flag"] for scan in told] == flags
-    assert [scan["name"] for scan in told if scan["unusual_volumes"]] == ["s8"]
-
-
-def test_the_report_of_one_scan_compares_it_with_nothing() -> None:
-    page = render(Report("t", NOW, SEGMENTS, (ReportRow("a", volumes_ml=(1.0, 2.0), uncertainty=0.1),)))
-    for words in ("median and range", "Volume of each scan", 'class="meter"'):
-        assert words not in page
-    assert '<output id="count" aria-live="polite" hidden>' in page
-
-
 @pytest.mark.parametrize("size", [1.0, 0.1])
 def test_a_scan_is_marked_by_how_it_compares_with_others_and_not_by_a_number(size: float) -> None:
     others = [size * score for score in (0.30, 0.32, 0.34, 0.36, 0.38, 0.40, 0.42, 0.44, 0.46)]

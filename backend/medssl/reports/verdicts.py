@@ -30,7 +30,7 @@ def judge(report: Report) -> list[Verdict]:
     """Judge every scan of a report; one of an unusual volume never looks clear, however sure the model is."""
     measured = [row.volumes_ml for row in report.rows if row.volumes_ml]
     spreads = [
-        VolumeSpread.of([volumes[n] for volumes in measured if volumes[n] is not None])
+        VolumeSpread.of([volume for volumes in measured if (volume := volumes[n]) is not None])
         for n in range(len(report.segments))
     ]
     verdicts = []
