@@ -156,8 +156,10 @@ def add_segmentation(
 def snapshot_segmentation(node: vtk.vtkObject, volume: vtk.vtkObject) -> SegmentationSnapshot:
     """Copy what is drawn, so that the person can go on drawing.
 
+    What a transform that bends shows elsewhere is copied to where it is seen, voxel by voxel.
+
     Raises:
-        Problem: it is drawn as surfaces, or a transform between it and the volume bends.
+        Problem: it is drawn as surfaces.
     """
     segmentation, name = node.GetSegmentation(), node.GetName()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != _LABELMAP:
@@ -168,6 +170,8 @@ def snapshot_segmentation(node: vtk.vtkObject, volume: vtk.vtkObject) -> Segment
     grid = own_grid(volume)
     if node.GetTransformNodeID() == volume.GetTransformNodeID():
         to_volume_ras = np.eye(4)  # whatever the transform is, it moves both
+    elif _bends(node) or _bends(volume):
+        segmentation, to_volume_ras = _bent(segmentation, node, volume), np.eye(4)
     else:
         to_volume_ras = np.linalg.inv(transform_to_world(volume)) @ transform_to_world(node)
     to_volume = np.linalg.inv(grid.ijk_to_ras) @ to_volume_ras
@@ -181,6 +185,23 @@ def snapshot_segmentation(node: vtk.vtkObject, volume: vtk.vtkObject) -> Segment
             place_of[segment_id] = len(layers)
         layers.append(Layer(voxels_of(image).copy(), to_volume @ _voxels_to_world(image)))
     return SegmentationSnapshot(name, segment_states(node, place_of), tuple(layers), grid)
+
+
+def _bends(node: vtk.vtkObject) -> bool:
+    parent = node.GetParentTransformNode()
+    return parent is not None and not parent.IsTransformToWorldLinear()
+
+
+def _bent(segmentation: Any, node: vtk.vtkObject, volume: vtk.vtkObject) -> Any:
+    """A copy of a segmentation, moved as the transforms between its node and the volume show it."""
+    between = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
+        node.GetParentTransformNode(), volume.GetParentTransformNode(), between
+    )
+    copy = slicer.vtkSegmentation()
+    copy.DeepCopy(segmentation)
+    copy.ApplyNonLinearTransform(between)
+    return copy
 
 
 def segment_states(

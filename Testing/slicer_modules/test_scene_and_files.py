@@ -226,6 +226,41 @@ def test_a_transform_of_both_changes_nothing_and_of_one_moves_it(
     assert np.array_equal(moved, np.roll(_some_labels(), 1, axis=2))
 
 
+def _bending(step: np.ndarray) -> vtk.vtkObject:
+    """A transform that is no matrix, and moves everything by nearly the same step."""
+    corners = [(x, y, z) for x in (-90, 90) for y in (-90, 90) for z in (-90, 90)]
+    before, after = vtk.vtkPoints(), vtk.vtkPoints()
+    for corner in corners:
+        before.InsertNextPoint(corner)
+        after.InsertNextPoint(np.array(corner) + step)
+    spline = vtk.vtkThinPlateSplineTransform()
+    spline.SetSourceLandmarks(before)
+    spline.SetTargetLandmarks(after)
+    spline.SetBasisToR()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "Warp")
+    node.SetAndObserveTransformToParent(spline)
+    assert not node.IsTransformToWorldLinear()
+    return node
+
+
+@pytest.mark.parametrize("who", ["drawing", "scan"])
+def test_what_a_bending_transform_shows_elsewhere_is_kept_where_it_is_seen(
+    who: str, tmp_path: Path, volume: vtk.vtkObject
+) -> None:
+    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), SEGMENTS, "Bent", volume)
+    step = _grid().ijk_to_ras[:3, 0]
+    moved, by = (node, step) if who == "drawing" else (volume, -step)
+    transform = _bending(by)
+    moved.SetAndObserveTransformNodeID(transform.GetID())
+    values = {"Segment_3": 3, "Segment_7": 7}
+    assert np.array_equal(
+        labels_of(snapshot_segmentation(node, volume), values), np.roll(_some_labels(), 1, axis=2)
+    )
+    assert moved.GetTransformNodeID() == transform.GetID()  # the person's own nodes stay as they are
+    moved.SetAndObserveTransformNodeID(None)
+    assert np.array_equal(labels_of(snapshot_segmentation(node, volume), values), _some_labels())
+
+
 def test_a_renamed_segment_keeps_its_value_and_a_foreign_one_is_told(
     tmp_path: Path, volume: vtk.vtkObject
 ) -> None:
