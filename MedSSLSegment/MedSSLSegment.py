@@ -58,13 +58,14 @@ class MedSSLSegmentWidget(ScriptedLoadableModuleWidget):
     def setup(self) -> None:
         """Build the panel; the engine is not touched before the module is entered."""
         ScriptedLoadableModuleWidget.setup(self)
+        from MedSSLLib.next_step import next_step
         from MedSSLLib.sections import Panel
         from MedSSLLib.segment_sections import segment_sections
         from MedSSLLib.session import Session
 
         self.logic = MedSSLSegmentLogic()
         self.session = Session.current()
-        self.panel = Panel(self.session, self.layout, segment_sections())
+        self.panel = Panel(self.session, self.layout, segment_sections(), next_step)
 
     def enter(self) -> None:
         """The person comes to the module."""

@@ -32,11 +32,13 @@ class AnnotateLogic:
         desk: the case on the screen.
         suggestion: what the engine says about the next case; None until it was asked.
         marks: which slices are done; None without a case.
+        version: of the annotation that is saved of the case; None without one.
     """
 
     def __init__(self, session: Session) -> None:
         self.suggestion: Optional[Suggestion] = None
         self.marks: Optional[SliceMarks] = None
+        self.version: Optional[int] = None
         self._session = session
         self.desk = Desk(session, self)
         self._connections: list[tuple[Signal, Callable[..., Any]]] = [
@@ -128,7 +130,7 @@ class AnnotateLogic:
 
     def cleared(self) -> None:
         """See `MedSSLLib.case_desk.Owner`."""
-        self.marks = None
+        self.marks = self.version = None
 
     def follow(self, another: bool) -> None:
         """See `MedSSLLib.case_desk.Owner`."""
@@ -158,6 +160,8 @@ class AnnotateLogic:
             assert desk.project is not None
             hidden = None if opened.labels is None else opened.labels.unannotated
             self.marks = marks_of(opened.scans[0].grid.shape, hidden)
+            before = opened.case.annotation
+            self.version = None if before is None else before.version
             name = _("{case} annotation").format(case=opened.case.name)
             scene = CaseScene(
                 desk.project, opened.case, opened.scans, opened.labels, name, desk.touch, desk.lose
@@ -177,9 +181,11 @@ class AnnotateLogic:
         files = session.files
 
         def saved(annotation: Annotation) -> None:
+            version = annotation.version
+            if desk.case is case:
+                self.version = version
             desk.wait("")
             desk.saved(case, count)
-            version = annotation.version
             session.say(_("{name} is saved, as version {version}.").format(name=name, version=version))
             then()
             session.cases_changed.emit()

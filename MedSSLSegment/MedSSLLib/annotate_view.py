@@ -32,6 +32,7 @@ class Annotate(Protocol):
     desk: Desk
     suggestion: Optional[Suggestion]
     marks: Optional[SliceMarks]
+    version: Optional[int]
 
     def close(self) -> None:
         """Keep what was drawn."""
@@ -136,8 +137,11 @@ class AnnotateView:
         following = None if suggestion is None else suggestion.case
         is_open = case is not None and following is not None and case.id == following.id
         ui.nextCaseButton.enabled = not busy and following is not None and not is_open
+        ui.nextCaseButton.text = _("Open") if case is None else _("Next case")
+        # With a case on the screen, what is waited for stands beside the button, so that nothing moves.
         ui.annotateBusyLabel.text = busy
-        ui.annotateBusyLabel.visible = bool(busy)
+        ui.annotateBusyLabel.visible = bool(busy) and case is None
+        ui.savedLabel.text = busy or self._saved_sentence()
         ui.annotateFrame.visible = case is not None
         if case is not None:
             changed = f" · {_('not saved yet')}" if self._desk.touched else ""
@@ -148,6 +152,12 @@ class AnnotateView:
         ui.saveAnnotationButton.enabled = case is not None and not busy
         ui.closeCaseButton.enabled = not busy
         self._show_slices()
+
+    def _saved_sentence(self) -> str:
+        if self._desk.touched:
+            return str(_("Not saved yet."))
+        version = self.logic.version
+        return "" if version is None else str(_("Version {version} is saved.").format(version=version))
 
     def _suggestion_text(self) -> str:
         suggestion = self.logic.suggestion

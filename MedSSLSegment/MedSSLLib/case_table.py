@@ -14,7 +14,7 @@ from MedSSLLib.signals import Signal
 if TYPE_CHECKING:
     from medssl.client import CaseSummary
 
-_NAME, _STATE, _ROLE, _SCORE, _MODEL = range(5)
+_NAME, _STATE, _SCORE, _ROLE, _MODEL = range(5)  # what matters least is where a narrow panel has no room
 _SORTED_BY = {_NAME: "name", _STATE: "state", _SCORE: "score"}
 _ICON = 44
 _MOST_ROWS = 7
@@ -68,8 +68,10 @@ class CaseTable:
     def _prepare(self) -> None:
         table = self._table
         table.columnCount = 5
-        table.setHorizontalHeaderLabels([_("Scan"), _("State"), _("Use"), _("Uncertainty"), _("Model")])
-        table.horizontalHeaderItem(_SCORE).setToolTip(_("Of the model's proposal: 0 certain, 1 uncertain"))
+        table.setHorizontalHeaderLabels([_("Scan"), _("State"), _("Uncertainty"), _("Use"), _("Model")])
+        table.horizontalHeaderItem(_SCORE).setToolTip(
+            _("Of the model's proposal: the part that it expects to have wrong, 0 to 1")
+        )
         header = table.horizontalHeader()
         # Not stretched: in a narrow panel the name, which matters most, would be what has no room.
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
@@ -98,7 +100,8 @@ class CaseTable:
         self._rows_of = {}
         shown = max(1, min(_MOST_ROWS, total))
         frame = 2 * table.frameWidth + table.horizontalHeader().sizeHint.height()
-        table.setFixedHeight(shown * (_ICON + 4) + frame)
+        bar = table.horizontalScrollBar().sizeHint.height()  # for all columns in a narrow panel
+        table.setFixedHeight(shown * (_ICON + 4) + frame + bar)
         self._fill()
         self._select(self._kept)
 
@@ -119,7 +122,7 @@ class CaseTable:
     def _fill_row(self, row: int, case: CaseSummary) -> None:
         self._rows_of[case.id] = row
         score = "" if case.score is None else f"{case.score:.2f}"
-        texts = (case.name, state_words(case.state), role_words(case.role), score, case.model_id or "")
+        texts = (case.name, state_words(case.state), score, role_words(case.role), case.model_id or "")
         for column, text in enumerate(texts):
             item = qt.QTableWidgetItem(text)
             item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)

@@ -127,6 +127,22 @@ def facts_of(project: Project, case: Case, seconds: float, proposal: Optional[in
     return DrawingFacts(project.key, case.id, case.name, proposal, author_name(), seconds)
 
 
+def with_known_segments(drawing: Drawing, project: Project) -> Drawing:
+    """Give the segments their values in the project.
+
+    Raises:
+        Problem: the project lacks one on which something is drawn; the sentence names it.
+    """
+    values, unknown = match_segments(drawing.drawn.segments, project.segments)
+    for each in unknown:
+        if each.layer >= 0:
+            raise Problem(
+                _("The segment '{name}' is not in the project's label schema.").format(name=each.name),
+                _("Add it in the section Project, or delete the segment; nothing was saved yet."),
+            )
+    return replace(drawing, values=values)
+
+
 def with_new_segments(drawing: Drawing, project: Project) -> Drawing:
     """Give the segments that the project lacks values of their own, so that they are kept as well."""
     values, unknown = match_segments(drawing.drawn.segments, project.segments)

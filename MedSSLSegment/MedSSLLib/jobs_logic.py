@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 import qt
+from slicer.i18n import tr as _
 
 from MedSSLLib.jobs_feed import Feed
 from MedSSLLib.jobs_track import Track
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _LOOK_MS = 5000  # between looks for jobs that others began
 _LISTED = 30  # jobs that are listed
 _CHANGES_CASES = ("import", "sample", "propose")  # kinds after which cases are not what they were
+_TELLS = ("train", "pretrain", "propose")  # kinds whose failure would be seen in a folded section only
 _CHANGES_MODELS = ("train", "pretrain", "import_model")
 
 
@@ -246,6 +248,9 @@ class JobsLogic:
                 self._take(key, described)
             self._changed()
             self.ended.emit(track)
+            if described.state == "failed" and described.kind in _TELLS:
+                text = _("{job} failed: {reason}").format(job=track.title, reason=described.error)
+                self._session.say(text, described.remedy, "error")
             if track.job.kind in _CHANGES_CASES:
                 self._session.cases_changed.emit()
             if track.job.kind in _CHANGES_MODELS:

@@ -125,6 +125,8 @@ class Track:
     def doing(self) -> str:
         """What it does at this moment, in a few words."""
         words = state_words(self.state)
+        if self.state == "running" and self.progress is None:
+            return str(_("getting ready"))
         if self.state not in ("running", "cancelling") or self.progress is None:
             return words
         told = self.progress

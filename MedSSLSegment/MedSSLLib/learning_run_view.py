@@ -61,6 +61,8 @@ class RunView:
             return
         widgets.title.text = f"<b>{method_title(track.method)}</b> · {track.doing}"
         widgets.left.text = _("{time} left").format(time=track.left) if track.left else ""
+        # Without a figure to show, the bar moves: a process that starts takes its seconds.
+        widgets.bar.maximum = 0 if track.state == "running" and track.progress is None else 1000
         widgets.bar.value = round(1000 * track.fraction)
         reason = track.problem or track.job.error
         widgets.reason.text = f"{reason} {track.job.remedy}".strip()

@@ -1,4 +1,7 @@
-"""The line at the top of a panel: one sentence about what happened, and what to do."""
+"""The line at the top of a panel: one sentence about what happened, and what to do.
+
+It keeps its place when there is nothing to tell: what lies below must not move under the mouse.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,12 @@ _INFO_MS = 12_000  # that something worked need not stay
 
 
 class MessageLine:
-    """Shows the last message; it goes by a click, and what only informs goes by itself."""
+    """Shows the last message; it goes by a click, and what only informs goes by itself.
+
+    Attributes:
+        text: of the message; empty when there is none.
+        grade: of the message; empty when there is none.
+    """
 
     def __init__(self) -> None:
         self.widget: Any = qt.QFrame()
@@ -35,10 +43,14 @@ class MessageLine:
         self.closer.text = "\N{MULTIPLICATION SIGN}"
         self.closer.toolTip = _("Close this message")
         self.closer.autoRaise = True
+        keeps = self.closer.sizePolicy
+        keeps.setRetainSizeWhenHidden(True)
+        self.closer.sizePolicy = keeps
         self.closer.clicked.connect(lambda *_: self.clear())
         row.addWidget(self.closer)
         self.grade = ""
         self.text = ""
+        self._hint = ""
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(_INFO_MS)
@@ -54,13 +66,24 @@ class MessageLine:
         self.label.text = f"{sign}&nbsp; {html.escape(text)}{rest}"
         # On the bar alone: a style sheet further up would keep the text's color when Slicer's style changes.
         self._bar.styleSheet = f"background: {_COLORS[grade]};"
-        self.widget.visible = True
+        self.closer.visible = True
         self._timer.stop()
         if grade == "info":
             self._timer.start()
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Show no message, but the hint."""
         self.text = self.grade = ""
         self._timer.stop()
-        self.widget.visible = False
+        self._bar.styleSheet = ""
+        self.closer.visible = False
+        self._show_hint()
+
+    def hint(self, text: str) -> None:
+        """Show a line while there is no message."""
+        self._hint = text
+        if not self.text:
+            self._show_hint()
+
+    def _show_hint(self) -> None:
+        self.label.text = f"<span>{html.escape(self._hint)}</span>" if self._hint else ""

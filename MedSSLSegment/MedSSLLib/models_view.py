@@ -133,6 +133,7 @@ class ModelsView:
                 continue
             mark = "≠ " if several and fact.differs else ""
             name = fact.name[:1].upper() + fact.name[1:].replace("edssl ", "edSSL ")
+            name = name.replace("_mm", _(" in mm"))
             rows.append(table_rows.Row(fact.name, (mark + name, *fact.values), " / ".join(fact.values)))
         table_rows.show(table, rows)
         table_rows.fit_height(table, _FACTS)

@@ -106,9 +106,7 @@ class PretrainView:
         self.jobs = JobsView(jobs)
         self.ui.jobsGroup.layout().addWidget(self.jobs.widget)
         self._chart = Chart("pretraining", _("Pretraining"), _("Step"), _("Loss"))
-        table_rows.prepare(
-            self.ui.encodersTable, [_("Encoder"), _("Method"), _("Learned from"), ""], stretched=(1,)
-        )
+        table_rows.prepare(self.ui.encodersTable, [_("Encoder"), _("Learned from"), ""], stretched=(0,))
         ui = self.ui
         self._project = ProjectCombo(ui.projectCombo, projects)
         self._run = RunView(_run_widgets(ui), logic.run, logic.run.resume)
@@ -159,13 +157,8 @@ class PretrainView:
         rows = [
             table_rows.Row(
                 model.id,
-                (
-                    title_of(model),
-                    method_title(model.method),
-                    facts_of(model),
-                    "✓" if model.id == chosen else "",
-                ),
-                model.problem or model.id,
+                (title_of(model), facts_of(model), "✓" if model.id == chosen else ""),
+                model.problem or f"{title_of(model)} · {method_title(model.method)} · {model.id}",
             )
             for model in encoders
         ]

@@ -65,6 +65,7 @@ class ProjectView:
         self.pages.reset.connect(self._show_cases)
         session.engine_changed.connect(self._show)
         session.samples.changed.connect(self._show)
+        session.jobs.listed.connect(self._show_cases)
         self._show()
 
     def enter(self) -> None:
@@ -78,6 +79,7 @@ class ProjectView:
         """The module goes."""
         self._session.engine_changed.disconnect(self._show)
         self._samples.changed.disconnect(self._show)
+        self._session.jobs.listed.disconnect(self._show_cases)
         self.pages.close()
         self.logic.close()
         if self._versions is not None:
@@ -158,10 +160,18 @@ class ProjectView:
         ui.noCasesLabel.text = (
             _("No scan fits. Clear the search, or choose 'every state' and 'every use'.")
             if narrowed
+            else _("The scans are on their way...")
+            if self._arriving
             else _("There are no scans yet. Press 'Add scans' to take some from the scene or from disk.")
         )
-        if empty and not narrowed and not project.cases and not ui.addButton.checked:
+        if empty and not narrowed and not project.cases and not self._arriving and not ui.addButton.checked:
             ui.addButton.checked = True
+
+    @property
+    def _arriving(self) -> bool:
+        """Whether a job brings scans: no time to ask for others."""
+        kinds = [track.job.kind for track in self._session.jobs.active]
+        return bool(self._samples.busy) or "sample" in kinds or "import" in kinds
 
     def _narrow(self) -> None:
         state, role = self.ui.stateCombo.currentIndex, self.ui.roleFilterCombo.currentIndex

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
 from MedSSLLib.case_desk import Desk
-from MedSSLLib.drawings import Drawing, author_name, facts_of, send, with_new_segments
+from MedSSLLib.drawings import (
+    Drawing,
+    author_name,
+    facts_of,
+    send,
+    with_known_segments,
+    with_new_segments,
+)
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_ahead import ReadAhead
 from MedSSLLib.review_queue import WAITS, ReviewQueue, fetch_queue
 from MedSSLLib.review_scene import Proposal, ReviewScene
 from MedSSLLib.review_tour import Tour
-from MedSSLLib.segmentations import match_segments
 from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
@@ -80,6 +87,7 @@ class ReviewLogic:
                 self.queue = queue
                 self.ahead.follow(queue)
                 self._prepare_next()
+                self._renew()
                 self.desk.changed.emit()
 
         self._session.ask(lambda client: fetch_queue(client, key), take, lambda _error: None)
@@ -151,7 +159,7 @@ class ReviewLogic:
         drawing: Optional[Drawing] = None
         if self.desk.touched:
             try:
-                drawing = self._drawing(project, case)
+                drawing = with_known_segments(self._snapshot(project, case), project)
             except Problem as problem:
                 self._session.report(problem)
                 return
@@ -212,22 +220,6 @@ class ReviewLogic:
         facts = facts_of(project, case, self.desk.seconds, proposal)
         return Drawing(facts, self.scene.drawn(), {})
 
-    def _drawing(self, project: Project, case: Case) -> Drawing:
-        """The same with the project's values; everything that is drawn must have one.
-
-        Raises:
-            Problem: a segment has none; the sentence names it.
-        """
-        found = self._snapshot(project, case)
-        values, unknown = match_segments(found.drawn.segments, project.segments)
-        for each in unknown:
-            if each.layer >= 0:
-                raise Problem(
-                    _("The segment '{name}' is not in the project's label schema.").format(name=each.name),
-                    _("Add it in the section Project, or delete the segment; nothing was saved yet."),
-                )
-        return Drawing(found.facts, found.drawn, values)
-
     def _load(self, case: int) -> None:
         """Read a case, unless it was read while the person looked at another, and show it."""
         project = self.desk.project
@@ -251,6 +243,15 @@ class ReviewLogic:
 
         self.desk.put(proposal.case, make)
         self._prepare_next()
+
+    def _renew(self) -> None:
+        """Show the newer proposal that a model made for the case on the screen; what is drawn on it stays."""
+        case = self.desk.case
+        if case is None or self.desk.touched or self.desk.busy or self.queue.has(case):
+            return
+        if self.queue.place(case.id) >= 0:
+            self._session.say(_("There is a newer proposal for {name}, shown now.").format(name=case.name))
+            self._load(case.id)
 
     def _prepare_next(self) -> None:
         """Read the next case while the person looks at this one."""
@@ -283,7 +284,7 @@ class ReviewLogic:
             return
         following = self.queue.after(done.id)
         waiting = tuple(each for each in self.queue.waiting if each.id != done.id)
-        self.queue = ReviewQueue(waiting, self.queue.model, self.queue.learned, self.queue.unproposed)
+        self.queue = replace(self.queue, waiting=waiting)
         if following is None:
             self.desk.give_way()
         else:

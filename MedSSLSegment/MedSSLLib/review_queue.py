@@ -24,12 +24,14 @@ class ReviewQueue:
         model: the newest model that segments; None when there is none.
         learned: new annotations since that model, which a refinement would learn from.
         unproposed: cases that nobody annotated and that this model proposed nothing for.
+        rejected: cases whose proposal was turned down.
     """
 
     waiting: tuple[CaseSummary, ...] = ()
     model: Optional[Model] = None
     learned: int = 0
     unproposed: int = 0
+    rejected: int = 0
 
     def place(self, case: int) -> int:
         """Where a case is in the queue, -1 when it is not."""
@@ -61,8 +63,7 @@ def fetch_queue(client: Client, project: str) -> ReviewQueue:
         return ReviewQueue(waiting)
     annotated = client.cases(project, role="training", state="annotated", limit=1).total
     trained_on = int(model.card["annotated_cases"]) if model.card is not None else annotated
-    new = [
-        client.cases(project, role="training", state=state, limit=1).total for state in ("new", "rejected")
-    ]
+    new = client.cases(project, role="training", state="new", limit=1).total
+    rejected = client.cases(project, role="training", state="rejected", limit=1).total
     stale = sum(each.model_id != model.id for each in waiting)
-    return ReviewQueue(waiting, model, max(0, annotated - trained_on), new[0] + stale)
+    return ReviewQueue(waiting, model, max(0, annotated - trained_on), new + stale, rejected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 from slicer.i18n import tr as _
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from MedSSLLib.review_tour import Tour
     from MedSSLLib.session import Session
 
-_ROWS = 6
+_ROWS = 6  # of the queue, also while fewer wait: what lies below it must not move under the mouse
 _NAME = "review"
 
 
@@ -103,6 +104,8 @@ class ReviewView:
         self._jobs = jobs
         self.widget, self.ui = load_ui("Review")
         table_rows.prepare(self.ui.queueTable, [_("Case"), _("Uncertainty")], stretched=(0,), right=(1,))
+        told = _("The part of the proposal that the model expects to have wrong, 0 to 1")
+        self.ui.queueTable.horizontalHeaderItem(1).setToolTip(told)
         self.keys = Shortcuts()
         self._connect_buttons()
         for keys, button in self._keyed().items():
@@ -191,14 +194,16 @@ class ReviewView:
             for each in queue.waiting
         ]
         table_rows.show(ui.queueTable, rows)
-        table_rows.fit_height(ui.queueTable, _ROWS)
+        table_rows.fit_height(ui.queueTable, _ROWS, _ROWS)
         table_rows.choose(ui.queueTable, [] if case is None else [str(case.id)])
         ui.queueTable.visible = bool(rows)
         ui.queueLabel.text = self._queue_sentence()
         ui.caseFrame.visible = case is not None
+        # What is waited for stands in the place of the case's own line, so that nothing moves.
         ui.caseLabel.text = self._case_sentence()
         ui.busyLabel.text = self._desk.busy
-        ui.busyLabel.visible = bool(self._desk.busy)
+        ui.busyLabel.visible = bool(self._desk.busy) and case is None
+        ui.decisionFrame.visible = bool(rows) or case is not None or self.logic.can_undo
         self._show_refining()
         self._show_tour()
         self._allow()
@@ -239,17 +244,28 @@ class ReviewView:
     def _show_refining(self) -> None:
         queue, kinds = self.logic.queue, [track.job.kind for track in self._jobs.active]
         ui = self.ui
-        ui.refineLabel.text = _("{count} of {enough} decided since the last model").format(
-            count=queue.learned, enough=ENOUGH
-        )
-        if self.logic.refining:
-            ui.refineLabel.text += ". " + _("Refining goes on with {how}.").format(how=self.logic.refining)
+        ui.refineLabel.text = self._refine_sentence()
         ui.refineButton.enabled = queue.learned > 0 and "train" not in kinds and not self._desk.busy
         ui.refineButton.default = queue.learned >= ENOUGH
         ui.refineFrame.visible = queue.model is not None
         ui.proposeButton.visible = queue.model is not None and queue.unproposed > 0
         ui.proposeButton.enabled = "propose" not in kinds and "train" not in kinds
         ui.proposeButton.text = _("Propose for {count} cases").format(count=queue.unproposed)
+
+    def _refine_sentence(self) -> str:
+        training = next((track for track in self._jobs.active if track.job.kind == "train"), None)
+        if training is not None:
+            left = f", {training.left}" if training.left else ""
+            return str(
+                _("A training runs: {doing}{left}. It proposes anew when it is done.").format(
+                    doing=training.doing, left=left
+                )
+            )
+        text = _("Accepted or corrected since the last model: {count}; {enough} are enough to refine it.")
+        text = text.format(count=self.logic.queue.learned, enough=ENOUGH)
+        if self.logic.refining:
+            text += " " + _("Refining goes on with {how}.").format(how=self.logic.refining)
+        return str(text)
 
     def _queue_sentence(self) -> str:
         queue = self.logic.queue
@@ -265,13 +281,23 @@ class ReviewView:
             )
         if queue.model is None:
             return str(_("Train a model first; its proposals are reviewed here."))
-        return str(_("No proposal waits for a decision."))
+        if queue.unproposed:
+            return str(_("No proposal waits for a decision."))
+        if queue.rejected:
+            return str(
+                _(
+                    "Every proposal is decided. Draw the rejected scans, {count}, in the section Annotate."
+                ).format(count=queue.rejected)
+            )
+        return str(_("Every scan is annotated. The section Apply segments new ones."))
 
     def _case_sentence(self) -> str:
         case = self._desk.case
+        if self._desk.busy:
+            return f"<span>{html.escape(self._desk.busy)}</span>"
         if case is None or case.pseudo_label is None:
             return ""
         text = _("<b>{name}</b> · uncertainty {score:.2f}").format(
-            name=case.name, score=case.pseudo_label.score
+            name=html.escape(case.name), score=case.pseudo_label.score
         )
         return f"{text} · {_('changed')}" if self._desk.touched else str(text)

@@ -19,7 +19,7 @@ from MedSSLLib.schema_logic import Template, read_templates, schema_of
 from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Project
+    from medssl.client import Client, Job, Project
 
     from MedSSLLib.session import Session
 
@@ -108,19 +108,19 @@ class SampleData:
         schema = schema_of(template.segments, template.mirror_axes)
         here, parent = self._session.files.shares_disk, self.downloads.parent
 
-        def work(client: Client) -> Project:
+        def work(client: Client) -> tuple[Project, Job]:
             taken = {each.name for each in client.projects()}
             names = (name, *(f"{name} {number}" for number in range(2, 1000)))
             free = next(each for each in names if each not in taken and not (parent / each).exists())
             project = client.create_project(free, schema, folder=parent / free if here else None)
-            client.submit(project.key, request)
-            return project
+            return project, client.submit(project.key, request)
 
-        def made(project: Project) -> None:
-            self._end("")
+        def made(found: tuple[Project, Job]) -> None:
+            project, job = found
             self._session.settings.remember("project.folder", project.folder)
             self._session.set_project(project)
-            self._session.jobs.refresh()
+            self._session.jobs.add(job)
+            self._end("")
 
         self._begin(_("Making the project..."))
         self._session.ask(work, made, self._failed)

@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib.message_line import MessageLine
 from MedSSLLib.session import Session
+from MedSSLLib.signals import Signal
 
 _UI = Path(__file__).resolve().parents[1] / "Resources" / "UI"
 _COLLAPSED = "panel.collapsed"  # names of sections, in the settings
@@ -80,9 +81,16 @@ class Panel:
         views: the sections' views by name.
     """
 
-    def __init__(self, session: Session, layout: Any, sections: Sequence[Section]) -> None:
-        """Build all sections into a layout."""
+    def __init__(
+        self,
+        session: Session,
+        layout: Any,
+        sections: Sequence[Section],
+        hint: Callable[[Session], str] = needs_nothing,
+    ) -> None:
+        """Build all sections into a layout; `hint` says what to do next, where there is nothing to tell."""
         self.message = MessageLine()
+        self._hint = hint
         self.buttons: dict[str, Any] = {}
         self.views: dict[str, SectionView] = {}
         self._session = session
@@ -96,6 +104,8 @@ class Panel:
         session.section_asked.connect(self._open_asked)
         for signal in (session.engine_changed, session.project_changed):
             signal.connect(self._update)
+        for signal in self._hinting:
+            signal.connect(self._show_hint)
         self._update()
 
     def enter(self) -> None:
@@ -114,6 +124,8 @@ class Panel:
         self._session.section_asked.disconnect(self._open_asked)
         for signal in (self._session.engine_changed, self._session.project_changed):
             signal.disconnect(self._update)
+        for signal in self._hinting:
+            signal.disconnect(self._show_hint)
         for view in self.views.values():
             view.close()
 
@@ -154,6 +166,15 @@ class Panel:
             hint.text = missing
             hint.visible = bool(missing)
             self.views[section.name].widget.visible = not missing
+        self._show_hint()
+
+    @property
+    def _hinting(self) -> tuple[Signal, ...]:
+        """What the hint depends on, besides what `_update` follows."""
+        return self._session.jobs.listed, self._session.jobs.told, self._session.models.changed
+
+    def _show_hint(self, *_: Any) -> None:
+        self.message.hint(self._hint(self._session))
 
     def _remember(self) -> None:
         closed = [name for name, button in self.buttons.items() if button.collapsed]

@@ -227,6 +227,14 @@ class SetupView:
         ui.outcomeLabel.text = text
         ui.outcomeLabel.visible = bool(text)
         ui.logEdit.visible = busy or bool(ui.logEdit.plainText)
+        qt.QTimer.singleShot(0, self._make_room)  # once the layout knows of the new texts
+
+    def _make_room(self) -> None:
+        """Let the window grow with what it shows, so that no text is cut; it never shrinks by itself."""
+        layout, width = self.dialog.layout(), self.dialog.width
+        needed = max(self.dialog.sizeHint.height(), layout.heightForWidth(width))
+        if self.dialog.visible and self.dialog.height < needed:
+            self.dialog.resize(width, needed)
 
     def _environment_text(self, installed: bool) -> str:
         if installed:

@@ -97,9 +97,9 @@ def choose(table: Any, keys: Sequence[str]) -> None:
             selection.select(index, qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows)
 
 
-def fit_height(table: Any, most_rows: int) -> None:
-    """Give a table the height of its rows, at least one and at most so many."""
-    shown = max(1, min(most_rows, table.rowCount))
+def fit_height(table: Any, most_rows: int, least_rows: int = 1) -> None:
+    """Give a table the height of its rows, but room for so many at most and at least."""
+    shown = max(least_rows, min(most_rows, table.rowCount))
     rows = shown * (table.rowHeight(0) if table.rowCount else _line_height(table))
     table.setFixedHeight(rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth)
 

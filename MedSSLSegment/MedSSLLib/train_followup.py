@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slicer.i18n import tr as _
+
 from MedSSLLib.jobs_track import Track
 
 if TYPE_CHECKING:
@@ -56,5 +58,7 @@ class FollowUp:
         def propose(waiting: int) -> None:
             if waiting:
                 self._session.jobs.submit({"kind": "propose", "model": model})
+                text = _("The training is finished; {count} scans get proposals now.").format(count=waiting)
+                self._session.say(text, _("Look at them in the section Review."))
 
         self._session.ask(count, propose)

@@ -173,7 +173,7 @@ def test_a_case_is_excluded_used_for_validation_and_used_again(panel: OpenPanel,
         _select(panel, 0)
         roles.currentText = role
         roles.textActivated.emit(role)
-        panel.wait_until(lambda role=role: table.item(0, 2) is not None and table.item(0, 2).text() == role)
+        panel.wait_until(lambda role=role: table.item(0, 3) is not None and table.item(0, 3).text() == role)
 
 
 def test_every_case_that_is_seen_gets_its_picture_however_often_the_table_is_drawn(

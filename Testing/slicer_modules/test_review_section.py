@@ -347,9 +347,9 @@ def test_refining_goes_on_from_the_last_model_with_what_was_decided(
     assert not opened.find("refineButton").enabled
     register_model(project, annotated=1)
     opened.session.models_changed.emit()
-    opened.wait_until(lambda: "0 of 3 decided" in opened.find("refineLabel").text)
+    opened.wait_until(lambda: "model: 0; 3 are enough" in opened.find("refineLabel").text)
     opened.click("acceptButton")
-    opened.wait_until(lambda: "1 of 3 decided" in opened.find("refineLabel").text)
+    opened.wait_until(lambda: "model: 1; 3 are enough" in opened.find("refineLabel").text)
     opened.wait_until(lambda: opened.session.models.last is not None)
     acted = ActedEngine(monkeypatch, project)
     opened.wait_until(lambda: opened.find("refineButton").enabled)
