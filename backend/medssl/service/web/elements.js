@@ -26,8 +26,20 @@ export function duration(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-export const problem = (error) =>
-  h("p", { class: "notice bad", role: "alert" }, h("b", {}, error.message), " ", error.remedy ?? "");
+const LONG = 300; // letters of an error; the rest of such a text is for an engineer
+
+export function problem(error) {
+  const text = error.message;
+  const long = text.length > LONG;
+  return h(
+    "div",
+    { class: "notice bad", role: "alert" },
+    h("b", {}, long ? `${text.slice(0, LONG).trimEnd()}…` : text),
+    " ",
+    error.remedy ?? "",
+    long ? h("details", {}, h("summary", {}, "The whole message"), h("pre", {}, text)) : null,
+  );
+}
 
 export const table = (heads, rows, empty) =>
   rows.length

@@ -11,6 +11,7 @@ const TITLES = {
   sample: "Made-up scans", export_model: "Model export", import_model: "Model import", export_project: "Data set export",
 };
 const LOOK_MS = 2000;
+const PAGE = 50;
 const MOST_LINES = 200;
 const MOST_ROWS = 500;
 const FILES = ["table", "report", "plot"]; // parts of a result that a person takes along
@@ -35,11 +36,16 @@ const subjectOf = (job) => (job.request && SUBJECTS[job.kind]?.(job.request)) ||
 
 export async function showJobs(view, project, signal) {
   const list = h("ul", { class: "jobs", "aria-label": "Jobs" });
+  const count = h("output", { class: "fine" });
+  const newer = h("button", { onclick: () => turn(-PAGE) }, "Newer");
+  const older = h("button", { onclick: () => turn(PAGE) }, "Older");
+  const pages = h("div", { class: "row pages", hidden: true }, newer, older, count);
   const detail = h("section", { class: "card detail", "aria-live": "off" });
   view.classList.add("two");
-  view.append(list, detail);
+  view.append(h("div", { class: "side" }, pages, list), detail);
   let shown = null;
   let stop = null;
+  let offset = 0;
 
   const choose = (job) => {
     shown = job.id;
@@ -51,13 +57,25 @@ export async function showJobs(view, project, signal) {
   };
 
   const look = async () => {
-    const page = await ask(`/v1/projects/${project}/jobs?limit=50`, signal);
+    const from = offset;
+    const page = await ask(`/v1/projects/${project}/jobs?offset=${from}&limit=${PAGE}`, signal);
+    if (from !== offset) return; // the page was turned meanwhile
+    const focused = list.contains(document.activeElement) ? document.activeElement.parentElement.dataset.job : null;
     list.replaceChildren(...page.jobs.map((job) => item(job, job.id === shown, () => choose(job))));
-    if (!page.jobs.length) {
-      list.replaceChildren();
+    [...list.children].find((each) => each.dataset.job === focused)?.firstChild.focus({ preventScroll: true });
+    pages.hidden = page.total <= PAGE;
+    count.textContent = `${from + 1} to ${from + page.jobs.length} of ${page.total}`;
+    newer.disabled = from === 0;
+    older.disabled = from + page.jobs.length >= page.total;
+    view.classList.toggle("two", page.total > 0);
+    if (!page.total) {
       detail.replaceChildren(h("p", { class: "empty" }, "No jobs yet. Start one from 3D Slicer, from the command line or through the API."));
-    } else if (!page.jobs.some((job) => job.id === shown)) choose(page.jobs[0]);
-    return page;
+    } else if (page.jobs.length && !page.jobs.some((job) => job.id === shown)) choose(page.jobs[0]);
+  };
+  const turn = (by) => {
+    offset = Math.max(0, offset + by);
+    list.scrollTop = 0;
+    look().catch(() => {});
   };
 
   await look();
@@ -186,7 +204,7 @@ function listed(rows) {
       h(
         "tr",
         {},
-        h("th", { scope: "row" }, row.name),
+        h("th", { scope: "row" }, h("span", { class: "name", title: row.name }, row.name)),
         h("td", {}, h("span", { class: `state ${row.state}` }, row.state)),
         h("td", {}, number(row.uncertainty, 2)),
         names.map((name) => h("td", {}, number(row.volumes_ml[name], 2))),

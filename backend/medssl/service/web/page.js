@@ -77,8 +77,9 @@ async function showDevice() {
       ? `${gpu.name}, ${gigabytes(gpu.memory_free_bytes)} of ${gigabytes(gpu.memory_total_bytes)} free`
       : `CPU, ${device.cores} ${device.cores === 1 ? "core" : "cores"}, ${gigabytes(device.memory_free_bytes)} free`;
     engine.replaceChildren(h("span", { class: "ready" }), place);
-  } catch {
-    engine.replaceChildren(h("span", { class: "lost" }), "no answer");
+  } catch (error) {
+    if (error.status) failed(error); // the token was changed meanwhile
+    else engine.replaceChildren(h("span", { class: "lost" }), "The engine does not answer");
   }
 }
 

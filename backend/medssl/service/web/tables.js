@@ -1,7 +1,7 @@
 // Cases and models.
 
 import { ask } from "./engine.js";
-import { duration, gigabytes, h, table, when } from "./elements.js";
+import { duration, gigabytes, h, problem, table, when } from "./elements.js";
 
 const PAGE = 50;
 const STATES = ["new", "proposed", "annotated", "rejected"];
@@ -14,23 +14,29 @@ export async function showCases(view, project, signal) {
   const sort = choice("Order", ["name", "by name"], [["score", "most uncertain first"], ["state", "most to do first"], ["added", "newest first"]], () => look(0));
   const count = h("output", {});
   const body = h("div");
+  let asked = 0;
   const back = h("button", { onclick: () => look(offset - PAGE) }, "Previous");
   const on = h("button", { onclick: () => look(offset + PAGE) }, "Next");
   view.append(
     h("ul", { class: "tiles" }, tile(about.cases, "cases"), tile(about.annotated, "annotated"), tile(about.proposed, "wait for review")),
     h("p", { class: "segments" }, about.label_schema.segments.map((s) => [swatch(s), h("span", {}, s.name)])),
-    h("div", { class: "row tools" }, find, state, sort, count, back, on),
+    about.cases ? h("div", { class: "row tools" }, find, state, sort, count, back, on) : null,
     body,
   );
 
-  async function look(from) {
+  function look(from) {
     offset = Math.max(0, from);
+    return list(++asked).catch((error) => error.name === "AbortError" || body.replaceChildren(problem(error)));
+  }
+
+  async function list(mine) {
     const descending = sort.value === "score" || sort.value === "added";
     const query = new URLSearchParams({ text: find.value, sort: sort.value, descending, offset, limit: PAGE });
     if (state.value) query.set("state", state.value);
     const page = await ask(`/v1/projects/${project}/cases?${query}`, signal);
+    if (mine !== asked) return; // something else was asked for meanwhile
     const last = offset + page.cases.length;
-    count.textContent = page.total ? `${offset + 1} to ${last} of ${page.total}` : "none";
+    count.textContent = page.total ? `${grouped(offset + 1)} to ${grouped(last)} of ${grouped(page.total)}` : "none";
     back.disabled = offset === 0;
     on.disabled = last >= page.total;
     body.replaceChildren(
@@ -40,7 +46,7 @@ export async function showCases(view, project, signal) {
           h(
             "tr",
             {},
-            h("th", { scope: "row" }, c.name),
+            h("th", { scope: "row" }, h("span", { class: "name", title: c.name }, c.name)),
             h("td", {}, h("span", { class: `state ${c.state}` }, c.state)),
             h("td", {}, c.role),
             h("td", {}, c.score === null ? "–" : [bar(c.score, "Uncertainty"), c.score.toFixed(2)]),
@@ -49,7 +55,7 @@ export async function showCases(view, project, signal) {
             h("td", { class: "fine" }, when(c.added)),
           ),
         ),
-        "No case is like this.",
+        about.cases ? "No case is like this." : "No cases yet. Add scans from 3D Slicer, or with 'medssl case add'.",
       ),
     );
   }
@@ -91,7 +97,8 @@ function card(model) {
 }
 
 const bar = (value, name) => h("progress", { class: "bar", max: 1, value, "aria-label": name });
-const tile = (value, name) => h("li", {}, h("strong", {}, String(value)), name);
+const tile = (value, name) => h("li", {}, h("strong", {}, grouped(value)), name);
+const grouped = (number) => number.toLocaleString();
 
 // Colors as an attribute of SVG, because the page allows no style of its own making.
 function swatch(segment) {
