@@ -28,14 +28,16 @@ class EventLog:
     def after(self, number: int, most: int | None = None) -> list[tuple[int, Event]]:
         """The events with a higher number than `number`, with their numbers; 0 asks for all.
 
-        Where `most` is given, it gives the first so many lines of them.
+        Where `most` is given, it gives the first so many of them.
 
         A line that is still being written comes next time; one that a kill cut short is left out for good.
         """
         with self._lock:
-            lines = self._lines_after(max(0, number))[:most]
+            lines = self._lines_after(max(0, number))
         found: list[tuple[int, Event]] = []
         for line_number, line in lines:
+            if len(found) == most:
+                break
             with suppress(ValidationError):
                 found.append((line_number, EVENT.validate_json(line)))
         return found

@@ -86,7 +86,7 @@ def events(service: ServiceOf, project: ProjectOf, job: JobId, after: After = 0)
     """Return what a job reported after an event; ask again with the last number for more."""
     # The state first: events that follow a last state would otherwise be missed.
     seen = service.snapshots.recent((project.folder, job)) or _look(service, project, job)
-    found = service.engine.events(project.folder, job, after)[:_MOST_EVENTS]
+    found = service.engine.events(project.folder, job, after, _MOST_EVENTS)
     page = EventPage(state=seen.state, events=tuple(NumberedEvent(number=n, event=e) for n, e in found))
     return _as_json(page.model_dump_json())
 
@@ -126,7 +126,7 @@ async def _stream(service: Service, project: Project, job: str, after: int) -> A
     over: SeenState | None = None
     yield "retry: 1000\n\n"
     while not service.stopping:
-        events = await asyncio.to_thread(service.engine.events, project.folder, job, after)
+        events = await asyncio.to_thread(service.engine.events, project.folder, job, after, _MOST_EVENTS)
         now = time.monotonic()
         if events:
             heard, after = now, events[-1][0]
@@ -145,5 +145,5 @@ async def _stream(service: Service, project: Project, job: str, after: int) -> A
             state = await asyncio.to_thread(lambda: job_state(project.job(job)))
             # Once more for what was reported just before it; and a job can be resumed.
             over = state if state in _OVER else None
-        if over is None:
+        if over is None and len(events) < _MOST_EVENTS:
             await asyncio.sleep(_LOOK_S)
