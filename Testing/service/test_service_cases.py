@@ -154,3 +154,16 @@ def test_a_damaged_scan_is_named_and_the_service_goes_on(
     with pytest.raises(EngineError, match=r"cut\.nii\.gz is damaged"):
         client.add_case(project.key, "cut", [scan])
     assert client.cases(project.key).total == 0
+
+
+def test_an_id_never_leads_to_another_address(engine: Engine, client: Client) -> None:
+    """A step up from a model is its project, and what deletes the one would forget the other."""
+    project = engine.new_project()
+    for wrong in ("..", ".", ""):
+        with pytest.raises(EngineError, match="nothing with the id"):
+            client.delete_model(project.key, wrong)
+        with pytest.raises(EngineError, match="nothing with the id"):
+            client.job(project.key, wrong)
+        with pytest.raises(EngineError, match="nothing with the id"):
+            client.remove_upload(wrong)
+    assert project.key in [known.key for known in client.projects()]

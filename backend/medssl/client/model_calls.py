@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from medssl.client.answers import folder_of, record, upload_of
-from medssl.client.calls import Calls, as_text, model_path, project_path
+from medssl.client.calls import Calls, as_text, model_path, one_part, project_path
 from medssl.client.records import Folder, Model, ModelChannels, ModelFact, ResultFolder, Upload
 from medssl.client.transfers import receive, send
 
@@ -49,6 +48,8 @@ class ModelCalls(Calls):
     ) -> Upload:
         """Send a volume, or the zip of a model, to the engine's computer, where it stays for a day.
 
+        The images of a DICOM series go into one folder, each at a place that ends in '.dcm'.
+
         Args:
             file: the file.
             folder: from `make_folder`, for files that belong together; they go when it is removed.
@@ -63,7 +64,7 @@ class ModelCalls(Calls):
 
     def remove_upload(self, upload_id: str) -> None:
         """Remove an uploaded file before its day is over."""
-        self.connection.change("DELETE", f"/v1/uploads/{quote(upload_id, safe='')}")
+        self.connection.change("DELETE", f"/v1/uploads/{one_part(upload_id)}")
 
     def download(self, path: str | Path, target: str | Path) -> Path:
         """Download a result: a segmentation, a table or a report."""
