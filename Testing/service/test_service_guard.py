@@ -377,3 +377,19 @@ def test_every_body_that_the_description_shows_is_one_that_the_service_understan
                 assert answer.ok or answer.json()["code"] != "request", answer.text
                 shown += 1
     assert shown > 10
+
+
+def test_a_part_of_a_file_may_be_asked_for_and_nonsense_gives_all_of_it(engine: Engine) -> None:
+    table = engine.root / "table.csv"
+    table.write_bytes(b"0123456789")
+    headers = {"Authorization": f"Bearer {engine.token}"}
+
+    def ask(part: str) -> tuple[int, bytes]:
+        path = f"/v1/files?path={table}"
+        answer = engine.request("GET", path, headers={**headers, "Range": part})
+        return answer.status_code, answer.content
+
+    assert ask("bytes=2-4") == (206, b"234")
+    assert ask("bytes=7-") == (206, b"789")
+    for nonsense in ("bytes=5-4", "bytes=10-", "bytes=x", "lines=1-2", "bytes=0-0,2-2", "bytes=-" + "9" * 30):
+        assert ask(nonsense) == (200, b"0123456789"), nonsense

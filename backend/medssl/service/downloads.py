@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, TypeAlias
 
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
 from medssl.errors import NotFoundError
 from medssl.imaging.formats import READABLE, suffix_of
@@ -19,7 +22,20 @@ Responses: TypeAlias = dict[int | str, dict[str, Any]]  # FastAPI's own type
 
 _BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 FILE: Responses = {200: {"description": "The file, byte for byte.", **_BINARY}}
+_ONE_RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{0,15})")
 _SENT = (*READABLE, ".raw", ".dcm", ".csv", ".html", ".json", ".txt", ".png", ".safetensors", ".zip", ".onnx")
+
+
+class _File(FileResponse):
+    """A file of which one part may be asked for; where that makes no sense, all of it is sent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Starlette itself would answer a strange range with an error that is no `Problem`."""
+        asked = _ONE_RANGE.fullmatch(Headers(scope=scope).get("range", ""))
+        last = Path(self.path).stat().st_size - 1
+        if asked is None or int(asked[1]) > min(last, int(asked[2] or last)):
+            scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
+        await super().__call__(scope, receive, send)
 
 
 def volume_response(service: Service, path: Path) -> FileResponse:
@@ -51,7 +67,7 @@ def _response(real: Path, named: Path) -> FileResponse:
     # Sandboxed, and as an attachment: a report has a script of its own, which must not see our token.
     headers = {"Content-Security-Policy": "sandbox"}
     name = real.name.encode("utf-8", "replace").decode("utf-8")
-    return FileResponse(real, media_type="application/octet-stream", filename=name, headers=headers)
+    return _File(real, media_type="application/octet-stream", filename=name, headers=headers)
 
 
 def converted_response(service: Service, name: str, convert: Callable[[Path], None]) -> FileResponse:
