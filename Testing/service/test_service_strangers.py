@@ -25,6 +25,7 @@ from medssl.endpoint import ENDPOINT_FILE, TOKEN_FILE, Endpoint, endpoint_text
 from medssl.errors import DataError, StorageError, UsageError
 from medssl.events import Monitor
 from medssl.jobs import ExportModelResult, ImportRequest, JobResult
+from medssl.jobs.files import LOG_FILE, RESULT_FILE
 from medssl.jobs.launching import start_worker
 from medssl.jobs.run import queue_job
 from medssl.labels import LabelSchema, Segment
@@ -308,3 +309,35 @@ def test_a_folder_of_many_files_is_listed_to_its_end(engine: Engine) -> None:
     rest = engine.client.folder(folder, offset=len(first.entries))
     assert (len(first.entries), first.complete, rest.complete) == (2000, False, True)
     assert len({entry.name for entry in (*first.entries, *rest.entries)}) == 2101
+
+
+def test_links_that_others_put_into_a_shared_project_lead_nowhere(engine: Engine, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a secret")
+    record = engine.new_project()
+    case = engine.client.add_case(record.key, "a", [write_scan(engine.root / "linked.nii.gz")])
+    assert engine.client.thumbnail(record.key, case.id).startswith(b"\x89PNG")
+    (picture,) = (Path(record.folder) / "cache" / "thumbnails").iterdir()
+    with Project.open(Path(record.folder)) as project:
+        row = project.new_job("propose", '{"kind": "propose"}')
+        project.set_job_state(row.id, "cancelled")
+    for link in (picture, row.folder / LOG_FILE):
+        link.unlink(missing_ok=True)
+        link.symlink_to(secret)
+    for read in (
+        lambda: engine.client.thumbnail(record.key, case.id),
+        lambda: engine.client.job_log(record.key, row.id),
+    ):
+        with pytest.raises(EngineError, match="outside the folders") as told:
+            read()
+        assert told.value.status == 403
+
+
+def test_a_result_that_is_damaged_hides_no_other_job(engine: Engine) -> None:
+    record = engine.new_project()
+    with Project.open(Path(record.folder)) as project:
+        for damage in (b"\xff\xfe{", b"{}"):
+            row = project.new_job("propose", '{"kind": "propose"}')
+            project.set_job_state(row.id, "finished")
+            (row.folder / RESULT_FILE).write_bytes(damage)
+    assert [job.result for job in engine.client.jobs(record.key)] == [None, None]

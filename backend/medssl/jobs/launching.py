@@ -61,10 +61,8 @@ def worker_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables of a worker: those of this process without what leads its Python astray."""
     kept = {name: value for name, value in variables.items() if name.upper() not in _REMOVED}
     kept |= {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
-    if _PACKAGES.name not in (
-        "site-packages",
-        "dist-packages",
-    ):  # a checkout, which only its path makes known
+    # A checkout, which only its path makes known.
+    if _PACKAGES.name not in ("site-packages", "dist-packages"):
         kept["PYTHONPATH"] = str(_PACKAGES)
     return kept
 

@@ -174,8 +174,8 @@ def _for_a_person(error: BaseException, row: JobRow) -> MedSSLError:
 
 
 def read_result(folder: Path) -> Result | None:
-    """What a finished job gave back, read from its folder; None when it is not finished."""
+    """What a finished job gave back, read from its folder; None when it is not finished, or damaged."""
     try:
-        return RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError):
+        return RESULT.validate_json((folder / RESULT_FILE).read_bytes())
+    except (OSError, ValidationError):
         return None

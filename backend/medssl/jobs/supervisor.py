@@ -184,9 +184,8 @@ class Supervisor:
     def _settle(self, key: JobKey, job: _Watched) -> None:
         """Write down the end of a job whose process could not, and forget the job."""
         folder, job_id = key
-        if (
-            folder / DATABASE_NAME
-        ).exists():  # otherwise somebody removed the project: nothing is left to say
+        # Otherwise somebody removed the project, and nothing is left to say.
+        if (folder / DATABASE_NAME).exists():
             project = self._open(folder)
             row = project.job(job_id)
             state = job_state(row)

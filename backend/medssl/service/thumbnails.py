@@ -53,10 +53,14 @@ class Sketch:
         """The ETag of the picture."""
         return f'"{self.path.stem}"'
 
-    def cached(self) -> bytes | None:
-        """Return the picture when it was drawn before."""
+    def cached(self, roots: Roots) -> bytes | None:
+        """Return the picture when it was drawn before.
+
+        Raises:
+            PathError: it is a link out of the allowed folders.
+        """
         try:
-            return self.path.read_bytes()
+            return roots.inside(self.path).read_bytes()
         except OSError:
             return None
 

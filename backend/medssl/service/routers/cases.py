@@ -100,7 +100,7 @@ def thumbnail(
     headers = {"ETag": sketch.tag, "Cache-Control": "private, no-cache"}
     if if_none_match is not None and sketch.tag in if_none_match:
         return Response(status_code=304, headers=headers)
-    content = sketch.cached() or sketch.drawn(service.roots, service.sketches)
+    content = sketch.cached(service.roots) or sketch.drawn(service.roots, service.sketches)
     return Response(content, media_type="image/png", headers=headers)
 
 

@@ -106,9 +106,11 @@ def stream(
 
 
 @router.get("/{job}/log", response_class=Response, responses=_TEXT)
-def log(project: ProjectOf, job: JobId) -> PlainTextResponse:
+def log(service: ServiceOf, project: ProjectOf, job: JobId) -> PlainTextResponse:
     """Return the end of a job's log, for the engineer who is asked for help."""
-    return PlainTextResponse(tail(project.job(job).folder / LOG_FILE, _LOG_BYTES))
+    # Others may write in a shared project: its log may be a link to any file.
+    path = service.roots.inside(project.job(job).folder / LOG_FILE)
+    return PlainTextResponse(tail(path, _LOG_BYTES))
 
 
 def _look(service: Service, project: Project, job: str) -> Snapshot:
