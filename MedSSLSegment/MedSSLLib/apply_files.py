@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Optional
 
+from MedSSLLib.dicom_series import DicomSeries, find_series, read_series
+from MedSSLLib.engine_files import take_back
 from MedSSLLib.segmentations import LoadedLabels, read_labels
 from MedSSLLib.volumes import VolumeSnapshot, write_snapshot
 from MedSSLLib.voxel_files import LoadedVolume, read_volume, suffix_of
@@ -90,7 +92,7 @@ def fetch_row(
     """Read a scan of a folder that a job went through, and its segmentation; beside the main thread.
 
     What is no file that can be read here, such as a DICOM series or a DICOM segmentation, the engine reads,
-    and hands over as one volume.
+    and hands over as one volume; a series that was sent to it from here is read here.
 
     Raises:
         Problem, EngineError: it cannot be had, or not be read.
@@ -99,13 +101,24 @@ def fetch_row(
     def download_scan(target: Path) -> Path:
         return client.download_row_scan(project, job, row.name, target)
 
-    with files.fetched(row.scan, download_scan) as path:
-        scan = read_volume(path)
+    series = _series_here(files, row)
+    if series is not None:
+        scan = read_series(series)
+    else:
+        with files.fetched(row.scan, download_scan) as path:
+            scan = read_volume(path)
     if files.shares_disk and suffix_of(Path(row.segmentation)):
         return scan, read_labels(Path(row.segmentation))
     with files.workspace() as folder:
         target = folder / "segmentation.seg.nrrd"
         return scan, read_labels(client.download_row_segmentation(project, job, row.name, target))
+
+
+def _series_here(files: EngineFiles, row: RowFiles) -> Optional[DicomSeries]:
+    """The series of a row in a folder of this computer, from which it was sent."""
+    if not files.shares_disk or not row.scan or not Path(row.scan).is_dir():
+        return None
+    return next((each for each in find_series(Path(row.scan)) if each.neutral_name == row.name), None)
 
 
 def clean_up(client: Client, files: EngineFiles, sent: SentVolume) -> None:
@@ -117,4 +130,4 @@ def _remove(client: Client, files: EngineFiles, folder: str, upload: Optional[st
     if files.shares_disk:
         shutil.rmtree(folder, ignore_errors=True)
     elif upload is not None:
-        client.remove_upload(upload)
+        take_back(client, upload)

@@ -15,6 +15,7 @@ from MedSSLLib import apply_files, backend
 from MedSSLLib.apply_files import RowFiles
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.journeys import Errand, Journey
+from MedSSLLib.problems import Problem
 from MedSSLLib.segmentations import LoadedLabels, add_segmentation
 from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import add_volume
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from medssl.client import Client, Event
 
     from MedSSLLib.session import Session
+
+_DICOM = "dicom-seg"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,14 @@ class FolderLogic:
 
     def start(self, choices: FolderChoices) -> None:
         """Segment the scans of a folder; for an engine on another computer they are sent first."""
+        if choices.file_format == _DICOM and not self._session.files.shares_disk:
+            self._fail(
+                Problem(
+                    _("A DICOM segmentation names the patient, and scans are sent without the patient."),
+                    _("Choose another format, or an engine of this computer."),
+                )
+            )
+            return
         errand = Errand(
             request={
                 "kind": "predict",

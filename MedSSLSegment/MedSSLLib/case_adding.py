@@ -13,12 +13,13 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import backend
 from MedSSLLib.engine_files import EngineFiles
+from MedSSLLib.folder_scans import FolderScan, find_scans
 from MedSSLLib.problems import Problem
 from MedSSLLib.scene_labels import find_values
 from MedSSLLib.segmentations import SegmentationSnapshot, labels_of, snapshot_segmentation
 from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import VolumeSnapshot, snapshot_volume, write_snapshot
-from MedSSLLib.voxel_files import READABLE, sendable_files, stem_of, suffix_of, write_nrrd
+from MedSSLLib.voxel_files import READABLE, stem_of, suffix_of, write_nrrd
 
 if TYPE_CHECKING:
     from medssl.client import Case, Client, Job, Project
@@ -156,32 +157,20 @@ class CaseAdding:
         ask()
 
     def _send_folder(self, project: Project, folder: Path) -> None:
-        """Send the files of a folder to an engine elsewhere, one after the other."""
+        """Send the scans of a folder to an engine elsewhere, one after the other."""
         files = self._session.files
-        found = sendable_files(folder)
-        if not found:
-            raise Problem(
-                _("There are no files of scans in {folder}.").format(folder=folder),
-                _("DICOM series for an engine on another computer are added from the scene."),
-            )
 
         def work(client: Client) -> str:
-            left = []
-            for path in found:
-                name = path.relative_to(folder).with_name(stem_of(path)).as_posix()
-                try:
-                    _add_files(client, files, project, name, [path], True)
-                except backend.client_package().EngineError as error:
-                    if error.code not in _ONE_BAD_FILE:
-                        raise
-                    left.append(f"{name}: {error.message}")
+            found = find_scans(folder)
+            told = [_add_scan(client, files, project, scan) for scan in found]
+            left = [reason for reason in told if reason]
             if not left:
                 return _("{count} scans were added.").format(count=len(found))
             return _("{added} of {count} scans were added. {reason}").format(
                 added=len(found) - len(left), count=len(found), reason=left[0]
             )
 
-        self._run(_("Sending {count} scans...").format(count=len(found)), work, str)
+        self._run(_("Sending the scans of {folder}...").format(folder=folder), work, str)
 
     def _run(self, doing: str, work: Callable[[Client], Any], told: Callable[[Any], str]) -> None:
         self._begin(doing)
@@ -206,6 +195,19 @@ class CaseAdding:
         self.changed.emit()
         self._session.report(error)
         self._session.cases_changed.emit()
+
+
+def _add_scan(client: Client, files: EngineFiles, project: Project, scan: FolderScan) -> str:
+    """Send a scan and add it; returns why that cannot be, '' when it was added."""
+    refused = backend.client_package().EngineError
+    try:
+        with files.uploaded_scan(client, scan) as path:
+            client.add_case(project.key, scan.name, [path], copy_files=True)
+    except (Problem, refused) as error:
+        if isinstance(error, refused) and error.code not in _ONE_BAD_FILE:
+            raise
+        return f"{scan.name}: {error.message}"
+    return ""
 
 
 def _add_volumes(

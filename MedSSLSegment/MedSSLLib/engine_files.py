@@ -6,15 +6,18 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from MedSSLLib import backend
+from MedSSLLib.dicom_series import DicomSeries, write_without_patient
+from MedSSLLib.folder_scans import FolderScan
 from MedSSLLib.voxel_files import suffix_of
 
 if TYPE_CHECKING:
-    from medssl.client import Case, Client, Project
+    from medssl.client import Case, Client, Project, ResultFolder
 
 _FOLDER = "from-slicer"  # inside a project's folder `cache`, of which everything may be deleted at any time
 
@@ -94,7 +97,36 @@ class EngineFiles:
         try:
             yield upload.path
         finally:
-            client.remove_upload(upload.id)
+            take_back(client, upload.id)
+
+    @contextmanager
+    def uploaded_scan(self, client: Client, scan: FolderScan) -> Iterator[str]:
+        """Send a scan of a folder, and give the path by which the engine finds it, until the block ends."""
+        if scan.series is None:
+            with self.uploaded(client, scan.source) as path:
+                yield path
+            return
+        parcel = client.make_folder()
+        try:
+            self.send_series(client, scan.series, parcel, "series")
+            yield f"{parcel.path}/series"
+        finally:
+            take_back(client, parcel.id)
+
+    def send_series(self, client: Client, series: DicomSeries, parcel: ResultFolder, place: str) -> None:
+        """Send a DICOM series, without anything about the patient, to a place in a folder of the engine.
+
+        Raises:
+            Problem: one of its images cannot be sent; then none was.
+            EngineError: the engine takes it not.
+        """
+        with self.workspace() as folder:
+            bare = [folder / f"{number:05d}.dcm" for number in range(len(series.files))]
+            for source, target in zip(series.files, bare):
+                write_without_patient(source, target)
+            for path in bare:
+                client.upload(path, folder=parcel, place=f"{place}/{path.name}")
+                path.unlink()
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -104,3 +136,9 @@ class EngineFiles:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def take_back(client: Client, upload: str) -> None:
+    """Remove from the engine's computer what was sent there; the engine itself does so after a day."""
+    with suppress(backend.client_package().EngineError):
+        client.remove_upload(upload)

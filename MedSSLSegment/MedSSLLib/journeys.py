@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Optional
 from slicer.i18n import tr as _
 
 from MedSSLLib import backend, folder_jobs
+from MedSSLLib.engine_files import EngineFiles, take_back
+from MedSSLLib.folder_scans import FolderScan, find_scans
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
-from MedSSLLib.voxel_files import sendable_files, stem_of
+from MedSSLLib.voxel_files import stem_of
 
 if TYPE_CHECKING:
     from medssl.client import Client, Job, Project, ResultFolder
@@ -47,10 +49,17 @@ class Errand:
 
     def here(self) -> Mapping[str, Any]:
         """The whole request, for an engine that sees this computer's disk."""
-        return self.with_paths(self.source, self.target)
+        return self._with_paths(self.source, self.target)
 
-    def with_paths(self, source: str, target: str) -> Mapping[str, Any]:
+    def there(self, source: str, target: str) -> Mapping[str, Any]:
         """The whole request with paths of the engine's computer."""
+        request = self._with_paths(source, target)
+        if self.request["kind"] == "predict":
+            # What was sent is what was chosen, and lies in folders that have the names of its results.
+            return {**request, "names": "folders", "recursive": True}
+        return request
+
+    def _with_paths(self, source: str, target: str) -> Mapping[str, Any]:
         read = {self.reads: [source] if self.reads == "inputs" else source} if self.reads else {}
         return {**self.request, **read, **({"output": target} if self.target else {})}
 
@@ -118,7 +127,8 @@ class Journeys:
             self._remember(journey)
             session.jobs.add(job, begun)
 
-        session.ask(lambda client: _depart(client, project, errand), take, refused)
+        files = session.files
+        session.ask(lambda client: _depart(client, files, project, errand), take, refused)
 
     def _look(self) -> None:
         """Fetch the results of jobs that are over; of one that may be resumed, those that it has so far."""
@@ -168,7 +178,7 @@ def _remembered(session: Session) -> dict[str, Journey]:
     return found
 
 
-def _depart(client: Client, project: Project, errand: Errand) -> tuple[Job, Journey]:
+def _depart(client: Client, files: EngineFiles, project: Project, errand: Errand) -> tuple[Job, Journey]:
     """Send what a job reads, and start it; nothing stays there when it does not start."""
     _check_target(errand)
     source, sent = Path(errand.source), list[str]()
@@ -179,7 +189,7 @@ def _depart(client: Client, project: Project, errand: Errand) -> tuple[Job, Jour
         if source.is_dir() and errand.source:
             parcel = client.make_folder()
             sent.append(parcel.id)
-            given = _send_folder(client, parcel, errand, sources, left)
+            given = _send_folder(client, files, parcel, errand, sources, left)
         elif errand.source:
             upload = client.upload(source)
             sent.append(upload.id)
@@ -188,18 +198,24 @@ def _depart(client: Client, project: Project, errand: Errand) -> tuple[Job, Jour
             made = client.make_folder()
             sent.append(made.id)
             there = f"{made.path}/{Path(errand.target).name}"
-        job = client.submit(project.key, errand.with_paths(given, there))
+        job = client.submit(project.key, errand.there(given, there))
         undo.pop_all()
     return job, Journey(job.id, there, errand.target, tuple(sent), sources, left)
 
 
 def _send_folder(
-    client: Client, parcel: ResultFolder, errand: Errand, sources: dict[str, str], left: dict[str, str]
+    client: Client,
+    files: EngineFiles,
+    parcel: ResultFolder,
+    errand: Errand,
+    sources: dict[str, str],
+    left: dict[str, str],
 ) -> str:
-    """Send the scans of a folder, each to the same place in a folder there; one bad file stops no other.
+    """Send the scans of a folder, each to its own place in a folder there; one bad file stops no other.
 
     Args:
         client: of the engine.
+        files: the way to it.
         parcel: the folder there.
         errand: says which folder of this computer.
         sources: gets the path of each scan that was sent, by the name that its row will have.
@@ -210,25 +226,32 @@ def _send_folder(
     """
     folder = Path(errand.source)
     top = folder.name.lstrip(".") or "scans"
-    found = sendable_files(folder, errand.recursive)
-    if not found:
-        raise Problem(
-            _("There are no files of scans in {folder} that can be sent.").format(folder=folder),
-            _("Load a DICOM series into the scene instead, and use it from there."),
-        )
+    found = find_scans(folder, errand.recursive)
     problem = backend.client_package().EngineError
-    for path in found:
-        inside = path.relative_to(folder)
-        name = inside.with_name(stem_of(path)).as_posix()
+    for scan in found:
+        name = scan.name if scan.series is None else scan.series.neutral_name
         try:
-            client.upload(path, folder=parcel, place=f"{top}/{inside.as_posix()}")
-        except problem as error:
-            if error.code not in _REFUSED or len(left) + 1 == len(found):
+            _send_scan(client, files, parcel, scan, f"{top}/{name}")
+        except (problem, Problem) as error:
+            # Images of a series that stay there would be taken for all of it.
+            whole = isinstance(error, Problem) or (scan.series is None and error.code in _REFUSED)
+            if not whole or len(left) + 1 == len(found):
                 raise
             left[name] = str(error)
         else:
-            sources[name] = str(path)
+            sources[name] = str(scan.source)
     return f"{parcel.path}/{top}"
+
+
+def _send_scan(
+    client: Client, files: EngineFiles, parcel: ResultFolder, scan: FolderScan, place: str
+) -> None:
+    if scan.series is not None:
+        files.send_series(client, scan.series, parcel, place)
+    else:
+        client.upload(
+            scan.source, folder=parcel, place=f"{place}{scan.source.name[len(stem_of(scan.source)) :]}"
+        )
 
 
 def _check_target(errand: Errand) -> None:
@@ -273,5 +296,4 @@ def _files_there(client: Client, path: str, inside: tuple[str, ...]) -> Iterator
 
 def _remove(client: Client, sent: tuple[str, ...] | list[str]) -> None:
     for each in sent:
-        with suppress(backend.client_package().EngineError):  # the engine removes it after a day itself
-            client.remove_upload(each)
+        take_back(client, each)

@@ -78,7 +78,11 @@ def read_volume(path: Path) -> LoadedVolume:
     Raises:
         Problem: it cannot be read, or is no volume with three dimensions and one value a voxel.
     """
-    source = read_image(path)
+    return loaded(read_image(path), path)
+
+
+def loaded(source: sitk.Image, path: Path) -> LoadedVolume:
+    """Take a scan that SimpleITK has read over into the form that Slicer's nodes want."""
     voxels = sitk.GetArrayViewFromImage(source)
     image, array = new_image(vtk.vtkImageData(), (0, 0, 0), voxels.shape, voxels.dtype)
     np.copyto(array, voxels)

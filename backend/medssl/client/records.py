@@ -331,7 +331,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that arrived; other requests name it by `path`. An archive has no grid."""
+    """A file that arrived; other requests name it by `path`. An archive or a DICOM image has no grid."""
 
     id: str
     path: str

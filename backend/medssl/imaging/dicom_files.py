@@ -87,7 +87,9 @@ class Slice:
         image_number: the Instance Number.
         size: columns and rows.
         samples: numbers for each pixel; 3 in colour images.
-        planes: one, or one for each frame of a file of several.
+        frames: how many pictures it says to hold.
+        planes: one, or one for each frame of a file of several; a single one without a position where such a
+            file does not place its frames.
         complete: whether the file is long enough for its pixels.
     """
 
@@ -97,6 +99,7 @@ class Slice:
     image_number: int
     size: tuple[int, int]
     samples: int
+    frames: int
     planes: tuple[Plane, ...]
     complete: bool
 
@@ -133,6 +136,7 @@ def read_slice(path: Path) -> Slice | None:
         image_number=_whole(_value(header, "InstanceNumber")),
         size=(columns, rows),
         samples=samples,
+        frames=frames,
         planes=_planes(header, frames),
         complete=path.stat().st_size - pixels_from >= _stored_bytes(header, needed),
     )
@@ -170,7 +174,8 @@ def _planes(header: pydicom.Dataset, frames: int) -> tuple[Plane, ...]:
     own = _items(header, "PerFrameFunctionalGroupsSequence")
     shared = _items(header, "SharedFunctionalGroupsSequence")[:1]
     if len(own) != frames:
-        return (_plane([header]),) * frames if frames == 1 else (Plane(None, None, None, 1.0, 0.0),) * frames
+        # Nothing says where several frames lie: one plane for all of them, however many a header claims.
+        return (_plane([header]) if frames == 1 else Plane(None, None, None, 1.0, 0.0),)
     return tuple(_plane([group, *shared, header]) for group in own)
 
 

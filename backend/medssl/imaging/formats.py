@@ -15,6 +15,7 @@ SeriesNames: TypeAlias = Literal["neutral", "folders", "patient-id"]
 SEGMENTATION_SUFFIX = ".seg.nrrd"
 # Two-part suffixes first, so that the longest one that fits is found.
 READABLE = (SEGMENTATION_SUFFIX, ".seg.nhdr", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+DICOM_SUFFIX = ".dcm"
 DICOM_SEGMENTATION_SUFFIX = ".seg.dcm"
 # Formats of two files (.mhd, .nhdr) are read but not written: two files cannot be replaced at once.
 WRITABLE = (SEGMENTATION_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")

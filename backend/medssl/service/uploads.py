@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from medssl.errors import MedSSLError, NotFoundError, StorageError, UsageError
-from medssl.imaging.formats import suffix_of
+from medssl.imaging.formats import DICOM_SUFFIX, suffix_of
 from medssl.imaging.volume import Grid
 from medssl.project.store import folder_name
 from medssl.service.voxels import ARCHIVE, VoxelWorker
@@ -40,7 +40,7 @@ class Upload:
     Attributes:
         path: what other requests name it by.
         sha256: of its bytes.
-        grid: where its voxels lie; None for an archive.
+        grid: where its voxels lie; None for an archive, and for an image of a DICOM series.
     """
 
     id: str
@@ -77,7 +77,8 @@ class Uploads:
             folder: id of the folder that `make_folder` made for it; None gives it one of its own.
 
         Raises:
-            UsageError: no volume and no archive by its name, or other bytes than the client says.
+            UsageError: no volume, no DICOM image and no archive by its name, or other bytes than the client
+                says.
             NotFoundError: there is no such folder.
             ImageError: no volume by its header.
             TooLargeError: more than allowed.
@@ -199,10 +200,11 @@ def _checked_place(name: str) -> PurePosixPath:
 
 
 def _checked_name(name: str) -> str:
-    suffix = ARCHIVE if name.lower().endswith(ARCHIVE) else suffix_of(Path(name))
+    whole = next((end for end in (ARCHIVE, DICOM_SUFFIX) if name.lower().endswith(end)), None)
+    suffix = whole or suffix_of(Path(name))
     if suffix is None or "/" in name or "\\" in name:
         raise UsageError(
             f"'{name[:100]}' is not the name of a volume or of a model.",
-            "Give a name such as scan.nii.gz or model.zip.",
+            "Give a name such as scan.nii.gz, slice-001.dcm or model.zip.",
         )
     return folder_name(name[: -len(suffix)]) + suffix

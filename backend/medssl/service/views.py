@@ -253,7 +253,7 @@ class UploadView(_View):
     path: Path
     size_bytes: int
     sha256: str
-    grid: Grid | None = Field(description="None for an archive.")
+    grid: Grid | None = Field(description="None for an archive or a DICOM image.")
 
 
 class ResultFolder(_View):

@@ -18,7 +18,8 @@ import psutil
 
 from medssl.errors import ImageError, StorageError, UsageError
 from medssl.imaging.dicom import Series, read_series
-from medssl.imaging.formats import suffix_of
+from medssl.imaging.dicom_files import read_slice
+from medssl.imaging.formats import DICOM_SUFFIX, suffix_of
 from medssl.imaging.headers import open_header
 from medssl.imaging.labels import match_schema, read_labels, write_labels
 from medssl.imaging.reading import read_volume
@@ -65,11 +66,12 @@ class VoxelWorker:
     def check_upload(self, path: Path) -> Grid | None:
         """Look at the header of a file that came from another computer; the grid of a volume.
 
-        What is in an archive is checked when it is imported.
+        What is in an archive is checked when it is imported, and whether the images of a DICOM series make a
+        volume when they are read; both have no grid.
 
         Raises:
             ImageError: it is no volume, is damaged, points to other files, or needs more memory than is free.
-            UsageError: its name is not that of a volume in one file.
+            UsageError: its name is not that of a volume in one file, of a DICOM image, or of an archive.
         """
         return self._run(_check_upload, path)
 
@@ -154,6 +156,9 @@ def _check_upload(path: Path) -> Grid | None:
         if not zipfile.is_zipfile(path):
             raise UsageError(f"{path.name} is no zip archive, or not a whole one.", "Send it again.")
         return None
+    if path.suffix.lower() == DICOM_SUFFIX:
+        _check_dicom(path)
+        return None
     if suffix_of(path) not in _UPLOADED:
         raise UsageError(
             f"{path.name} is not the name of a volume in one file.", f"End it in {', '.join(_UPLOADED)}."
@@ -172,6 +177,13 @@ def _check_upload(path: Path) -> Grid | None:
         origin_mm=(origin[0], origin[1], origin[2]),
         direction=tuple(direction),
     )
+
+
+def _check_dicom(path: Path) -> None:
+    found = read_slice(path)
+    if found is None:
+        raise ImageError(f"{path.name} is no DICOM image.", "Send the images of one series.")
+    _check_room(path, 8 * found.size[0] * found.size[1] * found.samples * found.frames)
 
 
 def _check_stands_alone(path: Path) -> None:
@@ -199,10 +211,13 @@ def _check_size(path: Path) -> None:
     if not path.is_file():
         return
     reader = open_header(path)
-    voxel_bytes = 8 * max(1, reader.GetNumberOfComponents())
-    needed = voxel_bytes
+    needed = 8 * max(1, reader.GetNumberOfComponents())
     for n in reader.GetSize():
         needed *= n
+    _check_room(path, needed)
+
+
+def _check_room(path: Path, needed: int) -> None:
     # Compressors reach 1032 to 1; whatever promises more has no voxels behind its header.
     if needed > 8 * 1100 * max(1, path.stat().st_size):
         raise ImageError(

@@ -40,7 +40,10 @@ async def upload(
         ),
     ] = None,
 ) -> UploadView:
-    """Send a volume or a model's zip as the body. Other requests then name it by its `path`, for a day."""
+    """Send a volume or a model's zip as the body. Other requests then name it by its `path`, for a day.
+
+    A DICOM series is sent image by image, each ending in `.dcm`, into a folder, which stands for the series.
+    """
     length = request.headers.get("content-length")
     size = int(length) if length else None
     made = await service.uploads.receive(name, _chunks(request), size, sha256, folder)
