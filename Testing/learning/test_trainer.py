@@ -87,6 +87,18 @@ def test_the_same_seed_gives_the_same_network_and_another_another(make_case, pla
     assert not torch.allclose(weights(1), weights(2))
 
 
+def test_another_seed_draws_other_patches_for_the_same_network(make_case, plan: Plan) -> None:
+    def first_loss(seed: int) -> float:
+        torch.manual_seed(0)
+        monitor = Watcher()
+        settings = TrainingSettings(method="supervised", steps=1, seed=seed)
+        train([make_case(0)], [], plan, settings, CPU, monitor, start=Network(plan.network))
+        return monitor.values()[1]
+
+    assert first_loss(1) == first_loss(1)
+    assert first_loss(1) != first_loss(2)
+
+
 def test_a_time_budget_ends_the_training(make_case, plan: Plan) -> None:
     ticks = itertools.count()
     settings = TrainingSettings(method="supervised", seconds=30)
@@ -113,6 +125,28 @@ def test_the_average_is_validated_ten_times(make_case, plan: Plan) -> None:
     )
     assert len(seen) == VALIDATIONS
     assert seen[-1] == 20
+
+
+def test_what_predicts_is_the_average_over_the_last_part_of_the_training(make_case, plan: Plan) -> None:
+    torch.manual_seed(0)
+    learning = Network(plan.network)  # is trained in place
+    average = torch.cat([p.detach().flatten() for p in learning.parameters()])
+    validated: list[Network] = []
+
+    def follow(network: Network, step: int) -> None:
+        nonlocal average
+        now = torch.cat([p.detach().flatten() for p in learning.parameters()])
+        average = average + (now - average) / (1 + loop.AVERAGED * step)
+        validated.append(network)
+
+    settings = TrainingSettings(method="supervised", steps=VALIDATIONS, learning_rate=1e-2)
+    done = train([make_case(0)], [], plan, settings, CPU, Monitor(), start=learning, validate=follow)
+    found = torch.cat([p.flatten() for p in done.network.parameters()])
+    last = torch.cat([p.detach().flatten() for p in learning.parameters()])
+    assert len(validated) == VALIDATIONS  # one a step: every weight on the way was seen
+    assert {id(each) for each in validated} == {id(done.network)}
+    assert torch.allclose(found, average, atol=1e-6)
+    assert not torch.allclose(found, last, atol=1e-4)
 
 
 def test_a_training_may_start_from_a_given_network(make_case, plan: Plan) -> None:

@@ -75,6 +75,15 @@ def test_validation_cases_are_scored_and_never_trained_on(project: Project, tmp_
     assert {f"dice/{name}" for name in SCHEMA.names} <= shown
 
 
+def test_excluded_cases_are_neither_trained_on_nor_scored(project: Project, tmp_path: Path) -> None:
+    project.save_annotation("scan 1", make_phantom(1, size=(16, 24, 20)).labels.array)
+    for name in ("scan 1", "scan 2"):  # annotated, and not
+        project.set_role(name, "excluded")
+    card = load_model(project.model(train_project(project, TWO_STEPS, job(tmp_path), Monitor())).folder).card
+    assert (card.annotated_cases, card.unannotated_cases) == (1, 1)
+    assert card.validation_dice is None
+
+
 def test_a_cancelled_training_goes_on_in_the_same_folder(project: Project, tmp_path: Path) -> None:
     monitor = Monitor()
 
