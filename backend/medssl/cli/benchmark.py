@@ -27,19 +27,24 @@ app = typer.Typer(
 StartsOption = Annotated[
     str,
     typer.Option(
-        "--starts", help="'scratch', or pretext tasks with their share of the time: 'scratch,rotation:0.3'."
+        "--starts",
+        metavar="LIST",
+        help="'scratch', or pretext tasks with their share of the time: 'scratch,rotation:0.3'.",
     ),
 ]
 CoreSecondsOption = Annotated[
     float | None,
     typer.Option(
         "--core-seconds",
+        metavar="S",
         help="Give each run so many seconds of processor time, which others cannot take away.",
     ),
 ]
 HolderOption = Annotated[
     Path | None,
-    typer.Option("--project", "-p", help="The project that holds the job; one in --out if left out."),
+    typer.Option(
+        "--project", "-p", metavar="FOLDER", help="The project that holds the job; one in --out if left out."
+    ),
 ]
 
 T = TypeVar("T")
@@ -49,27 +54,39 @@ _TASK: TypeAdapter[PretextName] = TypeAdapter(PretextName)
 
 @app.command("annotations")
 def compare_by_annotations(
-    dataset: Annotated[Path, typer.Argument(help="A Decathlon- or nnU-Net-style folder.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A Decathlon- or nnU-Net-style folder.")],
     output: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for results; go on with it if it is there.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Folder for results; go on with it if it is there."
+        ),
     ],
-    held_out: Annotated[int, typer.Option(min=1, help="Score so many last labelled cases.")],
-    annotated: Annotated[str, typer.Option(help="Numbers of first cases to annotate.")] = "1,2,4,8",
+    held_out: Annotated[int, typer.Option(min=1, metavar="N", help="Score so many last labelled cases.")],
+    annotated: Annotated[
+        str, typer.Option(metavar="LIST", help="Numbers of first cases to annotate.")
+    ] = "1,2,4,8",
     methods: Annotated[
-        str, typer.Option(help="Ways to learn; the first is what the others are compared to.")
+        str, typer.Option(metavar="LIST", help="Ways to learn; the first is what the others are compared to.")
     ] = "supervised,dual_task,automatic",
     starts: StartsOption = "scratch",
-    seeds: Annotated[str, typer.Option(help="Starts of the random numbers.")] = "0,1,2",
-    steps: Annotated[int | None, typer.Option(min=2, help="Give each run so many steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Give each run so many seconds.")] = None,
+    seeds: Annotated[str, typer.Option(metavar="LIST", help="Starts of the random numbers.")] = "0,1,2",
+    steps: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Give each run so many steps.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="Give each run so many seconds.")] = None,
     core_seconds: CoreSecondsOption = None,
     largest_component: Annotated[
         bool, typer.Option("--largest-component", help="Keep the largest piece of each segment.")
     ] = False,
     proposals: Annotated[
-        int, typer.Option(min=0, help="Also judge the ranking of so many cases that were not annotated.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Also judge the ranking of so many cases that were not annotated."
+        ),
     ] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads to compute with.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processor threads to compute with.")
+    ] = None,
     device: DeviceOption = "auto",
     project: HolderOption = None,
     as_json: JsonOption = False,

@@ -41,8 +41,8 @@ ChannelsOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Rules, as JSON, for which DICOM series is which channel; without them, the channels' names "
-        "are looked for in the descriptions. See docs/dicom.md.",
+        help="For this run, rules for which DICOM series is which channel, as 'medssl model channels --save' "
+        "writes them; without them, the model's own.",
         show_default=False,
     ),
 ]
