@@ -23,7 +23,15 @@ from slicer_runtime.layout_manager import LayoutManager
 from slicer_runtime.pythonqt_view import shown_names
 from slicer_runtime.qt_namespace import qt_names
 from slicer_runtime.record import recorded_class, recorded_classes, recorded_names
-from slicer_runtime.usage import Use, connections, form_connections, form_widgets, uses
+from slicer_runtime.usage import (
+    Use,
+    assignments,
+    connections,
+    form_connections,
+    form_widgets,
+    own_attributes,
+    uses,
+)
 
 ROOT = Path(__file__).parents[2]
 MODULES = [ROOT / "MedSSLSegment", ROOT / "MedSSLPretrain"]
@@ -134,6 +142,30 @@ def test_qt_gets_no_arguments_by_name(path: Path) -> None:
     """PythonQt takes them in order only."""
     named = [use for use in uses(path) if use.chain[0] in ("qt", "ctk", "ui") and use.called and use.keywords]
     assert [str(use) for use in named] == []
+
+
+# What a module says of itself, to an object whose properties are not in the record.
+ABOUT_A_MODULE = {"acknowledgementText", "categories", "contributors", "dependencies", "helpText", "title"}
+
+
+@pytest.fixture(scope="module")
+def settable() -> set[str]:
+    """Names that can be assigned: properties of Slicer's classes, and attributes of the modules' own ones."""
+    properties = {name for each in recorded_classes() for name in recorded_class(each).properties}
+    return properties | ABOUT_A_MODULE | {name for path in SCRIPTS for name in own_attributes(path)}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_nothing_is_assigned_that_no_object_has(path: Path, settable: set[str]) -> None:
+    """PythonQt refuses a new attribute, which PySide6 would keep where nothing looks at it."""
+    assert [place for place, name in assignments(path) if name not in settable] == []
+
+
+def test_a_misspelt_property_of_any_variable_is_found(tmp_path: Path, settable: set[str]) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("label.text = 'right'\nlabel.txt = 'wrong'\nself.txt = 'mine'\n", encoding="utf-8")
+    wrong = [place for place, name in assignments(path) if name not in settable]
+    assert wrong == ["module.py:2: label.txt"]
 
 
 def is_ambiguous(full: str, signal: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 _ROOTS = frozenset({"qt", "ctk", "slicer"})
+_SELF = frozenset({"self", "cls"})
 _CHILDREN = frozenset({"ui", "_ui"})  # attributes that hold the named widgets of a .ui file
 
 
@@ -66,6 +67,28 @@ def connections(path: Path) -> Iterator[tuple[str, str, str]]:
                     held = holder.attr if isinstance(holder, ast.Attribute) else getattr(holder, "id", "")
                     child = owner.attr if held in _CHILDREN else ""
                 yield f"{path.name}:{node.lineno}", child, signal.attr
+
+
+def assignments(path: Path) -> Iterator[tuple[str, str]]:
+    """The (place, name) of every attribute that a Python file assigns to something else than `self`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and not _is_own(node):
+            yield f"{path.name}:{node.lineno}: {ast.unparse(node)}", node.attr
+
+
+def own_attributes(path: Path) -> Iterator[str]:
+    """The attributes that objects of the classes in a Python file have."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node):
+            yield node.attr
+        elif isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+                    yield each.target.id
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in _SELF
 
 
 def _chain(node: ast.Attribute, calls: dict[int, ast.Call]) -> tuple[str, ...] | None:
