@@ -24,6 +24,7 @@ _ADDS_CASES = ("import", "sample")  # kinds of jobs
 _SHOWN_AGAIN_S = 2.0
 _DEEPEST = 3  # folders below those that the engine may touch
 _MOST_LOOKS = 1000  # into folders of the engine's computer
+_AWAY = ("unreachable", "timeout")  # codes of an engine that says nothing about the folder
 _PATH_REFUSED = "path"  # the engine's code for a folder that it may not touch
 
 
@@ -190,7 +191,8 @@ class ProjectLogic:
                 self._session.set_project(project)
 
         def failed(error: Exception) -> None:
-            self._session.settings.forget(_LAST)
+            if getattr(error, "code", "") not in _AWAY:
+                self._session.settings.forget(_LAST)
             self._session.report(error)
 
         self._session.ask(lambda client: client.open_project(folder), opened, failed)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import slicer
-from medssl.client import Client, Segment
+from medssl.client import Client, EngineError, Segment
 from medssl.labels import LabelSchema
 from medssl.project import Project
 from MedSSLLib.grids import Grid
@@ -204,3 +205,19 @@ def test_in_a_narrow_panel_the_names_of_scans_can_be_read(panel: OpenPanel, tmp_
     table = panel.find("casesTable")
     table.resize(360, table.height)
     panel.wait_until(lambda: table.columnWidth(0) >= table.sizeHintForColumn(0))
+
+
+@pytest.mark.parametrize(("code", "kept"), [("timeout", True), ("unreachable", True), ("project", False)])
+def test_the_project_of_last_time_is_forgotten_when_it_is_gone_and_not_when_the_engine_is(
+    panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, kept: bool
+) -> None:
+    panel.ready()
+    panel.session.settings.remember("project.folder", str(tmp_path / "moved"))
+
+    def refuse(_client: Client, _folder: Path) -> None:
+        raise EngineError(code, "It cannot be opened.")
+
+    monkeypatch.setattr(Client, "open_project", refuse)
+    panel.widget.panel.views["project"].logic.enter()
+    panel.wait_until(lambda: "It cannot be opened." in panel.message, 30)
+    assert bool(panel.session.settings.value("project.folder", "")) == kept
