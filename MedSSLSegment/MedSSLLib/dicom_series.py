@@ -119,7 +119,7 @@ def write_without_patient(source: Path, target: Path) -> None:
     except _BROKEN as error:
         raise Problem(
             _("{path} cannot be sent: {error}").format(path=source, error=error),
-            _("Copy or export it again from where it came."),
+            _("Check that it is a whole file, and that the disk has room."),
         ) from error
 
 

@@ -145,7 +145,7 @@ def test_it_starts_in_two_seconds_and_without_torch(engine: Engine) -> None:
     assert not [name for name in names if "torch" in name]
 
 
-@pytest.mark.timeout(120 + 30 * int(os.environ.get("MEDSSL_KILLS", "0")))
+@pytest.mark.timeout(120 + 60 * int(os.environ.get("MEDSSL_KILLS", "0")))
 def test_a_kill_at_any_moment_of_saving_leaves_whole_annotations_only(start_engine: Start) -> None:
     """Every annotation whose saving was told is there, bit for bit; the process that was saving is gone."""
     told: dict[int, bytes] = {}

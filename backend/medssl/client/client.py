@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from medssl.client.case_calls import CaseCalls
 from medssl.client.connection import Connection
+from medssl.client.file_calls import FileCalls
 from medssl.client.job_calls import JobCalls
 from medssl.client.model_calls import ModelCalls
 from medssl.client.review_calls import ReviewCalls
 from medssl.client.service_calls import ServiceCalls
 
 
-class Client(ServiceCalls, CaseCalls, ReviewCalls, JobCalls, ModelCalls):
+class Client(ServiceCalls, CaseCalls, ReviewCalls, JobCalls, ModelCalls, FileCalls):
     """Talks to one engine. Threads may share it; every function waits for its answer.
 
     Paths are those of the engine's computer, inside its `roots`; from another computer, `upload` a file

@@ -1,19 +1,17 @@
-"""Models, and files that travel."""
+"""Models: what there is, their cards, their rules for channels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from medssl.client.answers import folder_of, record, upload_of
-from medssl.client.calls import Calls, as_text, model_path, one_part, project_path
-from medssl.client.records import Folder, Model, ModelChannels, ModelFact, ResultFolder, Upload
-from medssl.client.transfers import receive, send
+from medssl.client.answers import record
+from medssl.client.calls import Calls, model_path, project_path
+from medssl.client.records import Model, ModelChannels, ModelFact
 
 
 class ModelCalls(Calls):
-    """Models, and files that travel."""
+    """Models: what there is, their cards, their rules for channels."""
 
     def models(self, project: str) -> tuple[Model, ...]:
         """List the models, the newest first."""
@@ -42,41 +40,6 @@ class ModelCalls(Calls):
         if rules is None:
             return _channels(self.connection.change("DELETE", path))
         return _channels(self.connection.change("PUT", path, rules))
-
-    def upload(
-        self, file: str | Path, *, folder: ResultFolder | None = None, place: str | None = None
-    ) -> Upload:
-        """Send a volume, or the zip of a model, to the engine's computer, where it stays for a day.
-
-        The images of a DICOM series go into one folder, each at a place that ends in '.dcm'.
-
-        Args:
-            file: the file.
-            folder: from `make_folder`, for files that belong together; they go when it is removed.
-            place: where in that folder, such as 'sub/scan.nii.gz'; the file's own name when left out.
-        """
-        where = None if folder is None else folder.id
-        return upload_of(send(self.connection, Path(file), where, place))
-
-    def make_folder(self) -> ResultFolder:
-        """Make a folder for uploads that belong together, or for results to download; it stays for a day."""
-        return record(ResultFolder, self.connection.change("POST", "/v1/uploads/folder"))
-
-    def remove_upload(self, upload_id: str) -> None:
-        """Remove an uploaded file before its day is over."""
-        self.connection.change("DELETE", f"/v1/uploads/{one_part(upload_id)}")
-
-    def download(self, path: str | Path, target: str | Path) -> Path:
-        """Download a result: a segmentation, a table or a report."""
-        return receive(self.connection, "/v1/files", {"path": as_text(path)}, Path(target))
-
-    def folder(self, folder: str | Path | None = None, *, offset: int = 0) -> Folder:
-        """Look into a folder of the engine's computer; without one, at its roots.
-
-        An answer that is not `complete` goes on at the `offset` after its entries.
-        """
-        query = {"folder": as_text(folder), "offset": offset}
-        return folder_of(self.connection.get("/v1/folders", query))
 
 
 def _channels(found: Mapping[str, Any]) -> ModelChannels:
