@@ -62,6 +62,10 @@ class Source:
             return read_channels([self.channels[0].source], self.inside)
         return tuple(scan.read() for scan in self.channels)
 
+    def read_first(self) -> Volume:
+        """Read the first channel, the one that pictures show."""
+        return self.read()[0] if self.inside > 1 else self.channels[0].read()
+
     def voxels(self) -> int:
         """Number of voxels of all channels, from the headers alone; 0 when they cannot be read."""
         try:

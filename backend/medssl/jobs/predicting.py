@@ -91,6 +91,7 @@ def _report(
             *_inputs(request, result),
             *settings_facts(model.card, request.device),
             *_times(segmented),
+            *_channel_shown(model),
         ),
         problems=(
             *(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
@@ -119,6 +120,11 @@ def _times(rows: Sequence[FolderRow]) -> tuple[Fact, ...]:
         return ()
     told = f"{median(seconds):.1f} s from reading to writing (median), {max(seconds):.1f} s at most"
     return (Fact("Time a scan", told),)
+
+
+def _channel_shown(model: Model) -> tuple[Fact, ...]:
+    first, *others = model.plan.channel_names
+    return (Fact("Pictures show", f"{first}, the first of {len(others) + 1} channels"),) if others else ()
 
 
 def _is_private(result: FolderResult) -> bool:
@@ -158,7 +164,7 @@ def _pictures(
     """Draw a segmentation; nothing where a file was moved or changed since it was segmented."""
     segments = model.plan.label_schema.segments
     try:
-        image = source.read()[0]
+        image = source.read_first()
         labels = match_schema(read_labels(output), model.plan.label_schema, str(output))
         values = fit_to_grid(labels, image.grid, str(output))
         scene = Scene.of(image, values)
