@@ -31,6 +31,13 @@ def test_only_segments_that_ask_for_it_lose_their_smaller_pieces() -> None:
     np.testing.assert_array_equal(values, before)
 
 
+def test_the_largest_piece_stays_wherever_it_lies() -> None:
+    values = two_blobs_each()[::-1, ::-1, ::-1].copy()  # the small piece comes first now
+    cleaned = keep_largest(values, SCHEMA)
+    assert (cleaned == 3).sum() == 27
+    assert (cleaned[6:9, 8:11, 10:13] == 3).all()
+
+
 def test_parts_that_touch_at_a_corner_hold_together() -> None:
     values = np.zeros((6, 6, 6), np.uint8)
     values[1:3, 1:3, 1:3] = 3

@@ -95,7 +95,7 @@ def test_the_cases_of_the_project_are_learned_from(
     box.currentIndex = box.findData("rotation")
     opened.find("effortBox").currentIndex = 0
     opened.click("startButton")
-    opened.wait_until(lambda: acted.jobs)
+    opened.wait_until(lambda: acted.jobs, 90)
     assert "scans" not in acted.asked[0]
     assert acted.asked[0]["settings"]["method"] == "rotation"
     assert acted.asked[0]["settings"]["seconds"] == 120.0
@@ -110,7 +110,7 @@ def test_or_any_folder_of_scans(
     assert not opened.find("startButton").enabled
     opened.find("folderEdit").currentPath = str(small_dataset / "imagesTr")
     opened.click("startButton")
-    opened.wait_until(lambda: acted.jobs)
+    opened.wait_until(lambda: acted.jobs, 90)
     assert acted.asked[0]["scans"] == str(small_dataset / "imagesTr")
     acted.jobs[0].end("cancelled")
 
@@ -124,7 +124,7 @@ def test_a_folder_is_sent_to_an_engine_on_another_computer(
     box.currentIndex = box.findData("folder")
     opened.find("folderEdit").currentPath = str(small_dataset / "imagesTs")
     opened.click("startButton")
-    opened.wait_until(lambda: acted.jobs)
+    opened.wait_until(lambda: acted.jobs, 90)
     sent = Path(acted.asked[0]["scans"])
     assert sent != small_dataset / "imagesTs"
     assert {path.name for path in sent.iterdir()} == {"small_7.nii.gz", "small_8.nii.gz"}
