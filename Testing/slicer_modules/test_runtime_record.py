@@ -325,6 +325,16 @@ def test_a_property_takes_only_what_pythonqt_takes() -> None:
     assert (label.text, box.checked) == ("before", True)
 
 
+def test_what_holds_nothing_is_false() -> None:
+    """As PythonQt has it; a layout without anything in it is there all the same."""
+    widget = qt.QWidget()
+    column = qt.QVBoxLayout(widget)
+    assert not column and not widget.layout() and not qt.QIcon() and not qt.QPixmap()
+    assert not qt.QByteArray(b"") and not qt.QKeySequence("")
+    column.addWidget(qt.QLabel("a line"))
+    assert column and widget.layout() and qt.QPixmap(1, 1) and qt.QKeySequence("A") and qt.QLabel()
+
+
 def test_threads_beside_the_main_one_are_kept_from_widgets_and_seen_in_the_scene(application: Any) -> None:
     label, refused = qt.QLabel("before"), []
 

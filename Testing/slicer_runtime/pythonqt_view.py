@@ -10,6 +10,7 @@ from __future__ import annotations
 import dis
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -85,6 +86,18 @@ class _Checked(property):
         super().__init__(plain.__get__, put)
 
 
+# What is asked of a value where Python asks whether it is true; in PySide6 every object is.
+_TRUTH: dict[str, Callable[[Any], bool]] = {
+    "QByteArray": lambda value: not value.isEmpty(),
+    "QIcon": lambda value: not value.isNull(),
+    "QKeySequence": lambda value: not value.isEmpty(),
+    "QLayout": lambda value: not value.isEmpty(),
+    "QModelIndex": lambda value: value.isValid(),
+    "QPixmap": lambda value: not value.isNull(),
+    "QUrl": lambda value: not value.isEmpty(),
+}
+
+
 class _MetaProperty:
     """A Qt property that PySide6 does not show as one; the class itself may have a function of that name."""
 
@@ -145,6 +158,8 @@ def classes_of(namespace: ModuleType) -> dict[type, RecordedClass]:
 
 def narrow(recorded: dict[type, RecordedClass]) -> None:
     """Show these classes as the record has them."""
+    for cls in {base for each in recorded for base in each.__mro__ if base.__name__ in _TRUTH}:
+        cls.__bool__ = _TRUTH[cls.__name__]
     normal = {base: dict(base.__dict__) for cls in recorded for base in _bases(cls)}
     view = _View(set(normal))
     for base in normal:
