@@ -24,6 +24,22 @@ app = typer.Typer(
     ),
 )
 
+OutputOption = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Folder for results; go on with it if it is there."),
+]
+AnnotatedOption = Annotated[str, typer.Option(metavar="LIST", help="Numbers of first cases to annotate.")]
+MethodsOption = Annotated[
+    str, typer.Option(metavar="LIST", help="Ways to learn; the first is what the others are compared to.")
+]
+StepsOption = Annotated[int | None, typer.Option(min=2, metavar="N", help="Give each run so many steps.")]
+ProposalsOption = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Also judge the ranking of so many cases that were not annotated."),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Processor threads to compute with.")
+]
 StartsOption = Annotated[
     str,
     typer.Option(
@@ -55,38 +71,20 @@ _TASK: TypeAdapter[PretextName] = TypeAdapter(PretextName)
 @app.command("annotations")
 def compare_by_annotations(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A Decathlon- or nnU-Net-style folder.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Folder for results; go on with it if it is there."
-        ),
-    ],
+    output: OutputOption,
     held_out: Annotated[int, typer.Option(min=1, metavar="N", help="Score so many last labelled cases.")],
-    annotated: Annotated[
-        str, typer.Option(metavar="LIST", help="Numbers of first cases to annotate.")
-    ] = "1,2,4,8",
-    methods: Annotated[
-        str, typer.Option(metavar="LIST", help="Ways to learn; the first is what the others are compared to.")
-    ] = "supervised,dual_task,automatic",
+    annotated: AnnotatedOption = "1,2,4,8",
+    methods: MethodsOption = "supervised,dual_task,automatic",
     starts: StartsOption = "scratch",
     seeds: Annotated[str, typer.Option(metavar="LIST", help="Starts of the random numbers.")] = "0,1,2",
-    steps: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Give each run so many steps.")
-    ] = None,
+    steps: StepsOption = None,
     seconds: Annotated[float | None, typer.Option(metavar="S", help="Give each run so many seconds.")] = None,
     core_seconds: CoreSecondsOption = None,
     largest_component: Annotated[
         bool, typer.Option("--largest-component", help="Keep the largest piece of each segment.")
     ] = False,
-    proposals: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Also judge the ranking of so many cases that were not annotated."
-        ),
-    ] = 0,
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processor threads to compute with.")
-    ] = None,
+    proposals: ProposalsOption = 0,
+    threads: ThreadsOption = None,
     device: DeviceOption = "auto",
     project: HolderOption = None,
     as_json: JsonOption = False,

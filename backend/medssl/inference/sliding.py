@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import product
 
@@ -64,9 +64,6 @@ def slide(
     size = tuple(image.shape[1:])
     image, before = _fill_up(image, window)
     depth, height, width = image.shape[1:]
-    weights = compute_importance_map(
-        window, mode=BlendMode.GAUSSIAN, sigma_scale=_SIGMA, device=accumulate_on, dtype=torch.float32
-    )
     rows = [window_starts(s, w, overlap) for s, w in zip((depth, height, width), window, strict=True)]
     places = list(_groups(list(product(rows[1], rows[2])), batch))
 
@@ -76,25 +73,51 @@ def slide(
         return forward(torch.stack(cut).to(device))
 
     result = torch.empty((outputs, depth, height, width), dtype=dtype)
-    sums = torch.zeros((outputs, window[0], height, width), device=accumulate_on)
-    counts = torch.zeros((window[0], height, width), device=accumulate_on)
+    blend = _Blend(window, (outputs, height, width), accumulate_on)
     with (
         Lanes(min(lanes, len(rows[0]) * len(places))) as threads,
         closing(threads.each(look, product(rows[0], places))) as answers,
     ):
         for z, after in zip(rows[0], [*rows[0][1:], depth], strict=True):
             for group in places:
-                found = next(answers).to(accumulate_on, torch.float32)
-                for (y, x), output in zip(group, found, strict=True):
-                    here = (slice(None), slice(y, y + window[1]), slice(x, x + window[2]))
-                    sums[(slice(None), *here)] += output * weights
-                    counts[here] += weights
-            finished = after - z
-            result[:, z:after] = sums[:, :finished].div_(counts[:finished]).to("cpu", dtype)
-            _move_on(sums, finished)
-            _move_on(counts[None], finished)
+                blend.add(next(answers), group)
+            blend.finish(result[:, z:after])
     z, y, x = before
     return result[:, z : z + size[0], y : y + size[1], x : x + size[2]]
+
+
+class _Blend:
+    """Weighted sums of what was said of windows, for as many planes as one window has.
+
+    Args:
+        window: `(D, H, W)` of the windows.
+        maps: how many there are, and their sides `(H, W)`.
+        device: where the sums are kept.
+    """
+
+    def __init__(self, window: Triple, maps: Triple, device: torch.device) -> None:
+        outputs, height, width = maps
+        self._window = window
+        self._weights = compute_importance_map(
+            window, mode=BlendMode.GAUSSIAN, sigma_scale=_SIGMA, device=device, dtype=torch.float32
+        )
+        self._sums = torch.zeros((outputs, window[0], height, width), device=device)
+        self._counts = torch.zeros((window[0], height, width), device=device)
+
+    def add(self, outputs: Tensor, places: Sequence[tuple[int, int]]) -> None:
+        """Add what was said of windows whose first voxels, `(y, x)`, lie at these places."""
+        outputs = outputs.to(self._sums.device, torch.float32)
+        for (y, x), output in zip(places, outputs, strict=True):
+            here = (slice(None), slice(y, y + self._window[1]), slice(x, x + self._window[2]))
+            self._sums[(slice(None), *here)] += output * self._weights
+            self._counts[here] += self._weights
+
+    def finish(self, planes: Tensor) -> None:
+        """Fill `planes` with the means of the first planes, which no window reaches any more; drop those."""
+        count = planes.shape[1]
+        planes.copy_(self._sums[:, :count].div_(self._counts[:count]))
+        _move_on(self._sums, count)
+        _move_on(self._counts[None], count)
 
 
 def _fill_up(image: Tensor, window: Triple) -> tuple[Tensor, Triple]:
