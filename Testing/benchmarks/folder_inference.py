@@ -35,11 +35,11 @@ from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.inference.convolutions import fast_convolutions
 from medssl.inference.folder import segment_folder
+from medssl.inference.lanes import Lanes
 from medssl.inference.predictor import Predictor, window_lanes
 from medssl.inference.settings import FolderSettings
 from medssl.inference.sliding import window_starts
 from medssl.learning.facts import gather_facts
-from medssl.learning.lanes import Lanes
 from medssl.learning.model import Model, ModelCard
 from medssl.learning.network import HeadName, Network
 from medssl.learning.planner import make_plan

@@ -12,7 +12,7 @@ from monai.data.utils import compute_importance_map
 from monai.utils.enums import BlendMode
 from torch import Tensor
 
-from medssl.learning.lanes import Lanes
+from medssl.inference.lanes import Lanes
 from medssl.learning.plan import Triple
 
 _SIGMA = 0.125  # of the Gaussian window weights, as a part of the window's side

@@ -151,12 +151,8 @@ def mixed_precision(device: torch.device, coarsest_side: int = 0) -> torch.autoc
             compute in 32 bits: oneDNN's gradient of convolutions over two or three voxels in bfloat16 reads
             memory that nobody wrote (torch 2.13), and is at times not a number.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_mixed(device, coarsest_side))
-
-
-def is_mixed(device: torch.device, coarsest_side: int) -> bool:
-    """Whether `mixed_precision` is of bfloat16 rather than of 32 bits alone."""
-    return knows_bfloat16(device) and (device.type == "cuda" or coarsest_side >= LEAST_BFLOAT16_SIDE)
+    enabled = knows_bfloat16(device) and (device.type == "cuda" or coarsest_side >= LEAST_BFLOAT16_SIDE)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def full_precision(like: Tensor) -> torch.autocast:

@@ -14,9 +14,7 @@ from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.learning.cases import TrainingCase
 from medssl.learning.checkpoint import TrainingState, random_generator
-from medssl.learning.divided import Divided
-from medssl.learning.lanes import Lanes
-from medssl.learning.loop import Learners, Loop, Milestones, fresh_state, is_mixed, mixed_precision
+from medssl.learning.loop import Learners, Loop, Milestones, fresh_state, mixed_precision
 from medssl.learning.methods import METHODS, Method, Step
 from medssl.learning.network import Network
 from medssl.learning.patches import Batch
@@ -96,19 +94,15 @@ def train(
     loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
     validations = Milestones(VALIDATIONS, loop.budget.fraction)
 
-    # In 32 bits, torch 2.13 takes two to three times as long for a patch alone as for one of two.
-    least = 1 if is_mixed(device, plan.coarsest_side) else 2
-    with Lanes(_lanes(device, plan, method, least)) as lanes:
-        network, average = Divided(state.network, lanes, least), Divided(state.average, lanes, least)
-        for fraction in loop:
-            if fine_tuning is not None:
-                state.network.encoder.requires_grad_(fraction >= fine_tuning.rest)
-            batch = batches.draw(fraction, state.generator, device)
-            with mixed_precision(device, plan.coarsest_side):
-                losses = method.losses(Step(network, average, batch, plan, fraction))
-            loop.step(losses)
-            if validate is not None and validations.passed(loop.budget.fraction):
-                validate(state.average, state.step)
+    for fraction in loop:
+        if fine_tuning is not None:
+            state.network.encoder.requires_grad_(fraction >= fine_tuning.rest)
+        batch = batches.draw(fraction, state.generator, device)
+        with mixed_precision(device, plan.coarsest_side):
+            losses = method.losses(Step(state.network, state.average, batch, plan, fraction))
+        loop.step(losses)
+        if validate is not None and validations.passed(loop.budget.fraction):
+            validate(state.average, state.step)
     return Trained(state.average, state.step, state.elapsed_s)
 
 
@@ -136,14 +130,6 @@ class _Batches:
             labelled=self._labelled.draw(self._size, generator, device),
             unlabelled=self._unlabelled.draw(count, generator, device) if count else None,
         )
-
-
-def _lanes(device: torch.device, plan: Plan, method: Method, least: int) -> int:
-    """As many as the largest batch can fill, on a processor that has so many threads; a GPU needs one."""
-    if device.type != "cpu":
-        return 1
-    most = plan.batch_size + method.unlabelled_patches(plan.batch_size, 1.0)
-    return max(1, min(torch.get_num_threads(), most // least))
 
 
 def _fresh_state(

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from torch import Tensor
 
-from medssl.learning.network import HeadName
+from medssl.learning.network import HeadName, Network
 from medssl.learning.patches import Batch
 from medssl.learning.plan import Plan
-
-
-class Forward(Protocol):
-    """What can be called like `Network.forward`."""
-
-    def __call__(self, x: Tensor, heads: Sequence[HeadName] | None = None) -> dict[HeadName, Tensor]:
-        """Return the outputs of `heads` (default: all there are)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -34,8 +25,8 @@ class Step:
         fraction: how much of the training is done, 0..1.
     """
 
-    network: Forward
-    average: Forward
+    network: Network
+    average: Network
     batch: Batch
     plan: Plan
     fraction: float

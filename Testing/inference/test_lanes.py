@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 import torch
-from medssl.learning.lanes import Lanes
+from medssl.inference.lanes import Lanes
 
 
 @pytest.fixture(autouse=True)
