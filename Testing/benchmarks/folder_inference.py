@@ -171,7 +171,7 @@ def _forward_passes(model: Model, windows: Sequence[Sequence[Tensor]], device: t
                 with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                     model.network(window.to(device), HEADS)
 
-    with Lanes(window_lanes(model.plan, device)) as lanes:
+    with Lanes(window_lanes(model.plan, device), torch.get_num_threads()) as lanes:
         for _ in lanes.each(look, chain.from_iterable(windows)):
             pass
     if device.type == "cuda":

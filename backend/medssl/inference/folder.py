@@ -6,6 +6,7 @@ import errno
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import format_tb
@@ -14,6 +15,7 @@ import torch
 
 from medssl.errors import Cancelled, MedSSLError, StorageError, UsageError
 from medssl.events import Monitor, RowState
+from medssl.inference.lanes import one_thread_each
 from medssl.inference.ledger import FOLDER, Ledger, Measurements, ReportRow, SegmentationRow, locked, not_ours
 from medssl.inference.outputs import Output
 from medssl.inference.overlapped import Outcome, Stages, overlapped
@@ -64,7 +66,7 @@ def segment_folder(
     writer = Output(settings, model.plan.label_schema, model.card)
     predictor = Predictor(model, settings.device)
     sources = find_sources(inputs, output, model, settings, monitor)
-    with locked(output), staging_folder(output / FOLDER) as staging:
+    with locked(output), staging_folder(output / FOLDER) as staging, _threads_beside(predictor):
         run = _Run(predictor, writer, output, settings, Ledger(output), staging)
         rows, waiting = run.look(sources)
         for known in rows:
@@ -89,6 +91,11 @@ def segment_folder(
             "Start it again to go on with the others.",
         )
     return result
+
+
+def _threads_beside(predictor: Predictor) -> AbstractContextManager[None]:
+    """On a processor, the cores are the network's; see `one_thread_each`."""
+    return one_thread_each() if predictor.device.type == "cpu" else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -136,14 +143,17 @@ class _Run:
 
     def stages(self, monitor: Monitor) -> Stages[Source, _Read, _Computed, FolderRow]:
         """Return the steps of every scan; the work asks between windows whether it should stop."""
+        on_cpu = self.predictor.device.type == "cpu"
         return Stages(
             read=self._read,
             work=lambda _, read: _Computed(read.origin, self.predictor.infer(read.prepared, monitor.check)),
             write=self._write,
             weight=lambda source: float(source.voxels() * self.predictor.bytes_per_voxel),
             budget=_MEMORY_SHARE * Machine.look().memory_free_bytes,
-            # A GPU waits for its reader; on the CPU more readers would only take cores from the network.
-            readers=1 if self.predictor.device.type == "cpu" else min(4, torch.get_num_threads()),
+            # A GPU waits for its reader; on the CPU more readers would only take cores from the network, but
+            # a second scan fills the cores that the last windows of the one before leave idle.
+            readers=1 if on_cpu else min(4, torch.get_num_threads()),
+            workers=2 if on_cpu else 1,
         )
 
     def _target(self, source: Source) -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from types import TracebackType
 from typing import TypeVar
@@ -18,7 +19,7 @@ _AHEAD = 2  # items a lane may be ahead of who takes the answers
 
 
 class Lanes:
-    """A number of threads that compute at the same time; torch's threads are divided among them.
+    """A number of threads that compute at the same time, each with its share of torch's threads.
 
     A small network cannot divide one patch among cores: what one thread does in 30 ms takes two threads
     longer rather than half as long. Two patches at a time, of one thread each, use both.
@@ -26,15 +27,16 @@ class Lanes:
     To be used as a context manager; afterwards torch has as many threads as before.
 
     Args:
-        count: how many; with 1, everything is done in the caller's thread, with all of torch's threads.
+        count: how many; with 1, everything is done in the caller's thread.
+        threads: how many of torch's threads the lanes have among them.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._threads = torch.get_num_threads()
+    def __init__(self, count: int, threads: int) -> None:
+        self._count = count
+        self._before = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
         if count > 1:
-            share = max(1, self._threads // count)
+            share = max(1, threads // count)
             self._pool = ThreadPoolExecutor(count, "medssl-lane", torch.set_num_threads, (share,))
 
     def __enter__(self) -> Lanes:
@@ -45,7 +47,7 @@ class Lanes:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(self._threads)  # a lane's setting holds for all threads that begin later
+            torch.set_num_threads(self._before)  # a lane's setting holds for all threads that begin later
 
     def each(self, work: Callable[[Item], Answer], items: Iterable[Item]) -> Generator[Answer, None, None]:
         """Yield `work` of every item, in the items' order, which are taken as they are needed.
@@ -60,7 +62,7 @@ class Lanes:
         waiting = iter(items)
         answers: deque[Future[Answer]] = deque()
         try:
-            answers.extend(self._pool.submit(work, item) for item in islice(waiting, _AHEAD * self.count))
+            answers.extend(self._pool.submit(work, item) for item in islice(waiting, _AHEAD * self._count))
             while answers:
                 answer = answers.popleft().result()
                 answers.extend(self._pool.submit(work, item) for item in islice(waiting, 1))
@@ -68,3 +70,18 @@ class Lanes:
         finally:
             for future in answers:
                 future.cancel()
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Give every thread that begins meanwhile, and the caller's, one thread of torch.
+
+    Torch's threads wait for each other busily: those of a thread that reads or writes would take the cores
+    from the lanes.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

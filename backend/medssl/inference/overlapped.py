@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Data = TypeVar("Data")
 Product = TypeVar("Product")
 Row = TypeVar("Row")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Outcome(Generic[Item, Row]):
 class Stages(Generic[Item, Data, Product, Row]):
     """The three steps of every item and what an item weighs.
 
-    `read` runs in `readers` threads, `work` in the caller's thread, `write` in one thread of its own, in the
-    items' order. `weight` is the memory an item takes on its way, in the unit of `budget`.
+    `read` runs in `readers` threads, `work` in `workers` threads, `write` in one thread, in the items' order.
+    `weight` is the memory an item takes on its way, in the unit of `budget`.
     """
 
     read: Callable[[Item], Data]
@@ -37,70 +39,69 @@ class Stages(Generic[Item, Data, Product, Row]):
     weight: Callable[[Item], float]
     budget: float
     readers: int = 1
+    workers: int = 1
 
 
 def overlapped(
     items: Sequence[Item], stages: Stages[Item, Data, Product, Row], stopped: Callable[[], bool]
-) -> Iterator[Outcome[Item, Row]]:
+) -> Generator[Outcome[Item, Row], None, None]:
     """Take every item through the three stages and yield its outcome, in the items' order.
 
-    An item that fails in any stage is an outcome with its error; the others go on. At most `readers` items
-    wait for the work and one for the writer, and fewer when they weigh more than the budget together; one
-    item is always let through. When `stopped` says so, or the iterator is closed, no further item is begun
-    and the ones that are computed are still written.
+    An item that fails in any stage is an outcome with its error; the others go on. At most as many items as
+    there are threads are on their way, and fewer when they weigh more than the budget together; one item is
+    always let through. When `stopped` says so, or the iterator is closed, no further item is begun and the
+    ones that are computed are still written.
     """
-    coming: deque[tuple[Item, Future[Data]]] = deque()
-    going: deque[tuple[Item, Future[Row]]] = deque()
+    going: deque[tuple[Item, float, Future[Row]]] = deque()  # oldest first: outcomes keep the order
     waiting = deque((item, stages.weight(item)) for item in items)
-    weights: deque[float] = deque()  # of the items on their way, oldest first: outcomes keep the order
+    most = stages.readers + stages.workers + 1
+    closed = Event()
 
-    def fill(reading: ThreadPoolExecutor) -> None:
-        while waiting and len(coming) < stages.readers:
-            if weights and sum(weights) + waiting[0][1] > stages.budget:
-                return
-            item, weight = waiting.popleft()
-            weights.append(weight)
-            coming.append((item, reading.submit(stages.read, item)))
+    def begin(step: Callable[[], Answer]) -> Answer:
+        if closed.is_set() or stopped():
+            raise CancelledError
+        return step()
 
     with (
         ThreadPoolExecutor(stages.readers, "medssl-read") as reading,
+        ThreadPoolExecutor(stages.workers, "medssl-work") as working,
         ThreadPoolExecutor(1, "medssl-write") as writing,
     ):
+
+        def send(item: Item) -> Future[Row]:
+            data = reading.submit(begin, lambda: stages.read(item))
+            product = working.submit(_after, data, lambda found: begin(lambda: stages.work(item, found)))
+            return writing.submit(_after, product, lambda found: stages.write(item, found))
+
         try:
-            while (waiting or coming or going) and not stopped():
-                fill(reading)
-                if coming:
-                    item, data = coming.popleft()
-                    fill(reading)
-                    going.append((item, _work(stages, item, data, writing)))
-                    del data  # the scan itself is not needed any more
-                while going and (len(going) > 1 or not coming or going[0][1].done()):
-                    yield _outcome(*going.popleft())
-                    weights.popleft()
+            while (waiting or going) and not stopped():
+                while waiting and len(going) < most and _fits(going, waiting[0][1], stages.budget):
+                    item, weight = waiting.popleft()
+                    going.append((item, weight, send(item)))
+                yield from _outcome(going)
             while going:
-                yield _outcome(*going.popleft())
+                yield from _outcome(going)
         finally:
-            for _, data in coming:
-                data.cancel()
+            closed.set()
 
 
-def _work(
-    stages: Stages[Item, Data, Product, Row], item: Item, data: Future[Data], writing: ThreadPoolExecutor
-) -> Future[Row]:
-    """Compute one item and hand it to the writer; what was read is let go on the way out."""
-    try:
-        product = stages.work(item, data.result())
-    except Exception as error:  # noqa: BLE001 - one bad item never stops the others; the outcome carries it on
-        failed: Future[Row] = Future()
-        failed.set_exception(error)
-        return failed
-    return writing.submit(stages.write, item, product)
+def _fits(going: Iterable[tuple[Item, float, Future[Row]]], weight: float, budget: float) -> bool:
+    weights = [each for _, each, _ in going]
+    return not weights or sum(weights) + weight <= budget
 
 
-def _outcome(item: Item, row: Future[Row]) -> Outcome[Item, Row]:
+def _after(before: Future[Data], step: Callable[[Data], Product]) -> Product:
+    return step(before.result())
+
+
+def _outcome(going: deque[tuple[Item, float, Future[Row]]]) -> Iterator[Outcome[Item, Row]]:
+    """Wait for the oldest item and take it away; nothing comes of one that was not begun."""
+    item, _, row = going[0]
     error = row.exception()
+    going.popleft()
     if error is None:
-        return Outcome(item, row=row.result())
-    if isinstance(error, Exception):
-        return Outcome(item, error=error)
-    raise error
+        yield Outcome(item, row=row.result())
+    elif not isinstance(error, Exception):
+        raise error
+    elif not isinstance(error, CancelledError):
+        yield Outcome(item, error=error)

@@ -99,6 +99,7 @@ class Predictor:
         self._network = model.network.to(self.device).eval()
         self._has_level_set = "level_set" in self._network.head_names
         self._sharpness = sharpness_over(RISE_VOXELS, self._plan.spacing_mm, self._plan.level_set_mm)
+        self._threads = torch.get_num_threads()
         self._lanes = window_lanes(self._plan, self.device)
         axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes]
         self._flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
@@ -143,6 +144,7 @@ class Predictor:
                 outputs,
                 batch=1 if self.device.type == "cpu" else max(2, self._plan.batch_size),
                 lanes=self._lanes,
+                threads=self._threads,
                 device=self.device,
                 accumulate_on=self._accumulate_on(prepared.image, window, outputs),
                 dtype=torch.float16 if outputs * prepared.image[0].numel() > _LARGE else torch.float32,

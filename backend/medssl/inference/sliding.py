@@ -33,6 +33,7 @@ def slide(
     *,
     batch: int = 1,
     lanes: int = 1,
+    threads: int = 1,
     overlap: float = 0.5,
     device: torch.device,
     accumulate_on: torch.device,
@@ -53,6 +54,7 @@ def slide(
         outputs: how many maps `forward` returns.
         batch: windows a forward pass.
         lanes: forward passes at the same time.
+        threads: how many of torch's threads the lanes have among them.
         overlap: of neighbouring windows, as a part of their side.
         device: where `forward` works.
         accumulate_on: where the weighted sums are kept.
@@ -61,8 +63,7 @@ def slide(
     Returns:
         `(outputs, D, H, W)` on the CPU.
     """
-    size = tuple(image.shape[1:])
-    image, before = _fill_up(image, window)
+    image, inside = _fill_up(image, window)
     depth, height, width = image.shape[1:]
     rows = [window_starts(s, w, overlap) for s, w in zip((depth, height, width), window, strict=True)]
     places = list(_groups(list(product(rows[1], rows[2])), batch))
@@ -75,15 +76,14 @@ def slide(
     result = torch.empty((outputs, depth, height, width), dtype=dtype)
     blend = _Blend(window, (outputs, height, width), accumulate_on)
     with (
-        Lanes(min(lanes, len(rows[0]) * len(places))) as threads,
-        closing(threads.each(look, product(rows[0], places))) as answers,
+        Lanes(min(lanes, len(rows[0]) * len(places)), threads) as side_by_side,
+        closing(side_by_side.each(look, product(rows[0], places))) as answers,
     ):
         for z, after in zip(rows[0], [*rows[0][1:], depth], strict=True):
             for group in places:
                 blend.add(next(answers), group)
             blend.finish(result[:, z:after])
-    z, y, x = before
-    return result[:, z : z + size[0], y : y + size[1], x : x + size[2]]
+    return result[(slice(None), *inside)]
 
 
 class _Blend:
@@ -120,17 +120,16 @@ class _Blend:
         _move_on(self._counts[None], count)
 
 
-def _fill_up(image: Tensor, window: Triple) -> tuple[Tensor, Triple]:
-    """Fill the image up to the window's size on both sides; also say how many planes came before."""
-    lacking = [max(0, w - s) for s, w in zip(image.shape[1:], window, strict=True)]
+def _fill_up(image: Tensor, window: Triple) -> tuple[Tensor, tuple[slice, slice, slice]]:
+    """Fill the image up to the window's size on both sides; also say where it lies in what is returned."""
+    depth, height, width = image.shape[1:]
+    lacking = [max(0, w - s) for s, w in zip((depth, height, width), window, strict=True)]
     z, y, x = (n // 2 for n in lacking)
-    if not any(lacking):
-        return image, (0, 0, 0)
-    return F.pad(image, (x, lacking[2] - x, y, lacking[1] - y, z, lacking[0] - z), mode="replicate"), (
-        z,
-        y,
-        x,
-    )
+    inside = (slice(z, z + depth), slice(y, y + height), slice(x, x + width))
+    if any(lacking):
+        ends = (x, lacking[2] - x, y, lacking[1] - y, z, lacking[0] - z)
+        image = F.pad(image, ends, mode="replicate")
+    return image, inside
 
 
 def _groups(places: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
