@@ -21,8 +21,9 @@ _AHEAD = 2  # items a lane may be ahead of who takes the answers
 class Lanes:
     """A number of threads that compute at the same time, each with its share of torch's threads.
 
-    A small network cannot divide one patch among cores: what one thread does in 30 ms takes two threads
-    longer rather than half as long. Two patches at a time, of one thread each, use both.
+    A small network gains little when every operation is divided among cores, and its threads wait for each
+    other busily; windows side by side, of one thread each, keep the cores at work. Trainings do not use this:
+    on two idle cores, patches side by side took 224 ms a step, and torch's own division 193 ms.
 
     To be used as a context manager; afterwards torch has as many threads as before.
 
