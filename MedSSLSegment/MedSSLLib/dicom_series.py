@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 from slicer.i18n import tr as _
 
 from MedSSLLib.problems import Problem
@@ -129,6 +128,8 @@ def read_series(series: DicomSeries) -> LoadedVolume:
     Raises:
         Problem: it cannot be read.
     """
+    import SimpleITK as sitk
+
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(path) for path in series.files])
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 import vtk
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_MM = 1e-3

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from slicer.i18n import tr as _
 
 from MedSSLLib import backend
@@ -41,6 +40,8 @@ class KeptDrawing:
         Raises:
             Problem: it cannot be read.
         """
+        import SimpleITK as sitk
+
         image = read_image(self.folder / _VOXELS)
         return sitk.GetArrayFromImage(image), grid_of_image(image)
 

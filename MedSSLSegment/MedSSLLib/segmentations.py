@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
-import SimpleITK as sitk
 import slicer
 import vtk
 
@@ -90,6 +89,8 @@ def read_labels(path: Path) -> LoadedLabels:
     Raises:
         Problem: it cannot be read.
     """
+    import SimpleITK as sitk
+
     source = read_image(path)
     values = sitk.GetArrayViewFromImage(source)
     grid = grid_of_image(source)
@@ -313,6 +314,8 @@ def _cut(array: np.ndarray, shift: np.ndarray, grid: Grid) -> tuple[np.ndarray, 
 
 def _resampled(layer: Layer, grid: Grid) -> np.ndarray:
     """The nearest voxel of the layer for each of the volume; SimpleITK works on indices as positions."""
+    import SimpleITK as sitk
+
     back = np.linalg.inv(layer.to_volume)
     transform = sitk.AffineTransform(3)
     transform.SetMatrix(back[:3, :3].ravel().tolist())

@@ -1,7 +1,8 @@
 """Reading volumes from files and writing them, in threads beside the main one.
 
 SimpleITK and numpy let go of Python's lock while they read, copy and write; VTK's own readers do not, and
-would stop Slicer's window for as long.
+would stop Slicer's window for as long. SimpleITK is imported by what uses it, here and in other files: it
+is a third of the time in which the module opens, and opening needs none of it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 import vtk
 from vtk.util import numpy_support
 
 from MedSSLLib.grids import Grid, grid_of_image
 from MedSSLLib.problems import Problem
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 READABLE = (".seg.nrrd", ".seg.nhdr", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Endings of the files that hold one volume, as the engine knows them."""
@@ -83,6 +86,8 @@ def read_volume(path: Path) -> LoadedVolume:
 
 def loaded(source: sitk.Image, path: Path) -> LoadedVolume:
     """Take a scan that SimpleITK has read over into the form that Slicer's nodes want."""
+    import SimpleITK as sitk
+
     voxels = sitk.GetArrayViewFromImage(source)
     image, array = new_image(vtk.vtkImageData(), (0, 0, 0), voxels.shape, voxels.dtype)
     np.copyto(array, voxels)
@@ -96,6 +101,8 @@ def read_image(path: Path) -> sitk.Image:
     Raises:
         Problem: see `read_volume`.
     """
+    import SimpleITK as sitk
+
     try:
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))

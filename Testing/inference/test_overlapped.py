@@ -51,13 +51,20 @@ def test_an_item_that_fails_in_any_stage_stops_no_other(stage: str) -> None:
 
 
 def test_the_three_stages_run_at_the_same_time() -> None:
-    def slow(*_: int) -> int:
-        time.sleep(0.05)
-        return 0
+    """The first item is written while the second is computed and the third is read: all wait for that."""
+    meeting = threading.Barrier(3)
 
-    begun = time.monotonic()
-    list(overlapped(range(8), stages(slow, slow, lambda *_: str(slow())), never))
-    assert time.monotonic() - begun < 8 * 3 * 0.05 * 0.75
+    def step(item_to_wait_for: int) -> Callable[..., int]:
+        def meet(item: int, _data: int = 0) -> int:
+            if item == item_to_wait_for:
+                meeting.wait(timeout=60)
+            return item
+
+        return meet
+
+    written = step(0)
+    outcomes = list(overlapped(range(8), stages(step(2), step(1), lambda *found: str(written(*found))), never))
+    assert outcomes == [Outcome(item, row=str(item)) for item in range(8)]
 
 
 def test_several_workers_work_at_the_same_time() -> None:
