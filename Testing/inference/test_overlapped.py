@@ -63,7 +63,9 @@ def test_the_three_stages_run_at_the_same_time() -> None:
         return meet
 
     written = step(0)
-    outcomes = list(overlapped(range(8), stages(step(2), step(1), lambda *found: str(written(*found))), never))
+    outcomes = list(
+        overlapped(range(8), stages(step(2), step(1), lambda *found: str(written(*found))), never)
+    )
     assert outcomes == [Outcome(item, row=str(item)) for item in range(8)]
 
 
