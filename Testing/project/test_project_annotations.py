@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from medssl.errors import GridError, ImageError, LabelError, ProjectError, StorageError, UsageError
+from medssl.errors import DataError, GridError, ImageError, LabelError, ProjectError, StorageError, UsageError
 from medssl.imaging.labels import read_labels, write_labels
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
@@ -48,6 +48,33 @@ def test_a_new_version_leaves_the_older_ones_untouched(project: Project, drawn: 
     assert first.path.read_bytes() == content
     assert project.annotations("A") == [first, second]
     assert _files(project.folder / "labels") == ["A/v0001.seg.nrrd", "A/v0002.seg.nrrd"]
+
+
+def test_a_version_that_its_author_has_not_seen_is_not_outdone(project: Project, drawn: np.ndarray) -> None:
+    project.save_annotation("A", drawn, seen_version=0)
+    for seen in (0, 2):
+        with pytest.raises(ProjectError, match="version 1 counts now"):
+            project.save_annotation("A", drawn, seen_version=seen)
+    assert project.save_annotation("A", drawn, seen_version=1).version == 2
+    project.undo("A")
+    with pytest.raises(ProjectError, match="version 1 counts now"):
+        project.save_annotation("A", drawn, seen_version=2)
+    project.undo("A")
+    with pytest.raises(ProjectError, match="no version counts now"):
+        project.save_annotation("A", drawn, seen_version=1)
+    assert project.case("A").annotation is None
+    assert project.save_annotation("A", drawn).version == 3  # who does not say what was seen is not asked
+
+
+def test_only_annotations_of_training_cases_make_a_project_trainable(
+    project: Project, drawn: np.ndarray
+) -> None:
+    project.save_annotation("A", drawn)
+    project.check_trainable()
+    for role in ("validation", "excluded"):
+        project.set_role("A", role)
+        with pytest.raises(DataError, match="No case of the project"):
+            project.check_trainable()
 
 
 def test_a_file_that_no_row_knows_is_never_overwritten(project: Project, drawn: np.ndarray) -> None:

@@ -96,6 +96,18 @@ def test_nobody_decides_on_a_proposal_they_have_not_seen(
         client.accept(project.key, case.id, seen.id)
 
 
+def test_nobody_takes_the_place_of_an_annotation_they_have_not_seen(
+    engine: Engine, client: Client, project: Project
+) -> None:
+    case = client.add_case(project.key, "b", [write_scan(engine.root / "unseen.nii.gz")])
+    labels = write_drawing(engine.root / "unseen-l.nii.gz")
+    client.save_annotation(project.key, case.id, labels, seen_version=0)
+    with pytest.raises(EngineError, match="version 1 counts now") as told:
+        client.save_annotation(project.key, case.id, labels, seen_version=0)
+    assert told.value.status == 409
+    assert client.save_annotation(project.key, case.id, labels, seen_version=1).version == 2
+
+
 def test_cases_are_paged_filtered_and_sorted(engine: Engine, client: Client, project: Project) -> None:
     scan = write_scan(engine.root / "pages.nii.gz")
     for name in ("b", "a 10", "a 9"):

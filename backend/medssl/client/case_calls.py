@@ -90,10 +90,25 @@ class CaseCalls(Calls):
         return tuple(record(Annotation, each) for each in found)
 
     def save_annotation(
-        self, project: str, case: int, labels: str | Path, *, author: str = "", seconds: float | None = None
+        self,
+        project: str,
+        case: int,
+        labels: str | Path,
+        *,
+        author: str = "",
+        seconds: float | None = None,
+        seen_version: int | None = None,
     ) -> Annotation:
-        """Save what a person drew as a new version; older ones stay."""
-        body = {"labels": as_text(labels), "author": author, "seconds": seconds}
+        """Save what a person drew as a new version; older ones stay.
+
+        With `seen_version`, the one that the person saw (0 for none), it is refused when another one counts.
+        """
+        body = {
+            "labels": as_text(labels),
+            "author": author,
+            "seconds": seconds,
+            "seen_version": seen_version,
+        }
         path = f"{case_path(project, case)}/annotations"
         return record(Annotation, self.connection.change("POST", path, body, timeout_s=SLOW_S))
 

@@ -44,7 +44,12 @@ class Provenance:
 
 
 def save_annotation(
-    store: Store, case_ref: CaseRef, values: NDArray[np.uint8] | Path, author: str, seconds: float | None
+    store: Store,
+    case_ref: CaseRef,
+    values: NDArray[np.uint8] | Path,
+    author: str,
+    seconds: float | None,
+    seen_version: int | None,
 ) -> Annotation:
     """Save what a person drew; see `Project.save_annotation`."""
     provenance = Provenance("drawn", author, seconds)
@@ -54,7 +59,19 @@ def save_annotation(
     with staged_labels(store, case) as staged:
         write_labels(staged, drawn, grid, schema)
         with store.database.writing() as session:
+            _check_seen(load_case(store, session, case.id), seen_version)
             return add_version(store, session, case, staged, values_in(drawn), provenance)
+
+
+def _check_seen(case: Case, seen_version: int | None) -> None:
+    """Refuse what would take the place of a version that its author has not seen."""
+    counts = 0 if case.annotation is None else case.annotation.version
+    if seen_version is not None and counts != seen_version:
+        now = f"version {counts} counts" if counts else "no version counts"
+        raise ProjectError(
+            f"The annotation of case '{case.name}' is another than the one that was seen: {now} now.",
+            "Look at it first.",
+        )
 
 
 def restore_annotation(

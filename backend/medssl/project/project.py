@@ -148,8 +148,7 @@ class Project:
         """List cases.
 
         Args:
-            state: only these.
-            role: only these.
+            state, role: only these.
             text: only cases whose name contains it, in any case of letters.
             sort: by name ('case 9' before 'case 10'), by the newest proposal's uncertainty (cases without one
                 last), by state (most to do first), or in the order they were added.
@@ -192,6 +191,7 @@ class Project:
         *,
         author: str = "",
         seconds: float | None = None,
+        seen_version: int | None = None,
     ) -> Annotation:
         """Save what a person drew as a new version, which counts from now on. Older versions stay.
 
@@ -201,12 +201,14 @@ class Project:
                 is brought onto that grid and whose segments are matched by name.
             author: who drew it.
             seconds: how long it took.
+            seen_version: that counted when the person last looked, 0 for none; None when it does not matter.
 
         Raises:
             LabelError: values or segments that the schema does not know; nothing annotated.
             GridError: the label map does not lie on the scan.
+            ProjectError: another version counts by now than the one that was seen.
         """
-        return save_annotation(self._store, case, values, author, seconds)
+        return save_annotation(self._store, case, values, author, seconds, seen_version)
 
     def annotations(self, case: CaseRef) -> list[Annotation]:
         """Return all versions of a case's annotation, the oldest first, those taken back too."""

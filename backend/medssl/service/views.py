@@ -170,6 +170,9 @@ class NewAnnotation(_Body):
     labels: Path
     author: Author = ""
     seconds: Seconds | None = Field(default=None, description="Time the person spent.")
+    seen_version: Number | None = Field(
+        default=None, description="Refuse when another version than this one counts by now; 0 means none."
+    )
 
 
 class Restoration(_Body):

@@ -52,10 +52,16 @@ class VoxelWorker:
         return self._run(_add_case, folder, name, tuple(channels), copy, role)
 
     def save_annotation(
-        self, folder: Path, case_id: int, labels: Path, author: str, seconds: float | None
+        self,
+        folder: Path,
+        case_id: int,
+        labels: Path,
+        author: str,
+        seconds: float | None,
+        seen_version: int | None,
     ) -> Annotation:
         """See `Project.save_annotation`."""
-        return self._run(_save_annotation, folder, case_id, labels, author, seconds)
+        return self._run(_save_annotation, folder, case_id, labels, author, seconds, seen_version)
 
     def correct(
         self, folder: Path, case: Case, labels: Path, author: str, seconds: float | None
@@ -138,11 +144,18 @@ def _add_case(folder: Path, name: str, channels: tuple[Path, ...], copy: bool, r
 
 
 def _save_annotation(
-    folder: Path, case_id: int, labels: Path, author: str, seconds: float | None
+    folder: Path,
+    case_id: int,
+    labels: Path,
+    author: str,
+    seconds: float | None,
+    seen_version: int | None,
 ) -> Annotation:
     _check_size(labels)
     with Project.open(folder) as project:
-        return project.save_annotation(case_id, labels, author=author, seconds=seconds)
+        return project.save_annotation(
+            case_id, labels, author=author, seconds=seconds, seen_version=seen_version
+        )
 
 
 def _correct(folder: Path, case: Case, labels: Path, author: str, seconds: float | None) -> Annotation:

@@ -119,7 +119,9 @@ def save_annotation(
 ) -> Annotation:
     """Save what a person drew as a new version, which counts from now on. Older versions stay."""
     labels = service.roots.inside(wanted.labels)
-    return service.voxels.save_annotation(project.folder, case, labels, wanted.author, wanted.seconds)
+    return service.voxels.save_annotation(
+        project.folder, case, labels, wanted.author, wanted.seconds, wanted.seen_version
+    )
 
 
 @router.post("/{case}/annotations/{version}/restore", status_code=201)
