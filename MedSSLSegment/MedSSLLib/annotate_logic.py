@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from slicer.i18n import tr as _
@@ -11,7 +12,8 @@ from MedSSLLib import asking
 from MedSSLLib.annotate_case import OpenedCase, fetch_case
 from MedSSLLib.case_desk import Desk
 from MedSSLLib.case_scene import CaseScene
-from MedSSLLib.drawings import Drawing, facts_of, send, with_new_segments
+from MedSSLLib.drawings import Drawing, facts_of, further, send, with_new_segments, with_values
+from MedSSLLib.meantime import Overtaken
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import WAITS
 from MedSSLLib.scene_labels import find_values, is_empty
@@ -20,7 +22,7 @@ from MedSSLLib.signals import Signal
 from MedSSLLib.slice_marks import SliceMarks, marks_of
 
 if TYPE_CHECKING:
-    from medssl.client import Annotation, Case, CaseSummary, Client, Suggestion
+    from medssl.client import Annotation, Case, CaseSummary, Client, Project, Suggestion
 
     from MedSSLLib.session import Session
 
@@ -32,13 +34,11 @@ class AnnotateLogic:
         desk: the case on the screen.
         suggestion: what the engine says about the next case; None until it was asked.
         marks: which slices are done; None without a case.
-        version: of the annotation that is saved of the case; None without one.
     """
 
     def __init__(self, session: Session) -> None:
         self.suggestion: Optional[Suggestion] = None
         self.marks: Optional[SliceMarks] = None
-        self.version: Optional[int] = None
         self._session = session
         self.desk = Desk(session, self)
         self._connections: list[tuple[Signal, Callable[..., Any]]] = [
@@ -85,11 +85,12 @@ class AnnotateLogic:
         except Problem as problem:
             self._session.report(problem)
             return
-        case, facts, marks = desk.case, facts_of(desk.project, desk.case, desk.seconds), marks.copy()
+        case, marks = desk.case, marks.copy()
+        facts = facts_of(desk.project, desk.case, desk.seconds, desk.version)
         count = desk.changes.count  # what is drawn from now on counts as new
 
-        def go_on(values: Mapping[str, int]) -> None:
-            self._send(case, Drawing(facts, drawn, values, marks), count, then)
+        def go_on(values: Mapping[str, int], project: Project) -> None:
+            self._send(case, with_values(Drawing(facts, drawn, {}, marks), project, values), count, then)
 
         find_values(self._session, desk.project, drawn, go_on)
 
@@ -124,13 +125,18 @@ class AnnotateLogic:
         desk = self.desk
         assert desk.case is not None
         assert desk.project is not None
-        facts = facts_of(desk.project, desk.case, desk.seconds)
+        facts = facts_of(desk.project, desk.case, desk.seconds, desk.version)
         drawing = Drawing(facts, self._drawn(), {}, None if self.marks is None else self.marks.copy())
         self._session.safety.save(with_new_segments(drawing, desk.project))
 
+    def outdated(self) -> None:
+        """See `MedSSLLib.case_desk.Owner`; while nothing is drawn on it, the newer version is shown."""
+        if self.desk.case is not None and not self.desk.touched:
+            self._load(self.desk.case.id)
+
     def cleared(self) -> None:
         """See `MedSSLLib.case_desk.Owner`."""
-        self.marks = self.version = None
+        self.marks = None
 
     def follow(self, another: bool) -> None:
         """See `MedSSLLib.case_desk.Owner`."""
@@ -160,8 +166,6 @@ class AnnotateLogic:
             assert desk.project is not None
             hidden = None if opened.labels is None else opened.labels.unannotated
             self.marks = marks_of(opened.scans[0].grid.shape, hidden)
-            before = opened.case.annotation
-            self.version = None if before is None else before.version
             name = _("{case} annotation").format(case=opened.case.name)
             scene = CaseScene(
                 desk.project, opened.case, opened.scans, opened.labels, name, desk.touch, desk.lose
@@ -182,19 +186,22 @@ class AnnotateLogic:
 
         def saved(annotation: Annotation) -> None:
             version = annotation.version
-            if desk.case is case:
-                self.version = version
             desk.wait("")
-            desk.saved(case, count)
+            desk.saved(case, count, version)
             session.say(_("{name} is saved, as version {version}.").format(name=name, version=version))
             then()
             session.cases_changed.emit()
 
         def failed(error: Exception) -> None:
+            if desk.case is case and isinstance(error, Overtaken) and error.ask(_("Do not save")) == 0:
+                self._send(case, replace(drawing, facts=further(drawing.facts, error)), count, then)
+                return
             desk.fail(error)
             desk.changes.send(0)
             if desk.case is not case:  # it left the screen meanwhile
                 session.safety.save(drawing)
+            elif isinstance(error, Problem):
+                session.cases_changed.emit()
 
         def go_on(empty: bool) -> None:
             if empty and not self._may_be_empty(case):

@@ -32,7 +32,6 @@ class Annotate(Protocol):
     desk: Desk
     suggestion: Optional[Suggestion]
     marks: Optional[SliceMarks]
-    version: Optional[int]
 
     def close(self) -> None:
         """Keep what was drawn."""
@@ -156,8 +155,8 @@ class AnnotateView:
     def _saved_sentence(self) -> str:
         if self._desk.touched:
             return str(_("Not saved yet."))
-        version = self.logic.version
-        return "" if version is None else str(_("Version {version} is saved.").format(version=version))
+        version = self._desk.version
+        return str(_("Version {version} is saved.").format(version=version)) if version else ""
 
     def _suggestion_text(self) -> str:
         suggestion = self.logic.suggestion

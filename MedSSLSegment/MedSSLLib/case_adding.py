@@ -74,7 +74,7 @@ class CaseAdding:
             return
         drawn = snapshot_segmentation(segmentation, volumes[0])
 
-        def add(values: Mapping[str, int]) -> None:
+        def add(values: Mapping[str, int], _project: Project) -> None:
             self._add(project, name, taken, drawn, values)
 
         find_values(self._session, project, drawn, add)

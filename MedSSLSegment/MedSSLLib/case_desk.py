@@ -10,7 +10,9 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import asking
 from MedSSLLib.changes import Changes
+from MedSSLLib.meantime import news_of, renamed, version_of
 from MedSSLLib.problems import Problem
+from MedSSLLib.review_queue import WAITS
 from MedSSLLib.signals import Signal
 from MedSSLLib.stopwatch import Stopwatch
 
@@ -42,6 +44,9 @@ class Owner(Protocol):
             Problem: it cannot be taken.
         """
 
+    def outdated(self) -> None:
+        """The case on the screen is not any more what the person saw; `Desk.news` says why."""
+
     def cleared(self) -> None:
         """The case is off the screen."""
 
@@ -61,6 +66,8 @@ class Desk:
         case: on the screen.
         scene: its nodes.
         changes: that the person made to it, by drawing or marking.
+        version: of its annotation that counted when the person last saw it, 0 for none.
+        news: what happened to it elsewhere since then; empty for nothing.
         busy: what is waited for; empty when nothing is.
         project: that the case belongs to.
     """
@@ -71,6 +78,8 @@ class Desk:
         self.case: Optional[Case] = None
         self.scene: Optional[CaseScene] = None
         self.changes = Changes()
+        self.version = 0
+        self.news = ""
         self.busy = ""
         self.project: Optional[Project] = session.project
         self._session = session
@@ -78,7 +87,11 @@ class Desk:
         self._watch = Stopwatch()
         self._entered = False
         self._loading: Optional[Task[Any]] = None
-        self._connections = ((session.project_changed, self._follow), (session.scene_closing, self.lose))
+        self._connections = (
+            (session.project_changed, self._follow),
+            (session.cases_changed, self._look_again),
+            (session.scene_closing, self.lose),
+        )
         for signal, call in self._connections:
             signal.connect(call)
         session.desks.append(self)
@@ -145,6 +158,7 @@ class Desk:
             desk.give_way()
         scene = make()
         self.case, self.scene = case, scene
+        self.version, self.news = version_of(case), ""
         self._watch.reset()
         if self._entered:
             self._watch.start()
@@ -157,7 +171,7 @@ class Desk:
             return
         self._watch.stop()
         self.changes.forget()
-        self.case = None
+        self.case, self.news = None, ""
         scene, self.scene = self.scene, None
         self._owner.cleared()
         if scene is not None:
@@ -219,12 +233,33 @@ class Desk:
         self.changes.forget()
         self.changed.emit()
 
-    def saved(self, case: Case, count: int) -> None:
+    def saved(self, case: Case, count: int, version: int) -> None:
         """So many changes of a case are saved; the time that passes from now on is for the next version."""
         if self.case is case:
+            self.version, self.news = version, ""
             self.changes.keep(count)
             self._watch.reset()
             self.changed.emit()
+
+    def _look_again(self) -> None:
+        """Ask whether the case is still what the person sees."""
+        case, project, version = self.case, self.project, self.version
+        if case is None or project is None or self._session.client is None:
+            return
+        proposal = case.pseudo_label.id if case.pseudo_label is not None and case.state == WAITS else None
+
+        def compare(now: Case) -> None:
+            # What was done here meanwhile is no news.
+            if self.case is not case or self.version != version or self.busy:
+                return
+            news = news_of(now, version, proposal)
+            if news and news != self.news:
+                self.news = news
+                self._session.say(news)
+                self._owner.outdated()
+                self.changed.emit()
+
+        self._session.ask(lambda client: client.case(project.key, case.id), compare, lambda _error: None)
 
     def wait(self, sentence: str) -> None:
         """Tell what is waited for; '' for nothing."""
@@ -262,6 +297,10 @@ class Desk:
         another = (project and project.key) != (self.project and self.project.key)
         if another:
             self.give_way()
+        elif self.case is not None and project is not None and self.project is not None:
+            changed = renamed({each.value: each.name for each in self.project.segments}, project.segments)
+            if changed:
+                self._session.say(changed)
         self.project = project
         self._owner.follow(another)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking, kept_drawings
-from MedSSLLib.drawings import Drawing, DrawingFacts, deliver
+from MedSSLLib.drawings import Drawing, DrawingFacts, deliver, further
 from MedSSLLib.grids import Grid
 from MedSSLLib.kept_drawings import KeptDrawing
+from MedSSLLib.meantime import Overtaken
 from MedSSLLib.problems import Problem
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ class Safety:
 
     Attributes:
         unsaved: drawings that are on their way at this moment.
+        ending: Slicer ends: whatever must be asked about is asked at its next start.
     """
 
     def __init__(self, session: Session) -> None:
         self.unsaved = 0
+        self.ending = False
         self._session = session
         self._waiting: list[_Parcel] = []  # for an engine
         self._known: set[str] = set()  # folders that this start of Slicer made, or asked about
@@ -58,6 +61,8 @@ class Safety:
 
     def save(self, drawing: Drawing) -> None:
         """Keep a drawing in a file, and send it to the engine now or as soon as there is one."""
+        # Nobody sees it any more who could say what becomes of a segment that the project lacks.
+        drawing = replace(drawing, facts=replace(drawing.facts, grows=True))
         self.unsaved += 1
 
         name = kept_drawings.new_name()
@@ -94,11 +99,11 @@ class Safety:
             self.unsaved -= 1
             self._session.say(_("What was drawn on {name} was saved.").format(name=name))
             self._session.cases_changed.emit()
-            if parcel.facts.new_segments:
-                self._learn_schema(parcel.facts.project)
 
         def failed(error: Exception) -> None:
             self.unsaved -= 1
+            if isinstance(error, Overtaken) and self._settle(parcel, error):
+                return
             self._waiting.append(parcel)
             self._session.report(error)
             remedy = (
@@ -110,6 +115,21 @@ class Safety:
             self._session.say(text, remedy, "warning")
 
         self._session.ask(lambda client: parcel.deliver(client, files), saved, failed)
+
+    def _settle(self, parcel: _Parcel, error: Overtaken) -> bool:
+        """Ask what becomes of a drawing in whose case something else counts by now; whether that is known."""
+        if parcel.file is not None and self.ending:
+            return True
+        answer = error.ask(_("Discard"), _("Ask later"))
+        if answer == _SAVE:
+            self.unsaved += 1
+            self._send(replace(parcel, facts=further(parcel.facts, error)))
+        elif answer == _DISCARD and parcel.file is not None:
+            self._session.background.run(parcel.file.discard)
+        elif answer == _LATER and parcel.file is not None:
+            text = _("What you drew on {name} is kept on this computer, and asked about at the next start.")
+            self._session.say(text.format(name=parcel.facts.name), "", "warning")
+        return answer != _LATER or parcel.file is not None
 
     def _again(self) -> None:
         if self._session.client is None:
@@ -151,12 +171,3 @@ class Safety:
                 self._send(_Parcel(each.facts, each))
             elif answer == _DISCARD:
                 self._session.background.run(each.discard)
-
-    def _learn_schema(self, key: str) -> None:
-        """Take over the schema that the segments of a drawing were added to."""
-
-        def take(project: Project) -> None:
-            if self._session.project is not None and self._session.project.key == key:
-                self._session.set_project(project)
-
-        self._session.ask(lambda client: client.project(key), take, self._session.report)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 from slicer.i18n import tr as _
 
-from MedSSLLib import backend
 from MedSSLLib.grids import Grid
+from MedSSLLib.meantime import Overtaken, news_of, renamed, unless_overtaken, version_of
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import WAITS
 from MedSSLLib.schema_logic import drafts_of, schema_of, with_scene_segments
@@ -23,6 +23,7 @@ from MedSSLLib.segmentations import (
     read_labels,
 )
 from MedSSLLib.slice_marks import SliceMarks
+from MedSSLLib.terminology import entry_of
 from MedSSLLib.voxel_files import voxels_of, write_nrrd
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ _LARGEST_VALUE = UNANNOTATED - 1
 
 
 @dataclass(frozen=True)
-class NewSegment:
-    """A segment that the project did not have when it was drawn; `value` stands for it in the drawing."""
+class DrawnSegment:
+    """A segment as the project had it, or is to get it; `value` stands for it in the drawing."""
 
     name: str
     value: int
@@ -57,7 +58,10 @@ class DrawingFacts:
         proposal: id of the proposal that was corrected; None for one that was drawn from nothing.
         author: who drew it.
         seconds: that it took.
-        new_segments: what the project's schema must get first.
+        version: of the annotation that counted when the person last saw the case, 0 for none; None when the
+            drawing is to count whatever was saved meanwhile.
+        segments: that are drawn.
+        grows: whether the project gets those of them that it lacks; otherwise, nothing is saved then.
     """
 
     project: str
@@ -66,7 +70,9 @@ class DrawingFacts:
     proposal: Optional[int]
     author: str
     seconds: float
-    new_segments: tuple[NewSegment, ...] = ()
+    version: Optional[int] = None
+    segments: tuple[DrawnSegment, ...] = ()
+    grows: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +128,31 @@ def author_name() -> str:
         return ""
 
 
-def facts_of(project: Project, case: Case, seconds: float, proposal: Optional[int] = None) -> DrawingFacts:
+def facts_of(
+    project: Project,
+    case: Case,
+    seconds: float,
+    version: Optional[int] = None,
+    proposal: Optional[int] = None,
+) -> DrawingFacts:
     """Write down what a drawing is of."""
-    return DrawingFacts(project.key, case.id, case.name, proposal, author_name(), seconds)
+    return DrawingFacts(project.key, case.id, case.name, proposal, author_name(), seconds, version)
+
+
+def further(facts: DrawingFacts, overtaken: Overtaken) -> DrawingFacts:
+    """The facts of a drawing that is to follow what was saved meanwhile."""
+    return replace(facts, version=overtaken.version, proposal=None)
+
+
+def with_values(drawing: Drawing, project: Project, values: Mapping[str, int]) -> Drawing:
+    """Give the segments their values in the project, by their ids; those without one are left out."""
+    known = {each.value: each for each in project.segments}
+    drawn = {values[each.id] for each in drawing.drawn.segments if each.layer >= 0 and each.id in values}
+    found = tuple(
+        DrawnSegment(each.name, each.value, each.colour, entry_of(each.terminology))
+        for each in (known[value] for value in sorted(drawn))
+    )
+    return replace(drawing, facts=replace(drawing.facts, segments=found), values=values)
 
 
 def with_known_segments(drawing: Drawing, project: Project) -> Drawing:
@@ -140,7 +168,7 @@ def with_known_segments(drawing: Drawing, project: Project) -> Drawing:
                 _("The segment '{name}' is not in the project's label schema.").format(name=each.name),
                 _("Add it in the section Project, or delete the segment; nothing was saved yet."),
             )
-    return replace(drawing, values=values)
+    return with_values(drawing, project, values)
 
 
 def with_new_segments(drawing: Drawing, project: Project) -> Drawing:
@@ -150,9 +178,10 @@ def with_new_segments(drawing: Drawing, project: Project) -> Drawing:
     taken = {each.value for each in project.segments}
     free = (value for value in range(_LARGEST_VALUE, 0, -1) if value not in taken)
     new = dict(zip((each.id for each in drawn), free))
-    listed = tuple(NewSegment(each.name, new[each.id], each.color, each.terminology) for each in drawn)
-    every = {**values, **new}
-    return replace(drawing, facts=replace(drawing.facts, new_segments=listed), values=every)
+    listed = tuple(DrawnSegment(each.name, new[each.id], each.color, each.terminology) for each in drawn)
+    known = with_values(drawing, project, values).facts.segments
+    facts = replace(drawing.facts, segments=(*known, *listed))
+    return replace(drawing, facts=facts, values={**values, **new})
 
 
 def send(client: Client, files: EngineFiles, drawing: Drawing) -> Annotation:
@@ -183,44 +212,57 @@ def deliver(
         grid: where they lie.
 
     Raises:
+        Overtaken: somebody decided on the case or annotated it since the person last saw it.
         Problem, EngineError: it cannot be saved.
     """
     project, case = client.project(facts.project), client.case(facts.project, facts.case)
-    if facts.new_segments:
-        labels = _with_schema_values(client, project, facts.new_segments, labels)
+    news = "" if facts.version is None else news_of(case, facts.version, facts.proposal)
+    if news:
+        raise Overtaken(news, case)
+    labels = _with_schema_values(client, project, facts, labels)
     author, seconds = facts.author, facts.seconds
     proposal = None if facts.proposal is None else case.pseudo_label
     waits = proposal is not None and proposal.id == facts.proposal and case.state == WAITS
-    if proposal is not None and waits and np.array_equal(labels, _proposed(client, files, project.key, case)):
-        return client.accept(project.key, case.id, proposal.id, author=author, seconds=seconds)
+    alike = waits and np.array_equal(labels, _proposed(client, files, project.key, case))
 
     def write(path: Path) -> None:
         write_nrrd(path, labels, grid)
 
-    with files.handed_over(client, project, _FILE, write) as path:
-        if proposal is not None and waits:
-            try:
+    def save() -> Annotation:
+        if proposal is not None and alike:
+            return client.accept(project.key, case.id, proposal.id, author=author, seconds=seconds)
+        with files.handed_over(client, project, _FILE, write) as path:
+            if proposal is not None and waits:
                 return client.correct(project.key, case.id, proposal.id, path, author=author, seconds=seconds)
-            except backend.client_package().EngineError:
-                if client.case(project.key, case.id).state == WAITS:
-                    raise
-                # Someone decided about the proposal meanwhile: this becomes the next version.
-        return client.save_annotation(project.key, case.id, path, author=author, seconds=seconds)
+            return client.save_annotation(
+                project.key, case.id, path, author=author, seconds=seconds, seen_version=facts.version
+            )
+
+    return unless_overtaken(client, project.key, case.id, version_of(case), facts.proposal, save)
 
 
 def _with_schema_values(
-    client: Client, project: Project, new: Sequence[NewSegment], labels: np.ndarray
+    client: Client, project: Project, facts: DrawingFacts, labels: np.ndarray
 ) -> np.ndarray:
-    """Add the segments that the project still lacks, and draw them with the values that they get."""
-    states = tuple(SegmentState("", s.name, s.color, s.terminology, None, 0, s.value) for s in new)
+    """Draw the segments with the values that they have in the project now, see `DrawingFacts.grows`."""
+    if not facts.grows:
+        changed = renamed({each.value: each.name for each in facts.segments}, project.segments)
+        if changed:
+            raise Problem(changed, _("Compare the section Project, then save again; nothing was saved yet."))
+    states = tuple(
+        SegmentState("", each.name, each.color, each.terminology, None, 0, each.value)
+        for each in facts.segments
+    )
     _values, missing = match_segments(states, project.segments)
     if missing:
         wanted = with_scene_segments(drafts_of(project.segments), missing)
         project = client.set_schema(project.key, schema_of(wanted, project.mirror_axes))
     values = {each.name.strip().casefold(): each.value for each in project.segments}
-    drawn = labels.copy()
-    for each in new:
-        np.copyto(drawn, np.uint8(values[each.name.strip().casefold()]), where=labels == each.value)
+    now = {each.value: values[each.name.strip().casefold()] for each in facts.segments}
+    moved = {before: value for before, value in now.items() if before != value}
+    drawn = labels.copy() if moved else labels
+    for before, value in moved.items():
+        np.copyto(drawn, np.uint8(value), where=labels == before)
     return drawn
 
 

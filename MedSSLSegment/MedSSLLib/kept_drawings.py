@@ -18,7 +18,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from MedSSLLib import backend
-from MedSSLLib.drawings import DrawingFacts, NewSegment
+from MedSSLLib.drawings import DrawingFacts, DrawnSegment
 from MedSSLLib.grids import Grid, grid_of_image
 from MedSSLLib.problems import Problem
 from MedSSLLib.voxel_files import read_image, write_nrrd
@@ -88,15 +88,15 @@ def _facts(path: Path) -> tuple[DrawingFacts, ...]:
     """Read what a drawing is of; nothing when the file is not as it should be."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        new = tuple(_segment(each) for each in found.pop("new_segments"))
-        return (DrawingFacts(**found, new_segments=new),)
+        segments = tuple(_segment(each) for each in found.pop("segments"))
+        return (DrawingFacts(**found, segments=segments),)
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return ()
 
 
-def _segment(found: Mapping[str, Any]) -> NewSegment:
+def _segment(found: Mapping[str, Any]) -> DrawnSegment:
     red, green, blue = found["color"]
-    return NewSegment(found["name"], found["value"], (red, green, blue), found["terminology"])
+    return DrawnSegment(found["name"], found["value"], (red, green, blue), found["terminology"])
 
 
 def _home() -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from slicer.i18n import tr as _
@@ -14,10 +14,12 @@ from MedSSLLib.drawings import (
     Drawing,
     author_name,
     facts_of,
+    further,
     send,
     with_known_segments,
     with_new_segments,
 )
+from MedSSLLib.meantime import Overtaken, news_of, unless_overtaken
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_ahead import ReadAhead
 from MedSSLLib.review_queue import WAITS, ReviewQueue, fetch_queue
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
     from medssl.client import Annotation, Case, CaseSummary, Client, Project
 
     from MedSSLLib.session import Session
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What was decided here; `version` of the annotation that it made, 0 for a rejection."""
+
+    case: int
+    version: int
 
 
 class ReviewLogic:
@@ -48,7 +58,7 @@ class ReviewLogic:
         self.tour: Optional[Tour] = None
         self._session = session
         self.ahead = ReadAhead(session)
-        self._decided: list[int] = []
+        self._decided: list[_Decision] = []
         self.desk = Desk(session, self)
         tell = self.desk.changed.emit
         self._connections: list[tuple[Signal, Callable[..., Any]]] = [
@@ -114,20 +124,20 @@ class ReviewLogic:
             return
         if self.desk.touched and not self._sure(_("Reject the proposal, and lose what you changed in it?")):
             return
-        proposal = case.pseudo_label.id
+        proposal, version = case.pseudo_label.id, self.desk.version
+
+        def work(client: Client) -> Case:
+            def reject() -> Case:
+                return client.reject(project.key, case.id, proposal, author=author_name(), seconds=seconds)
+
+            return unless_overtaken(client, project.key, case.id, version, proposal, reject)
 
         def rejected(_case: Case) -> None:
             self.desk.discard()
-            self._decide(case, self._go_on)
+            self._decide(_Decision(case.id, 0), self._go_on)
 
         self.desk.wait(_("Rejecting {name}...").format(name=case.name))
-        self._session.ask(
-            lambda client: client.reject(
-                project.key, case.id, proposal, author=author_name(), seconds=seconds
-            ),
-            rejected,
-            self._fail,
-        )
+        self._session.ask(work, rejected, self._fail)
 
     def undo(self) -> None:
         """Take the last decision back, and show its case again."""
@@ -153,9 +163,7 @@ class ReviewLogic:
         project, case = self.desk.project, self.desk.case
         if project is None or case is None or case.pseudo_label is None or self.desk.busy:
             return
-        files, proposal, seconds = self._session.files, case.pseudo_label.id, self.desk.seconds
-        changes = self.desk.changes
-        count = changes.count  # what is drawn from now on counts as new
+        count = self.desk.changes.count  # what is drawn from now on counts as new
         drawing: Optional[Drawing] = None
         if self.desk.touched:
             try:
@@ -163,24 +171,42 @@ class ReviewLogic:
             except Problem as problem:
                 self._session.report(problem)
                 return
+        self._send(project, case, drawing, count, then)
+
+    def _send(
+        self, project: Project, case: Case, drawing: Optional[Drawing], count: int, then: Callable[[], Any]
+    ) -> None:
+        """Send a decision: a drawing or, without one, that the proposal is accepted as it is."""
+        assert case.pseudo_label is not None
+        desk, files, proposal = self.desk, self._session.files, case.pseudo_label.id
+        seconds, version = desk.seconds, desk.version
 
         def work(client: Client) -> Annotation:
             if drawing is not None:
                 return send(client, files, drawing)
-            return client.accept(project.key, case.id, proposal, author=author_name(), seconds=seconds)
+
+            def accept() -> Annotation:
+                return client.accept(project.key, case.id, proposal, author=author_name(), seconds=seconds)
+
+            return unless_overtaken(client, project.key, case.id, version, proposal, accept)
 
         def failed(error: Exception) -> None:
+            here = desk.case is case
+            if here and drawing and isinstance(error, Overtaken) and error.ask(_("Do not save")) == 0:
+                following = replace(drawing, facts=further(drawing.facts, error))
+                self._send(project, case, following, count, then)
+                return
             self._fail(error)
-            changes.send(0)
-            if drawing is not None and self.desk.case is not case:  # it left the screen meanwhile
+            desk.changes.send(0)
+            if drawing is not None and not here:  # it left the screen meanwhile
                 self._session.safety.save(drawing)
 
-        def saved(_annotation: Annotation) -> None:
-            self.desk.saved(case, count)
-            self._decide(case, then)
+        def saved(annotation: Annotation) -> None:
+            desk.saved(case, count, annotation.version)
+            self._decide(_Decision(case.id, annotation.version), then)
 
-        changes.send(count)
-        self.desk.wait(_("Saving {name}...").format(name=case.name))
+        desk.changes.send(count)
+        desk.wait(_("Saving {name}...").format(name=case.name))
         self._session.ask(work, saved, failed)
 
     def question(self, case: Case) -> tuple[str, str]:
@@ -195,6 +221,9 @@ class ReviewLogic:
         assert project is not None
         assert case is not None
         self._session.safety.save(with_new_segments(self._snapshot(project, case), project))
+
+    def outdated(self) -> None:
+        """See `MedSSLLib.case_desk.Owner`; the person goes on when it suits."""
 
     def cleared(self) -> None:
         """See `MedSSLLib.case_desk.Owner`."""
@@ -217,7 +246,7 @@ class ReviewLogic:
         """
         assert self.scene is not None
         proposal = None if case.pseudo_label is None else case.pseudo_label.id
-        facts = facts_of(project, case, self.desk.seconds, proposal)
+        facts = facts_of(project, case, self.desk.seconds, self.desk.version, proposal)
         return Drawing(facts, self.scene.drawn(), {})
 
     def _load(self, case: int) -> None:
@@ -271,9 +300,9 @@ class ReviewLogic:
         case = self.desk.case
         return None if case is None else self.queue.after(case.id)
 
-    def _decide(self, case: Case, then: Callable[[], Any]) -> None:
+    def _decide(self, decision: _Decision, then: Callable[[], Any]) -> None:
         self.desk.wait("")
-        self._decided.append(case.id)
+        self._decided.append(decision)
         then()
         self._session.cases_changed.emit()
 
@@ -294,11 +323,24 @@ class ReviewLogic:
         project = self.desk.project
         if project is None or not self._decided:
             return
-        case = self._decided[-1]
+        last = self._decided.pop()
+        case = last.case
+
+        def work(client: Client) -> Case:
+            now = client.case(project.key, case)
+            news = news_of(now, last.version, None)
+            if news:
+                raise Overtaken(news, now)
+            return client.undo(project.key, case)
+
+        def failed(error: Exception) -> None:
+            same = self.desk.project is not None and self.desk.project.key == project.key
+            if same and not isinstance(error, Overtaken):  # that one cannot be taken back any more
+                self._decided.append(last)
+            self._fail(error)
 
         def undone(found: Case) -> None:
             self.desk.wait("")
-            self._decided.pop()
             self.ahead.forget()
             self.desk.give_way()
             self._session.cases_changed.emit()
@@ -306,7 +348,7 @@ class ReviewLogic:
                 self._load(case)
 
         self.desk.wait(_("Taking the last decision back..."))
-        self._session.ask(lambda client: client.undo(project.key, case), undone, self._fail)
+        self._session.ask(work, undone, failed)
 
     def _sure(self, question: str) -> bool:
         return asking.choose(_("Review"), question, [_("Yes"), _("No")], while_testing=0) == 0
@@ -318,4 +360,7 @@ class ReviewLogic:
 
     def _fail(self, error: Exception) -> None:
         self.desk.fail(error)
-        self.refresh()
+        if isinstance(error, Problem):  # it is another case, or another project, than was seen
+            self._session.cases_changed.emit()
+        else:
+            self.refresh()

@@ -215,9 +215,11 @@ class ReviewView:
         editing = bool(ui.correctButton.checked)
         if editing and self._editor.section != _NAME:  # another section took the editor
             ui.correctButton.checked = editing = False
+        # What was decided elsewhere is not decided again; what is drawn here can still be saved beside it.
+        deciding = deciding and (desk.touched or not desk.news)
         ui.acceptButton.enabled = deciding
         ui.acceptButton.text = _("Save correction (A)") if desk.touched else _("Accept (A)")
-        ui.rejectButton.enabled = deciding
+        ui.rejectButton.enabled = deciding and not desk.news
         ui.correctButton.enabled = deciding
         ui.editorFrame.visible = editing
         others = [each for each in logic.queue.waiting if desk.case is None or each.id != desk.case.id]
@@ -297,6 +299,8 @@ class ReviewView:
             return f"<span>{html.escape(self._desk.busy)}</span>"
         if case is None or case.pseudo_label is None:
             return ""
+        if self._desk.news:
+            return html.escape(self._desk.news)
         text = _("<b>{name}</b> · uncertainty {score:.2f}").format(
             name=html.escape(case.name), score=case.pseudo_label.score
         )

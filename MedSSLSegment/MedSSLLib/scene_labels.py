@@ -22,7 +22,7 @@ def find_values(
     session: Session,
     project: Project,
     snapshot: SegmentationSnapshot,
-    then: Callable[[Mapping[str, int]], Any],
+    then: Callable[[Mapping[str, int], Project], Any],
 ) -> None:
     """Find the label value of each segment; segments that the project lacks are added to it or left out.
 
@@ -30,12 +30,13 @@ def find_values(
         session: with the engine.
         project: that the drawing is for.
         snapshot: what was drawn.
-        then: gets the values by segment ids; not called when the person does not want to go on.
+        then: gets the values by segment ids, and the project that has them; not called when the person does
+            not want to go on.
     """
     values, unknown = match_segments(snapshot.segments, project.segments)
     drawn = tuple(each for each in unknown if each.layer >= 0)
     if not drawn:
-        then(values)
+        then(values, project)
         return
     names = ", ".join(f"'{each.name}'" for each in drawn)
     answer = asking.choose(
@@ -47,7 +48,7 @@ def find_values(
     if answer == 0:
         _add(session, project, drawn, lambda changed: find_values(session, changed, snapshot, then))
     elif answer == 1:
-        then(values)
+        then(values, project)
 
 
 def is_empty(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> bool:

@@ -109,9 +109,11 @@ class Panel:
         self._update()
 
     def enter(self) -> None:
-        """The person comes to the module."""
+        """The person comes to the module; other programs may have changed the project meanwhile."""
         for view in self.views.values():
             view.enter()
+        if self._session.project is not None and self._session.client is not None:
+            self._session.cases_changed.emit()
 
     def exit(self) -> None:
         """The person goes to another module."""

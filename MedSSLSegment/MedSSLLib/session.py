@@ -120,8 +120,10 @@ class Session:
     def wait_for_drawings(self, at_most_s: float) -> None:
         """Wait, at the end of Slicer, until drawings that are on their way have arrived."""
         end = time.monotonic() + at_most_s
+        self.safety.ending = True
         while self.safety.unsaved and time.monotonic() < end:
             self.background.turn()
+        self.safety.ending = False
 
     def ask(
         self,
