@@ -193,10 +193,17 @@ def test_from_two_annotated_cases_to_scores_of_new_scans(
     assert isinstance(trained, TrainResult)
     assert trained.validation_dice is not None
 
+    left_out = project.cases(role="training", state="new")[0]
+    project.set_role(left_out, "excluded")
     proposed = run_job(project, ProposeRequest(device="cpu"), Monitor()).result
     assert isinstance(proposed, ProposeResult)
     assert [c.name for c in project.review_queue()] == [p.case for p in proposed.proposals]
-    assert len(proposed.proposals) == 3
+    assert len(proposed.proposals) == 2
+    assert project.case(left_out).pseudo_label is None
+    project.set_role(left_out, "training")
+    proposed = run_job(project, ProposeRequest(device="cpu"), Monitor()).result
+    assert isinstance(proposed, ProposeResult)
+    assert [each.case for each in proposed.proposals] == [left_out.name]
     again = run_job(project, ProposeRequest(device="cpu"), Monitor()).result
     assert isinstance(again, ProposeResult)
     assert again.proposals == ()

@@ -231,7 +231,12 @@ def test_every_request_with_a_path_is_kept_inside(engine: Engine, tmp_path: Path
             lambda path=path: client.open_project(path),
             lambda path=path: client.add_case(key, "c", [path]),
             lambda path=path: client.submit(key, {"kind": "import", "folder": path}),
-            lambda path=path: client.submit(key, {"kind": "predict", "inputs": [path], "output": path}),
+            lambda path=path: client.submit(
+                key, {"kind": "predict", "inputs": [path], "output": f"{engine.root}/out"}
+            ),
+            lambda path=path: client.submit(
+                key, {"kind": "predict", "inputs": [str(engine.root)], "output": path}
+            ),
             lambda path=path: client.submit(
                 key, {"kind": "pretrain", "settings": {"steps": 1}, "scans": path}
             ),

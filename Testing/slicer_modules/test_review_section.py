@@ -295,6 +295,23 @@ def test_a_segment_that_the_project_does_not_know_is_named_and_nothing_is_saved(
     segmentation.RemoveSegment(added)
 
 
+def test_an_answer_about_a_project_that_was_left_is_not_shown(opened: OpenPanel) -> None:
+    logic = review(opened)
+    logic.refresh()
+    opened.session.set_project(None)
+    opened.wait_until(lambda: not opened.session.background._pending)
+    assert not logic.queue.waiting
+
+
+def test_a_scene_is_saved_without_what_the_project_has(opened: OpenPanel, tmp_path: Path) -> None:
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Mine")
+    assert len(review(opened).scene.nodes) == 3
+    slicer.mrmlScene.Commit(str(tmp_path / "scene.mrml"))
+    saved = (tmp_path / "scene.mrml").read_text()
+    assert 'name="Mine"' in saved
+    assert not [node.GetName() for node in review(opened).scene.nodes if f'id="{node.GetID()}"' in saved]
+
+
 def test_the_next_case_is_read_while_the_person_looks(opened: OpenPanel) -> None:
     opened.wait_until(lambda: review(opened).ahead.proposal is not None)
     opened.click("nextButton")
