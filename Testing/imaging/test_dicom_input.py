@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from medssl.imaging.dicom_seg_writing import Algorithm, make_segmentation, write
 from medssl.imaging.labels import fit_to_grid, read_labels
 from medssl.imaging.reading import read_volume
 from medssl.labels import LabelSchema
-from pydicom.uid import JPEGLSLossless, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 ARRAY = np.random.default_rng(0).integers(-100, 1000, (5, 12, 8)).astype(np.int16)
 
@@ -159,6 +160,7 @@ def test_an_enhanced_file_without_places_is_no_scan(tmp_path: Path) -> None:
     ("changed", "words"),
     [
         ({"PatientID": "SOMEBODY-ELSE"}, "holds images of 2 patients under one series number"),
+        ({"PatientName": "Doe^John"}, "holds images of 2 patients under one series number"),
         ({"StudyInstanceUID": "1.2.3.4"}, "holds images of 2 studies under one series number"),
         ({"ImagePositionPatient": None}, "does not say where its slices lie"),
         ({"ImageOrientationPatient": None}, "does not say where its slices lie"),
@@ -180,6 +182,51 @@ def test_one_slice_that_does_not_belong_stops_the_series(
         read_volume(tmp_path)
 
 
+def test_a_name_that_is_only_written_otherwise_is_no_other_patient(tmp_path: Path) -> None:
+    files = write_series(tmp_path, ARRAY)
+    change(files[2], PatientName="DOE^JANE^^^")
+    assert np.array_equal(read_volume(tmp_path).array, ARRAY)
+
+
+def test_images_of_another_patient_are_no_copies_however_their_numbers_were_made(tmp_path: Path) -> None:
+    files = write_series(tmp_path / "one", ARRAY)
+    for file in files:  # a program that makes the same image UIDs for everybody
+        other = tmp_path / "two" / file.name
+        other.parent.mkdir(exist_ok=True)
+        other.write_bytes(file.read_bytes())
+        change(other, PatientID="SOMEBODY-ELSE", PixelData=(ARRAY[0] + 7).tobytes())
+    with pytest.raises(ImageError, match="holds images of 2 patients under one series number"):
+        read_volume(tmp_path)
+
+
+def test_one_image_number_at_several_places_is_not_one_image(tmp_path: Path) -> None:
+    write_series(tmp_path, ARRAY, SOPInstanceUID="1.2.3.4.5")
+    assert np.array_equal(read_volume(tmp_path).array, ARRAY)
+
+
+def test_a_deflated_series_is_read(tmp_path: Path) -> None:
+    for file in write_series(tmp_path, ARRAY):
+        data = pydicom.dcmread(file)
+        data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        data.save_as(file)
+    assert np.array_equal(read_volume(tmp_path).array, ARRAY)
+
+
+@pytest.mark.parametrize("enhanced", [False, True])
+@pytest.mark.parametrize("said", [10, ARRAY[0].nbytes + 40, 2**31])
+def test_pixels_of_a_wrong_length_are_refused_or_read_but_never_made_up(
+    tmp_path: Path, said: int, enhanced: bool
+) -> None:
+    file = write_enhanced(tmp_path / "IM1", ARRAY) if enhanced else write_series(tmp_path, ARRAY)[2]
+    content = file.read_bytes()
+    at = content.index(b"\xe0\x7f\x10\x00OW") + 8
+    file.write_bytes(content[:at] + said.to_bytes(4, "little") + content[at + 4 :])
+    try:
+        assert np.array_equal(read_volume(tmp_path).array, ARRAY)
+    except ImageError as error:
+        assert "damaged, or packed" in str(error) or "incomplete" in str(error)
+
+
 def test_a_colour_picture_with_the_name_burnt_in_is_no_scan(tmp_path: Path) -> None:
     for file in write_series(tmp_path, ARRAY):
         change(
@@ -199,6 +246,38 @@ def test_an_element_longer_than_its_file_takes_only_that_file_out(tmp_path: Path
     (series,) = list_series(tmp_path)
     assert len(series.files) == 4
     assert np.array_equal(read_series(series).array, ARRAY[1:])
+
+
+@pytest.mark.parametrize("enhanced", [False, True])
+def test_no_damage_to_a_file_stops_those_beside_it(tmp_path: Path, enhanced: bool) -> None:
+    write_series(tmp_path / "sound", ARRAY)
+    (tmp_path / "damaged").mkdir()
+    file = write_enhanced(tmp_path / "IM1", ARRAY) if enhanced else write_series(tmp_path / "other", ARRAY)[0]
+    content = file.read_bytes()
+    header = content.index(b"\xe0\x7f\x10\x00OW")
+    random = np.random.default_rng(0)
+    for number, cut in enumerate(range(136, header + 12, 5)):  # also amid lengths and amid numbers
+        (tmp_path / "damaged" / f"cut{number}").write_bytes(content[:cut])
+    for number in range(200):
+        changed = bytearray(content)
+        for at in random.integers(132, header, 4):
+            changed[at] = random.integers(256)
+        (tmp_path / "damaged" / f"changed{number}").write_bytes(changed)
+    for series in list_series(tmp_path / "damaged"):
+        with suppress(ImageError):  # anything else would end a folder's run
+            read_series(series)
+    sound = [s for s in list_series(tmp_path) if s.folder == tmp_path / "sound"]
+    assert np.array_equal(read_series(sound[0]).array, ARRAY)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.2.3"])
+def test_slices_packed_in_a_way_of_their_own_are_refused(tmp_path: Path, syntax: str) -> None:
+    for file in write_series(tmp_path, ARRAY):
+        data = pydicom.dcmread(file)
+        data.file_meta.TransferSyntaxUID = syntax
+        data.save_as(file, implicit_vr=False, little_endian=True)
+    with pytest.raises(ImageError, match="damaged, or packed in a way that cannot be read"):
+        read_volume(tmp_path)
 
 
 def test_private_elements_odd_dates_and_any_alphabet_disturb_nothing(

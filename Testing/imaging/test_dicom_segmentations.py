@@ -292,9 +292,16 @@ def test_what_headers_may_not_say_is_left_empty(
 def test_names_in_every_alphabet_are_carried_over(tmp_path: Path, charset: Any, name: str) -> None:
     write_series(tmp_path / "scan", ARRAY, SpecificCharacterSet=charset, PatientName=name)
     series = series_in(tmp_path / "scan")
-    found = written(tmp_path / "a.seg.dcm", series, drawn(series))
-    assert (str(found.PatientName), found.SpecificCharacterSet) == (name, "ISO_IR 192")
-    assert complaints(tmp_path / "a.seg.dcm") == []
+    made = make_segmentation(drawn(series), series, SCHEMA, MODEL)
+    write_dicom(tmp_path / "a.seg.dcm", made)
+    report = make_measurements(made, series, SCHEMA, {"Vorderer Teil (größer)": 1.5}, MODEL)
+    write_dicom(tmp_path / "a.sr.dcm", report)
+    for path in (tmp_path / "a.seg.dcm", tmp_path / "a.sr.dcm"):
+        found = pydicom.dcmread(path)
+        assert (str(found.PatientName), found.SpecificCharacterSet) == (name, "ISO_IR 192")
+        assert complaints(path) == []
+    (group,) = highdicom.sr.srread(tmp_path / "a.sr.dcm").content.get_volumetric_roi_measurement_groups()
+    assert group.tracking_identifier == "Vorderer Teil (größer)"
 
 
 def test_a_series_that_nothing_can_refer_to_is_refused(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ Source: DICOM PS3.3, C.7.6.2 (Image Plane Module): the position and orientation 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medssl.errors import ImageError
@@ -100,13 +100,13 @@ def series_of(
             a text of a file.
         heard: told now and then how many files of how many were looked at; may raise to stop.
     """
-    groups: dict[str, dict[str, Slice]] = {}
+    groups: dict[str, dict[Hashable, Slice]] = {}
     for number, file in enumerate(files):
         if number % _HEARD_EVERY == 0:
             heard(number, len(files))
         part = read_slice(file)
         if part is not None:
-            groups.setdefault(part.series.uid, {}).setdefault(part.image_uid, part)
+            groups.setdefault(part.series.uid, {}).setdefault(part.identity, part)
     slices = [list(group.values()) for group in groups.values()]
     slices.sort(
         key=lambda s: (str(s[0].path.parent), s[0].series.number, s[0].series.description, s[0].series.uid)
@@ -173,6 +173,7 @@ def only_series(folder: Path) -> Series:
 
 def _series(slices: Sequence[Slice], names: SeriesNames) -> Series:
     first = slices[0]
+    header = replace(first.series, burnt_in=any(part.series.burnt_in for part in slices))
     title = f"The series '{first.series.description or first.series.uid}' in {first.path.parent}"
     of_slice = "{file}"
     if names == "neutral":
@@ -182,8 +183,8 @@ def _series(slices: Sequence[Slice], names: SeriesNames) -> Series:
         found = stack(slices, title, of_slice)
     except ImageError as error:
         unsorted = (Placed(part.path, 0, part.planes[0]) for part in slices)
-        return Series(first.series, title, tuple(unsorted), None, None, error, names)
-    return Series(first.series, title, found.placed, found.grid, found.tilt, None, names)
+        return Series(header, title, tuple(unsorted), None, None, error, names)
+    return Series(header, title, found.placed, found.grid, found.tilt, None, names)
 
 
 def _neutral_name(header: SeriesHeader) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 import warnings
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pydicom.config
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from medssl.errors import ImageError
 from medssl.imaging.formats import suffix_of
@@ -25,16 +27,17 @@ for _library in ("pydicom", "highdicom"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 _TAGS = [
-    "BitsAllocated", "Columns", "ContrastBolusAgent", "ImageOrientationPatient", "ImagePositionPatient",
-    "ImageType", "InstanceNumber", "Modality", "NumberOfFrames", "PatientID",
-    "PerFrameFunctionalGroupsSequence", "PixelSpacing", "ProtocolName", "RescaleIntercept", "RescaleSlope",
-    "Rows", "SOPInstanceUID", "SamplesPerPixel", "ScanningSequence", "SequenceName", "SequenceVariant",
-    "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SharedFunctionalGroupsSequence",
-    "SpecificCharacterSet", "StudyInstanceUID",
+    "BitsAllocated", "BurnedInAnnotation", "Columns", "ContrastBolusAgent", "ImageOrientationPatient",
+    "ImagePositionPatient", "ImageType", "InstanceNumber", "Modality", "NumberOfFrames", "PatientID",
+    "PatientName", "PerFrameFunctionalGroupsSequence", "PixelSpacing", "ProtocolName", "RescaleIntercept",
+    "RescaleSlope", "Rows", "SOPInstanceUID", "SamplesPerPixel", "ScanningSequence", "SequenceName",
+    "SequenceVariant", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber",
+    "SharedFunctionalGroupsSequence", "SpecificCharacterSet", "StudyInstanceUID",
 ]  # fmt: skip
-_BROKEN = (
-    InvalidDicomError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError,
-    NotImplementedError, RecursionError,
+# What damaged files raise from inside the library, wherever their values are first looked at.
+BROKEN = (
+    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, OSError,
+    RuntimeError, TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip
 
 
@@ -43,7 +46,8 @@ class SeriesHeader:
     """What every image of a series says of the series, as DICOM names it; texts may be empty.
 
     `sequence` joins the kind, the variant and the name of the pulse sequence; `contrast` is whether an agent
-    is named; `patient_id` is never shown unless the person asks for it.
+    is named; `burnt_in` is whether writing is part of the pictures; `patient_id` is never shown unless the
+    person asks for it.
     """
 
     uid: str
@@ -56,6 +60,7 @@ class SeriesHeader:
     sequence: str
     image_type: tuple[str, ...]
     contrast: bool
+    burnt_in: bool
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Slice:
         path: the file.
         series: what it says of its series.
         image_uid: of this image.
+        patient: ID and name, to tell whether images are of one person; never shown.
         image_number: the Instance Number.
         size: columns and rows.
         samples: numbers for each pixel; 3 in colour images.
@@ -96,12 +102,18 @@ class Slice:
     path: Path
     series: SeriesHeader
     image_uid: str
+    patient: tuple[str, str]
     image_number: int
     size: tuple[int, int]
     samples: int
     frames: int
     planes: tuple[Plane, ...]
     complete: bool
+
+    @property
+    def identity(self) -> Hashable:
+        """The same for copies of one image, and only for those: some programs give many images one UID."""
+        return self.image_uid, self.series.study_uid, self.patient, self.planes
 
 
 def read_slice(path: Path) -> Slice | None:
@@ -119,21 +131,22 @@ def read_slice(path: Path) -> Slice | None:
             pixels_from = file.tell()
     except PermissionError as error:
         raise ImageError(f"{path} may not be read.", "Ask for permission to read it.") from error
-    except _BROKEN:
+    except BROKEN:
         return None  # it only looked like DICOM
     uid = _text(header, "SeriesInstanceUID")
-    rows, columns = _whole(_value(header, "Rows")), _whole(_value(header, "Columns"))
+    rows, columns = _whole(value_of(header, "Rows")), _whole(value_of(header, "Columns"))
     if not uid or rows <= 0 or columns <= 0:
         return None  # a report, a presentation state, a directory of files
-    bits = _whole(_value(header, "BitsAllocated"), 16)
-    samples = _whole(_value(header, "SamplesPerPixel"), 1)
-    frames = max(1, _whole(_value(header, "NumberOfFrames"), 1))
+    bits = _whole(value_of(header, "BitsAllocated"), 16)
+    samples = _whole(value_of(header, "SamplesPerPixel"), 1)
+    frames = max(1, _whole(value_of(header, "NumberOfFrames"), 1))
     needed = rows * columns * samples * frames * bits // 8
     return Slice(
         path=path,
         series=_series_header(header, uid),
         image_uid=_text(header, "SOPInstanceUID") or str(path),
-        image_number=_whole(_value(header, "InstanceNumber")),
+        patient=(_text(header, "PatientID"), _text(header, "PatientName").casefold().strip("^ ")),
+        image_number=_whole(value_of(header, "InstanceNumber")),
         size=(columns, rows),
         samples=samples,
         frames=frames,
@@ -159,13 +172,14 @@ def _series_header(header: pydicom.Dataset, uid: str) -> SeriesHeader:
         uid=uid,
         study_uid=_text(header, "StudyInstanceUID"),
         patient_id=_text(header, "PatientID"),
-        number=_whole(_value(header, "SeriesNumber")),
+        number=_whole(value_of(header, "SeriesNumber")),
         modality=_text(header, "Modality"),
         description=_text(header, "SeriesDescription"),
         protocol=_text(header, "ProtocolName"),
         sequence=" ".join(filter(None, sequence)),
         image_type=tuple(part.strip() for part in _text(header, "ImageType").upper().split("\\")),
         contrast=bool(_text(header, "ContrastBolusAgent")),
+        burnt_in=_text(header, "BurnedInAnnotation").upper() == "YES",
     )
 
 
@@ -198,27 +212,27 @@ def _first(places: Iterable[pydicom.Dataset], group: str, name: str) -> Any:
     """The first value of an element, in a functional group of a place or in the place itself."""
     for place in places:
         for item in (*_items(place, group)[:1], place):
-            value = _value(item, name)
+            value = value_of(item, name)
             if value is not None:
                 return value
     return None
 
 
 def _items(header: pydicom.Dataset, name: str) -> list[pydicom.Dataset]:
-    value = _value(header, name)
+    value = value_of(header, name)
     return list(value) if isinstance(value, pydicom.Sequence) else []
 
 
-def _value(header: pydicom.Dataset, name: str) -> Any:
+def value_of(header: pydicom.Dataset, name: str) -> Any:
     """An element's value; None when it is missing or its bytes mean nothing."""
     try:
         return header.get(name)
-    except _BROKEN:
+    except BROKEN:
         return None
 
 
 def _text(header: pydicom.Dataset, name: str) -> str:
-    value = _value(header, name)
+    value = value_of(header, name)
     if value is None:
         return ""
     several = isinstance(value, Sequence) and not isinstance(value, str)
@@ -239,9 +253,12 @@ def _looks_like_dicom(start: bytes, path: Path) -> bool:
 def _stored_bytes(header: pydicom.Dataset, needed: int) -> int:
     """How many bytes the pixels take in the file at least, with the header of their element."""
     syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
-    if syntax is None or syntax.is_implicit_VR:
+    if syntax is None:
         return needed + 8
-    return 0 if syntax.is_compressed else needed + 12
+    # The length of what is deflated, or packed in a way that nobody knows, says nothing; reading it does.
+    if not syntax.is_transfer_syntax or syntax.is_compressed or syntax.is_deflated:
+        return 0
+    return needed + (8 if syntax.is_implicit_VR else 12)
 
 
 def _whole(value: Any, otherwise: int = 0) -> int:

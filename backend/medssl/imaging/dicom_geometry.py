@@ -104,11 +104,12 @@ def _check_kinds(slices: Sequence[Slice], title: str) -> None:
         raise NotAScanError(
             f"{title} is a segmentation, not a scan.", "Choose the series that it belongs to."
         )
-    patients = {(part.series.patient_id, part.series.study_uid) for part in slices}
-    if len(patients) > 1:
-        what = "patients" if len({patient for patient, _ in patients}) > 1 else "studies"
+    patients = len({part.patient for part in slices})
+    studies = len({part.series.study_uid for part in slices})
+    if max(patients, studies) > 1:
+        several = f"{patients} patients" if patients > 1 else f"{studies} studies"
         raise ImageError(
-            f"{title} holds images of {len(patients)} {what} under one series number.",
+            f"{title} holds images of {several} under one series number.",
             "Export each of them on its own; what put them together should be found out.",
         )
     if any(part.samples != 1 for part in slices):

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import pixel_array
 
 from medssl.errors import ImageError
 from medssl.imaging.colours import from_cielab
+from medssl.imaging.dicom_files import BROKEN
 from medssl.imaging.headers import EXPORT_AGAIN, check_grid
 from medssl.imaging.segments import FileSegment
 from medssl.imaging.volume import Grid
@@ -28,10 +28,6 @@ from medssl.labels import UNANNOTATED, Code, Colour, Terminology
 _HALF = 0.5  # from this fraction on a voxel belongs to its segment
 _STEP_TOLERANCE = 0.02  # of the step between slices
 _GREY: Colour = (128, 128, 128)
-_BROKEN = (
-    AttributeError, EOFError, IndexError, InvalidDicomError, KeyError, NotImplementedError, RuntimeError,
-    TypeError, ValueError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +65,7 @@ def read_dicom_segmentation(path: Path) -> DicomLabels:
         return _put_together(header, frames, segments, places)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror or error}.", EXPORT_AGAIN) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ImageError(f"{path} is damaged, or no DICOM segmentation.", EXPORT_AGAIN) from error
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import pydicom
 from pydicom.config import RAISE
 from pydicom.datadict import dictionary_VR
-from pydicom.errors import InvalidDicomError
 from pydicom.valuerep import DA, TM, validate_value
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom import Series
+from medssl.imaging.dicom_files import BROKEN, value_of
 from medssl.imaging.headers import EXPORT_AGAIN
 
 # Which must be there, be it empty, and which are carried over where they are.
@@ -61,18 +61,18 @@ def source_images(series: Series) -> list[pydicom.Dataset]:
 def _source_image(file: Path, title: str) -> pydicom.Dataset:
     try:
         header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-    except (InvalidDicomError, OSError, EOFError, ValueError) as error:
+    except BROKEN as error:
         raise ImageError(f"{title} has a file that cannot be read any more.", EXPORT_AGAIN) from error
     clean = pydicom.Dataset()
     clean.SpecificCharacterSet = "ISO_IR 192"
     for name in _NEEDED:
-        if not header.get(name):
+        if not value_of(header, name):
             raise ImageError(
                 f"{title} lacks what a DICOM segmentation needs to refer to it: {name}.",
                 "Use another format, such as seg.nrrd.",
             )
     for name in (*_NEEDED, *_GEOMETRY):
-        if name in header:
+        if value_of(header, name) is not None:
             clean[name] = header[name]
     if not clean.get("FrameOfReferenceUID"):
         raise ImageError(
@@ -90,9 +90,9 @@ def _clean(header: pydicom.Dataset, name: str) -> str:
     """The text of an element as DICOM allows it; empty when it is missing or means nothing."""
     kind = dictionary_VR(name)
     try:
-        value = header.get(name)
+        value = value_of(header, name)
         text = "" if value is None else str(value).strip()
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except BROKEN:
         return ""
     if kind in _LONGEST:
         longest = _LONGEST[kind]

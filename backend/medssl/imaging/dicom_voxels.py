@@ -14,14 +14,11 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 
 from medssl.errors import ImageError, MissingPackageError
+from medssl.imaging.dicom_files import BROKEN
 from medssl.imaging.dicom_geometry import Placed
 from medssl.imaging.dicom_packages import INSTALL_DICOM
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.itk import array_of
-
-_BROKEN = (
-    AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
 
 
 def read_slices(placed: Sequence[Placed], title: str) -> NDArray[Any]:
@@ -74,7 +71,7 @@ def _stored_frames(file: Path, title: str) -> NDArray[Any]:
                 INSTALL_DICOM,
             )
         return pixel_array(header, raw=True)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _damaged(title) from error
 
 
