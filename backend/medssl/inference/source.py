@@ -41,6 +41,12 @@ class Source:
         return series is not None and series.names == "neutral"
 
     @property
+    def hides_pictures(self) -> bool:
+        """Whether its pictures may tell what nothing else does: writing is burnt into them."""
+        burnt_in = (scan.series is not None and scan.series.header.burnt_in for scan in self.channels)
+        return self.is_private and any(burnt_in)
+
+    @property
     def title(self) -> str:
         """Names it in messages."""
         series = self.channels[0].series

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -31,6 +33,8 @@ from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow, Stac
 from medssl.reports.previews import make_previews
 from medssl.reports.scene import Scene
 from medssl.reports.stacks import make_stack, share_of
+
+_HIDDEN = "Writing is burnt into its pictures and may name the patient, so they are not shown here."
 
 
 def predict(project: Project, request: PredictRequest, monitor: Monitor) -> PredictResult:
@@ -77,7 +81,13 @@ def _report(
     for number, row in enumerate(segmented, start=1):
         monitor.check()
         rows.append(
-            _row(model, row, result.sources[row.scan], _shown(row, request.inputs), share_of(len(segmented)))
+            _row(
+                model,
+                replace(row, note=_told(row.note, request)),
+                result.sources[row.scan],
+                _shown(row, request.inputs),
+                share_of(len(segmented)),
+            )
         )
         monitor.progress("report", number, len(segmented))
     return Report(
@@ -94,8 +104,8 @@ def _report(
             *_channel_shown(model),
         ),
         problems=(
-            *(Problem(name=name, reason=reason) for name, reason in result.failed.items()),
-            *(Problem(name=name, reason=reason, cause="skipped") for name, reason in result.unfit.items()),
+            *(Problem(name, _told(reason, request)) for name, reason in result.failed.items()),
+            *(Problem(name, _told(reason, request), "skipped") for name, reason in result.unfit.items()),
         ),
         scale=scale_for(project, model.card.id, rows),
     )
@@ -104,7 +114,8 @@ def _report(
 def _title(request: PredictRequest, result: FolderResult) -> str:
     """The page's headline."""
     if _is_private(result):
-        return f"Segmentation of {len(result.rows)} DICOM series"
+        from_dicom = all(source.is_private for source in result.sources.values())
+        return f"Segmentation of {len(result.rows)} {'DICOM series' if from_dicom else 'scans'}"
     return f"Segmentation of {names_of(request.inputs)}"
 
 
@@ -139,12 +150,22 @@ def _shown(row: FolderRow, inputs: Sequence[Path]) -> str:
     return place if row.shown == str(row.source) else row.shown
 
 
+def _told(note: str, request: PredictRequest) -> str:
+    """What a note says, without the folders that the files of the run lie in; see `_shown`."""
+    for path in (*request.inputs, request.output):
+        if not path.is_absolute() or not path.name:
+            continue
+        note = note.replace(f"{path}{os.sep}", "").replace(str(path), path.name)
+    return note
+
+
 def _row(model: Model, row: FolderRow, source: Source, shown: str, most_bytes: int) -> ReportRow:
     """One scan of the report; a preview that cannot be drawn any more is left out."""
     schema, measured = model.plan.label_schema, row.measured
     assert measured is not None
     assert row.output is not None
     previews, stack = _pictures(model, row.output, source, measured.worst_slice, most_bytes)
+    hidden = _HIDDEN if source.hides_pictures else ""
     state = "segmented" if row.state == "done" else "done before"
     return ReportRow(
         name=row.scan,
@@ -154,14 +175,16 @@ def _row(model: Model, row: FolderRow, source: Source, shown: str, most_bytes: i
         uncertainty=measured.score,
         previews=previews,
         stack=stack,
-        note=row.note,
+        note=f"{row.note} {hidden}".strip(),
     )
 
 
 def _pictures(
     model: Model, output: Path, source: Source, worst_slice: int, most_bytes: int
 ) -> tuple[tuple[Preview, ...], Stack | None]:
-    """Draw a segmentation; nothing where a file was moved or changed since it was segmented."""
+    """Draw a segmentation; nothing where a file was moved or changed since, or shows too much."""
+    if source.hides_pictures:
+        return (), None
     segments = model.plan.label_schema.segments
     try:
         image = source.read_first()
