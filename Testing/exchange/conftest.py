@@ -9,8 +9,9 @@ import torch
 from medssl.labels import LabelSchema, Segment
 from medssl.learning.model import ModelCard, save_model
 from medssl.learning.network import HeadName, Network
-from medssl.learning.plan import NetworkShape, Normalisation, Plan
+from medssl.learning.plan import Plan
 from medssl.phantom import SCHEMA
+from small_models import small_card, small_plan
 
 HEADS: tuple[HeadName, ...] = ("segmentation", "level_set")
 
@@ -22,40 +23,20 @@ def make_plan() -> Plan:
         Segment(**{**first.model_dump(), "value": 4}),
         Segment(**{**second.model_dump(), "value": 2}),
     )
-    return Plan(
-        label_schema=LabelSchema(segments=segments, mirror_axes=("front-back",)),
-        channel_names=("MR",),
-        spacing_mm=(2.5, 2.0, 2.2),
-        normalisation=(Normalisation(kind="percentile", low=0.5, high=99.5),),
-        patch_size=(16, 24, 24),
-        batch_size=2,
-        network=NetworkShape(
-            channels=1,
-            classes=3,
-            features=(4, 8),
-            strides=((1, 1, 1), (2, 2, 2)),
-            kernels=((3, 3, 3), (3, 3, 3)),
-            convolutions=(1, 1),
-        ),
-        level_set_mm=(5.0, 5.0),
-    )
+    schema = LabelSchema(segments=segments, mirror_axes=("front-back",))
+    return small_plan(schema, ("MR",), (2.5, 2.0, 2.2), patch_size=(16, 24, 24), features=(4, 8))
 
 
 def make_card(heads: tuple[HeadName, ...] = HEADS) -> ModelCard:
-    return ModelCard(
-        id="20260101-000000-abcd",
-        name="Kidneys | small",
-        method="supervised",
-        heads=heads,
-        created="2026-01-01T00:00:00+00:00",
-        medssl_version="0",
-        annotated_cases=2,
-        unannotated_cases=5,
-        steps=10,
-        seconds=3.0,
-        seed=7,
-        validation_dice={"Kidney": 0.81, "Renal pelvis": 0.7},
-    )
+    facts = {
+        "annotated_cases": 2,
+        "unannotated_cases": 5,
+        "steps": 10,
+        "seconds": 3.0,
+        "seed": 7,
+        "validation_dice": {"Kidney": 0.81, "Renal pelvis": 0.7},
+    }
+    return small_card("20260101-000000-abcd", "Kidneys | small", heads=heads).model_copy(update=facts)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ import torch
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import PALETTE, LabelSchema, Segment
-from medssl.learning.model import Model, ModelCard
+from medssl.learning.model import Model
 from medssl.learning.network import HeadName, Network
-from medssl.learning.plan import NetworkShape, Normalisation, Plan
+from medssl.learning.plan import Normalisation
+from small_models import small_card, small_plan
 from torch import Tensor
 
 SCHEMA = LabelSchema(
@@ -55,39 +56,10 @@ def make_model() -> ModelMaker:
         channel_names: tuple[str, ...] = ("image",),
         model_id: str = "threshold-1",
     ) -> Model:
-        shape = NetworkShape(
-            channels=len(channel_names),
-            classes=3,
-            features=(2, 4),
-            strides=((1, 1, 1), (2, 2, 2)),
-            kernels=((3, 3, 3), (3, 3, 3)),
-            convolutions=(1, 1),
-        )
-        plan = Plan(
-            label_schema=SCHEMA,
-            channel_names=channel_names,
-            spacing_mm=spacing_mm,
-            normalisation=(Normalisation(kind="window", low=0, high=400, mean=0, std=100),)
-            * len(channel_names),
-            patch_size=patch_size,
-            batch_size=2,
-            network=shape,
-            level_set_mm=(5.0, 5.0),
-        )
-        card = ModelCard(
-            id=model_id,
-            name="Thresholding",
-            method="supervised",
-            heads=heads,
-            created="2026-01-01T00:00:00+00:00",
-            medssl_version="0",
-            annotated_cases=1,
-            unannotated_cases=0,
-            steps=1,
-            seconds=1.0,
-            seed=0,
-        )
-        return Model(network=Thresholding(shape, heads).eval(), plan=plan, card=card)
+        window = Normalisation(kind="window", low=0, high=400, mean=0, std=100)
+        plan = small_plan(SCHEMA, channel_names, spacing_mm, patch_size, window)
+        card = small_card(model_id, "Thresholding", heads=heads)
+        return Model(network=Thresholding(plan.network, heads).eval(), plan=plan, card=card)
 
     return make
 

@@ -79,46 +79,36 @@ def test_several_workers_work_at_the_same_time() -> None:
     assert len(list(overlapped(range(6), stages(work=work, workers=2), never))) == 6
 
 
-def test_few_items_are_on_their_way_however_many_there_are() -> None:
-    lock, inside, most = threading.Lock(), 0, 0
+class Between:
+    """Counts the items that were read and are not written yet."""
 
-    def read(item: int) -> int:
-        nonlocal inside, most
-        with lock:
-            inside += 1
-            most = max(most, inside)
+    def __init__(self) -> None:
+        self.lock, self.now, self.most = threading.Lock(), 0, 0
+
+    def read(self, item: int) -> int:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
         return item
 
-    def write(_: int, product: int) -> str:
-        nonlocal inside
+    def write(self, item: int, product: int) -> str:
         time.sleep(0.002)
-        with lock:
-            inside -= 1
+        with self.lock:
+            self.now -= 1
         return ""
 
-    list(overlapped(range(60), stages(read=read, write=write), never))
-    assert most <= 3
+
+def test_few_items_are_on_their_way_however_many_there_are() -> None:
+    between = Between()
+    list(overlapped(range(60), stages(read=between.read, write=between.write), never))
+    assert between.most <= 3
 
 
 def test_items_heavier_than_the_budget_go_one_at_a_time() -> None:
-    lock, inside, most = threading.Lock(), 0, 0
-
-    def read(item: int) -> int:
-        nonlocal inside, most
-        with lock:
-            inside += 1
-            most = max(most, inside)
-        return item
-
-    def write(_: int, product: int) -> str:
-        nonlocal inside
-        with lock:
-            inside -= 1
-        return ""
-
-    outcomes = list(overlapped(range(6), stages(read=read, write=write, weight=lambda _: 101.0), never))
-    assert len(outcomes) == 6
-    assert most == 1
+    between = Between()
+    heavy = stages(read=between.read, write=between.write, weight=lambda _: 101.0)
+    assert len(list(overlapped(range(6), heavy, never))) == 6
+    assert between.most == 1
 
 
 def test_after_a_stop_nothing_is_begun_and_what_was_computed_is_written() -> None:

@@ -28,49 +28,15 @@ from medssl.jobs import (
 from medssl.jobs.placement import task_of
 from medssl.labels import LabelSchema
 from medssl.learning.card import read_card
-from medssl.learning.model import ModelCard, load_model, save_model
-from medssl.learning.network import Network
-from medssl.learning.plan import NetworkShape, Normalisation, Plan
+from medssl.learning.model import load_model
 from medssl.project import ModelRecord, Project
+from small_models import add_untrained_model
 
 
 @pytest.fixture
 def model(project: Project) -> ModelRecord:
     """A model of the project that has learned nothing."""
-    shape = NetworkShape(
-        channels=1,
-        classes=project.schema.class_count,
-        features=(2, 4),
-        strides=((1, 1, 1), (2, 2, 2)),
-        kernels=((3, 3, 3), (3, 3, 3)),
-        convolutions=(1, 1),
-    )
-    plan = Plan(
-        label_schema=project.schema,
-        channel_names=project.channel_names,
-        spacing_mm=(3.0, 3.0, 3.0),
-        normalisation=(Normalisation(kind="percentile", low=0.5, high=99.5),),
-        patch_size=(16, 16, 16),
-        batch_size=2,
-        network=shape,
-        level_set_mm=(5.0,) * len(project.schema.segments),
-    )
-    model_id, folder = project.new_model_folder()
-    card = ModelCard(
-        id=model_id,
-        name="Small",
-        method="supervised",
-        heads=("segmentation",),
-        created="2026-01-01T00:00:00+00:00",
-        medssl_version="0",
-        annotated_cases=1,
-        unannotated_cases=0,
-        steps=1,
-        seconds=1.0,
-        seed=0,
-    )
-    save_model(folder, Network(shape), plan, card)
-    return project.register_model(model_id, name="Small", method="supervised")
+    return add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
 
 
 def test_a_model_goes_to_another_project_and_proposes_there(

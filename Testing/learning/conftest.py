@@ -10,30 +10,15 @@ import torch
 from medssl.labels import LabelSchema
 from medssl.learning.cases import TrainingCase
 from medssl.learning.distance import level_set
-from medssl.learning.plan import NetworkShape, Normalisation, Plan
+from medssl.learning.plan import Plan
+from small_models import small_plan
 
 SIDES = (24, 28, 20)
 
 
 @pytest.fixture
 def plan() -> Plan:
-    return Plan(
-        label_schema=LabelSchema.of_names({1: "Left ball", 4: "Right ball"}),
-        channel_names=("image",),
-        spacing_mm=(1.0, 1.0, 1.0),
-        normalisation=(Normalisation(kind="percentile", low=0.5, high=99.5),),
-        patch_size=(16, 16, 16),
-        batch_size=2,
-        network=NetworkShape(
-            channels=1,
-            classes=3,
-            features=(8, 16, 16),
-            strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)),
-            kernels=((3, 3, 3),) * 3,
-            convolutions=(1, 1, 1),
-        ),
-        level_set_mm=(4.0, 4.0),
-    )
+    return small_plan(LabelSchema.of_names({1: "Left ball", 4: "Right ball"}), features=(8, 16, 16))
 
 
 @pytest.fixture

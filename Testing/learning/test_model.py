@@ -10,23 +10,12 @@ from medssl.errors import ModelError
 from medssl.learning.model import ModelCard, load_model, read_card, save_model
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
+from small_models import small_card
 
 
 @pytest.fixture
 def card() -> ModelCard:
-    return ModelCard(
-        id="m1",
-        name="Balls",
-        method="dual_task",
-        heads=("segmentation", "level_set"),
-        created="2026-01-02T03:04:05+00:00",
-        medssl_version="0.1.0",
-        annotated_cases=1,
-        unannotated_cases=3,
-        steps=10,
-        seconds=1.5,
-        seed=0,
-    )
+    return small_card("m1", "Balls", "dual_task", heads=("segmentation", "level_set"))
 
 
 @pytest.fixture

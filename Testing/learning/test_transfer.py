@@ -9,10 +9,11 @@ import torch
 from medssl.errors import ModelError
 from medssl.events import Event, Log, Monitor
 from medssl.labels import LabelSchema
-from medssl.learning.model import ModelCard, Weights
+from medssl.learning.model import Weights
 from medssl.learning.network import HeadName, Network
 from medssl.learning.plan import Plan
 from medssl.learning.transfer import differences_between, plan_after, transfer
+from small_models import small_card
 
 
 def network(plan: Plan, seed: int, heads: tuple[HeadName, ...] = ("segmentation",)) -> Network:
@@ -24,19 +25,7 @@ def weights(plan: Plan, *, pretrained: bool = True) -> Weights:
     tensors = network(plan, 1).state_dict()
     if pretrained:
         tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
-    card = ModelCard(
-        id="abc",
-        name="Start",
-        method="pgl" if pretrained else "supervised",
-        heads=() if pretrained else ("segmentation",),
-        created="2030-01-01T00:00:00+00:00",
-        medssl_version="0",
-        annotated_cases=0,
-        unannotated_cases=3,
-        steps=1,
-        seconds=1.0,
-        seed=0,
-    )
+    card = small_card("abc", "Start", "pgl", heads=()) if pretrained else small_card("abc", "Start")
     return Weights(tensors, plan, card)
 
 

@@ -9,29 +9,14 @@ import torch
 from medssl.labels import UNANNOTATED
 from medssl.learning.methods import METHODS, Step
 from medssl.learning.methods.dual_task import RAMP, START, DualTask, level_set_loss, worst_dice
-from medssl.learning.network import Network
 from medssl.learning.patches import Batch
 from medssl.learning.plan import Plan
-from medssl.learning.sampling import Augmentation, PatchSampler
-
-CPU = torch.device("cpu")
+from training_steps import gradient, make_step
 
 
 @pytest.fixture
 def step(make_case, plan: Plan) -> Step:
-    torch.manual_seed(0)
-    network = Network(plan.network, DualTask.heads)
-    generator = torch.Generator().manual_seed(0)
-    labelled = PatchSampler([make_case(0)], plan, Augmentation(), True).draw(2, generator, CPU)
-    unlabelled = PatchSampler([make_case(1)], plan, Augmentation(), False).draw(1, generator, CPU)
-    average = Network(plan.network, DualTask.heads).eval().requires_grad_(False)
-    return Step(network, average, Batch(labelled, unlabelled), plan, fraction=1.0)
-
-
-def gradient(network: Network, part: str) -> float:
-    return sum(
-        float(p.grad.abs().sum()) for n, p in network.named_parameters() if part in n and p.grad is not None
-    )
+    return make_step(DualTask, make_case(0), make_case(1), plan)
 
 
 def test_it_is_registered_under_its_name() -> None:

@@ -19,6 +19,7 @@ from medssl.learning.plan import Plan
 from medssl.learning.sampling import Augmentation, PatchSampler
 from medssl.learning.settings import TrainingSettings
 from medssl.learning.trainer import train
+from training_steps import gradient, make_step
 from watching import Watcher
 
 CPU = torch.device("cpu")
@@ -26,19 +27,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def step(make_case, plan: Plan) -> Step:
-    torch.manual_seed(0)
-    network = Network(plan.network, LocalContrastive.heads)
-    generator = torch.Generator().manual_seed(0)
-    labelled = PatchSampler([make_case(0)], plan, Augmentation(), False).draw(2, generator, CPU)
-    unlabelled = PatchSampler([make_case(1)], plan, Augmentation(), False).draw(1, generator, CPU)
-    average = Network(plan.network, LocalContrastive.heads).eval().requires_grad_(False)
-    return Step(network, average, Batch(labelled, unlabelled), plan, fraction=1.0)
-
-
-def gradient(network: Network, part: str) -> float:
-    return sum(
-        float(p.grad.abs().sum()) for n, p in network.named_parameters() if part in n and p.grad is not None
-    )
+    return make_step(LocalContrastive, make_case(0), make_case(1), plan)
 
 
 def guessing(step: Step, bias: list[float]) -> Step:
