@@ -1,18 +1,23 @@
-"""What every test shares: quiet threads, repeatable examples, real scans, folders that may not be written."""
+"""What every test shares: quiet threads, repeatable examples, real scans, a browser, read-only folders."""
 
 from __future__ import annotations
 
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _CAPABILITY_VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
 _SMALL_MB = 8
@@ -39,6 +44,19 @@ def data_folder() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("MEDSSL_TEST_DATA names no folder with the real data sets")
     return Path(named)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium on this computer: install it, or set CHROMIUM to its path")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from color_contrast import contrast
 from medssl.evaluation.metrics import ClassScore
 from medssl.imaging.volume import Grid, Volume
 from medssl.labels import LabelSchema
@@ -170,18 +169,6 @@ class Reader:
         """How a column says that it is sorted."""
         found = self.page.locator("#cases th", has=self.page.locator(f'.sort[data-label="{words}"]'))
         return found.get_attribute("aria-sort") or ""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on this computer: install it, or set CHROMIUM to its path")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -385,13 +372,3 @@ def test_the_data_says_the_same_as_the_page_without_pictures() -> None:
     assert content["problems"][1] == {"name": "flat", "reason": "2D", "cause": "skipped", "remedy": ""}
     assert content["card"] == {"Intended use": "Research"}
     assert content["history"][0]["author"] == "Dr. A"
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast of two 'rgb(r, g, b)' colours, as the Web Content Accessibility Guidelines 2 define it."""
-    levels = []
-    for colour in (one, other):
-        channels = np.array([float(number) for number in re.findall(r"[\d.]+", colour)][:3]) / 255
-        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-        levels.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
-    return max(levels) / min(levels)

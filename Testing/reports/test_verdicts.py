@@ -27,6 +27,16 @@ def test_a_scan_of_an_unusual_volume_never_looks_clear() -> None:
     assert [scan["name"] for scan in told if scan["unusual_volumes"]] == ["s8"]
 
 
+def test_a_scan_that_is_mostly_wrong_never_looks_clear_whatever_the_others_are_like() -> None:
+    rows = tuple(ReportRow(f"s{n}", uncertainty=score) for n, score in enumerate((0.5, 0.501, 0.97, 1.0)))
+    all_bad = Scale(look_above=0.98, check_above=0.99, among="others")
+    flags = re.findall(r'data-flag="(\w*)"', render(Report("t", NOW, SEGMENTS, rows, scale=all_bad)))
+    assert flags == ["clear", "look", "look", "check"]
+    few = render(Report("t", NOW, SEGMENTS, rows))
+    assert re.findall(r'data-flag="(\w*)"', few) == ["", "look", "look", "look"]
+    assert "more than half wrong is always worth a look" in few
+
+
 def test_the_report_of_one_scan_compares_it_with_nothing() -> None:
     page = render(Report("t", NOW, SEGMENTS, (ReportRow("a", volumes_ml=(1.0, 2.0), uncertainty=0.1),)))
     for words in ("median and range", "Volume of each scan", 'class="meter"'):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from color_contrast import contrast
 from medssl.events import Log, Metric, Monitor, Progress, Row, State
 from medssl.jobs.files import RESULT_FILE, JobFiles
 from medssl.project import Project as OpenProject
@@ -245,16 +244,6 @@ def test_a_job_that_failed_says_why_and_offers_to_resume(page: Page, run: Run) -
     assert "failed" in page.locator("dialog pre").inner_text()
     page.get_by_role("button", name="Close").click()
     page.locator("dialog").wait_for(state="detached")
-
-
-def contrast(ink: str, paper: str) -> float:
-    """Contrast of two 'rgb(r, g, b)' colors, as the Web Content Accessibility Guidelines 2 define it."""
-    levels = []
-    for color in (ink, paper):
-        channels = np.array([float(number) for number in re.findall(r"[\d.]+", color)][:3]) / 255
-        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-        levels.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
-    return max(levels) / min(levels)
 
 
 def test_a_table_that_a_job_made_is_taken_along(page: Page, engine: Engine, run: Run) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medssl.reports.model import Flag, Report
+from medssl.reports.model import SHOWN_DIGITS, Flag, Report, ReportRow
 from medssl.reports.volumes import Unusual, VolumeSpread
+
+_HALF = 0.5  # of what the model found; more than that wrong is no segmentation, whatever others have
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,11 @@ class Verdict:
 
 
 def judge(report: Report) -> list[Verdict]:
-    """Judge every scan of a report; one of an unusual volume never looks clear, however sure the model is."""
+    """Judge every scan of a report.
+
+    One of an unusual volume never looks clear, however sure the model is; nor does one that the model expects
+    to have more than half wrong, however doubtful the others are.
+    """
     measured = [row.volumes_ml for row in report.rows if row.volumes_ml]
     spreads = [
         VolumeSpread.of([volume for volumes in measured if (volume := volumes[n]) is not None])
@@ -41,5 +47,11 @@ def judge(report: Report) -> list[Verdict]:
             for volume, spread in zip(volumes, spreads, strict=True)
         )
         flag = report.flag(row)
-        verdicts.append(Verdict("look" if any(unusual) and flag == "clear" else flag, unusual))
+        if (any(unusual) and flag == "clear") or (_mostly_wrong(row) and flag != "check"):
+            flag = "look"
+        verdicts.append(Verdict(flag, unusual))
     return verdicts
+
+
+def _mostly_wrong(row: ReportRow) -> bool:
+    return row.uncertainty is not None and round(row.uncertainty, SHOWN_DIGITS) > _HALF
