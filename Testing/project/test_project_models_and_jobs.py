@@ -3,12 +3,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 from medssl.errors import ProjectError, UsageError
-from medssl.project import Project
+from medssl.project import DATABASE_NAME, Project, tables
+from medssl.project.database import Database
+from sqlalchemy import event, insert
 
 
 def _train(project: Project, name: str = "") -> str:
@@ -117,6 +120,39 @@ def test_jobs_are_listed_with_the_newest_first(project: Project) -> None:
     jobs = [project.new_job("predict", "{}") for _ in range(3)]
     assert project.jobs() == jobs[::-1]
     assert len({job.id for job in jobs}) == 3
+
+
+def test_a_page_of_many_jobs_reads_only_its_own_rows(project: Project) -> None:
+    first = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    same = {"kind": "predict", "request": "{}", "error": "", "remedy": ""}
+    rows = [
+        {
+            **same,
+            "id": f"job-{number:04d}",
+            "state": "running" if number in (7, 1500) else "finished",
+            "created": first + timedelta(minutes=number),
+        }
+        for number in range(2000)
+    ]
+    database = Database(project.folder / DATABASE_NAME)
+    with database.writing() as session:
+        session.execute(insert(tables.Job), rows)
+    database.close()
+    read: list[str] = []
+
+    def note(row: tables.Job, _: object) -> None:
+        read.append(row.id)
+
+    event.listen(tables.Job, "load", note)
+    try:
+        page = [job.id for job in project.jobs(offset=40, limit=50)]
+        assert page == [f"job-{number:04d}" for number in range(1959, 1909, -1)]
+        assert [job.id for job in project.jobs(("queued", "running"))] == ["job-1500", "job-0007"]
+        assert project.jobs(offset=2000, limit=50) == []
+        assert project.count_jobs() == 2000
+        assert read == [*page, "job-1500", "job-0007"]
+    finally:
+        event.remove(tables.Job, "load", note)
 
 
 def test_an_unknown_job_is_told(project: Project) -> None:

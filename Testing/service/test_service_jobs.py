@@ -64,6 +64,16 @@ def test_a_job_is_watched_from_its_start_to_its_result(
     assert "finished" in engine.client.job_log(project.key, job.id)
 
 
+def test_jobs_come_page_by_page_with_the_number_of_all(engine: Engine) -> None:
+    project = engine.new_project()
+    with OpenProject.open(Path(project.folder)) as opened:
+        ids = [opened.new_job("predict", "{}").id for _ in range(5)][::-1]
+    pages = [engine.client.jobs(project.key, offset=offset, limit=2) for offset in (0, 2, 4, 6)]
+    assert [[job.id for job in page] for page in pages] == [ids[:2], ids[2:4], ids[4:], []]
+    last = engine.request("GET", f"/v1/projects/{project.key}/jobs?offset=4&limit=2").json()
+    assert (last["total"], len(last["jobs"])) == (5, 1)
+
+
 def test_events_are_the_same_by_polling_by_stream_and_from_any_number_on(
     engine: Engine, project: Project, finished: tuple[Job, list[Event]]
 ) -> None:

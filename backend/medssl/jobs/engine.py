@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from medssl.errors import MedSSLError, StorageError
-from medssl.events import Event, Log, Monitor, State
+from medssl.events import Event, JobState, Log, Monitor, State
 from medssl.jobs.endings import INTERRUPTED
 from medssl.jobs.event_log import EventLog
 from medssl.jobs.files import JobFiles, read_events
@@ -27,6 +27,7 @@ from medssl.storage import write_text
 
 _LOG = logging.getLogger(__name__)
 _EVENT_LOGS = 64  # that are kept for the next question, the most recently asked for
+_UNFINISHED: tuple[JobState, ...] = ("queued", "running", "cancelling")
 _ATTEMPTS = 3  # a training that never got to a checkpoint is begun so often without being asked
 _WAIT_S = 0.05
 _SETTLING_S = 10.0  # for ending processes and writing down that they were ended
@@ -179,13 +180,11 @@ class Engine:
         are marked as failed, and a person can resume them. What waits, waits here from now on.
         """
         project = self._project(project_folder)
-        for row in reversed(project.jobs()):
-            if row.state in ("finished", "failed", "cancelled"):
-                continue
+        for row in reversed(project.jobs(_UNFINISHED)):
             if not self._supervisor.knows(project.folder, row.id):
                 self._find_again(project, row)
         self._note()
-        return [row for row in project.jobs() if row.state in ("queued", "running", "cancelling")]
+        return project.jobs(_UNFINISHED)
 
     def _find_again(self, project: Project, row: JobRow) -> None:
         if row.state == "queued":

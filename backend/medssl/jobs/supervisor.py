@@ -222,8 +222,8 @@ class Supervisor:
 
     def _watch_others(self, folder: Path) -> None:
         """Look whether a command line runs jobs of a project, because they keep a device busy too."""
-        for row in self._open(folder).jobs():
-            if row.state in ("running", "cancelling") and not self.knows(folder, row.id):
+        for row in self._open(folder).jobs(("running", "cancelling")):
+            if not self.knows(folder, row.id):
                 self.watch(folder, row)
 
     def _try_to_start(self, folder: Path, job_id: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from medssl.errors import NotFoundError
@@ -79,11 +80,20 @@ def _set(row: tables.Job, state: JobState, error: str, remedy: str) -> None:
         row.ended = now()
 
 
-def list_jobs(store: Store) -> list[JobRow]:
-    """Return all jobs, the newest first."""
+def list_jobs(store: Store, states: Collection[JobState], offset: int, limit: int | None) -> list[JobRow]:
+    """Return a page of the jobs, the newest first; see `Project.jobs`."""
+    statement = select(tables.Job).order_by(tables.Job.created.desc(), tables.Job.id.desc())
+    if states:
+        statement = statement.where(tables.Job.state.in_(states))
     with store.database.reading() as session:
-        rows = session.scalars(select(tables.Job).order_by(tables.Job.created.desc(), tables.Job.id.desc()))
+        rows = session.scalars(statement.offset(offset).limit(limit))
         return [_to_record(store, row) for row in rows]
+
+
+def count_jobs(store: Store) -> int:
+    """Return how many jobs there are."""
+    with store.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(tables.Job)) or 0
 
 
 def find_job(store: Store, job_id: str) -> JobRow:

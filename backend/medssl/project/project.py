@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -387,14 +387,16 @@ class Project:
         """
         return jobs.advance_job(self._store, seen, state, error, remedy)
 
-    def jobs(self) -> list[JobRow]:
-        """Return all jobs, the newest first."""
-        return jobs.list_jobs(self._store)
+    def jobs(
+        self, states: Collection[JobState] = (), *, offset: int = 0, limit: int | None = None
+    ) -> list[JobRow]:
+        """Return a page of the jobs, all by default, the newest first; `states`: only those in these."""
+        return jobs.list_jobs(self._store, states, offset, limit)
+
+    def count_jobs(self) -> int:
+        """Return how many jobs there are."""
+        return jobs.count_jobs(self._store)
 
     def job(self, job_id: str) -> JobRow:
-        """Return one job.
-
-        Raises:
-            ProjectError: there is no such job.
-        """
+        """Return one job, or raise a `ProjectError` that there is none."""
         return jobs.find_job(self._store, job_id)

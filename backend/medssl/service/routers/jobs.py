@@ -53,9 +53,8 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """List jobs, the newest first, page by page."""
-    rows = project.jobs()
-    page = tuple(job_view(project.folder, row) for row in rows[offset : offset + limit])
-    return JobPage(total=len(rows), jobs=page)
+    page = tuple(job_view(project.folder, row) for row in project.jobs(offset=offset, limit=limit))
+    return JobPage(total=project.count_jobs(), jobs=page)
 
 
 @router.get("/{job}", response_model=JobView)
