@@ -359,11 +359,7 @@ class Project:
         return models.list_models(self._store)
 
     def model(self, model_id: str = LATEST) -> ModelRecord:
-        """Return one model; for 'latest', the newest that can segment.
-
-        Raises:
-            ProjectError: there is no such model.
-        """
+        """Return one model, for 'latest' the newest that can segment, or raise a `ProjectError`."""
         return models.find_model(self._store, model_id)
 
     def delete_model(self, model_id: str) -> None:
