@@ -33,8 +33,10 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     rows = tuple(
         ReportRow(
             name,
+            source="hippocampus_127.nii.gz",
+            state="done before",
             volumes_ml=(6.05, 3.09),
-            uncertainty=0.2,
+            uncertainty=0.45,
             previews=make_previews(scene, SEGMENTS, 5),
             stack=make_stack(scene, SEGMENTS, 5),
         )
@@ -49,16 +51,18 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     page.close()
 
 
-@pytest.mark.parametrize("width", [1400, 1100, 900, 840, 480])
-def test_the_volumes_are_in_sight_at_every_width(page: Page, width: int) -> None:
+@pytest.mark.parametrize("width", [1400, 1100, 1030, 900, 840, 480])
+def test_whole_names_and_volumes_are_in_sight_at_every_width(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
+    for name in page.locator("#cases .name").all():
+        assert name.evaluate("e => e.scrollHeight <= e.clientHeight && e.clientWidth >= 90")
     for volume in page.locator("#cases td.number").all():
         box = volume.bounding_box()
         assert box is not None
         assert 0 <= box["x"] <= box["x"] + box["width"] <= width
 
 
-@pytest.mark.parametrize("width", [1400, 1100, 900])
+@pytest.mark.parametrize("width", [1400, 1100, 1030])
 def test_a_color_stands_beside_the_first_word_of_its_name(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     gaps = page.evaluate(

@@ -30,10 +30,12 @@ def test_a_scan_of_an_unusual_volume_never_looks_clear() -> None:
 def test_a_scan_that_is_mostly_wrong_never_looks_clear_whatever_the_others_are_like() -> None:
     rows = tuple(ReportRow(f"s{n}", uncertainty=score) for n, score in enumerate((0.5, 0.501, 0.97, 1.0)))
     all_bad = Scale(look_above=0.98, check_above=0.99, among="others")
-    flags = re.findall(r'data-flag="(\w*)"', render(Report("t", NOW, SEGMENTS, rows, scale=all_bad)))
-    assert flags == ["clear", "look", "look", "check"]
+    page = render(Report("t", NOW, SEGMENTS, rows, scale=all_bad))
+    assert re.findall(r'data-flag="(\w*)"', page) == ["clear", "look", "look", "check"]
+    assert "<strong>1</strong> to check, 2 worth a look" in page
     few = render(Report("t", NOW, SEGMENTS, rows))
     assert re.findall(r'data-flag="(\w*)"', few) == ["", "look", "look", "look"]
+    assert "<strong>3</strong> worth a look" in few
     assert "more than half wrong is always worth a look" in few
 
 
