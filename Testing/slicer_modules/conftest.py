@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from medssl.client import Client, EngineError, start_or_attach
+from medssl.client import Client, EngineError, Project, start_or_attach
 
 if "torch" in sys.modules:
     raise pytest.UsageError(
@@ -27,6 +27,7 @@ from slicer_runtime.property_style import use_properties  # noqa: E402 - found t
 from slicer_runtime.watchdog import Watchdog  # noqa: E402 - found through the line above
 
 if TYPE_CHECKING:
+    from learning import ActedEngine
     from panels import OpenPanel
 
 
@@ -117,6 +118,36 @@ def panel(
         for name in [name for name in sys.modules if _of_library(name)]:
             del sys.modules[name]
         sys.modules.update(library)
+
+
+@pytest.fixture
+def project(engine: Client, small_dataset: Path) -> Project:
+    """A project of the small data set with a model of which only the card is there."""
+    from learning import new_project, register_model
+
+    project = new_project(engine, small_dataset)
+    register_model(project, name="First")
+    return project
+
+
+@pytest.fixture
+def remote(panel: OpenPanel, project: Project) -> OpenPanel:
+    """The panel with the project open, taking its engine for one on another computer."""
+    panel.ready()
+    client = panel.session.client
+    panel.session.set_client(client, shares_disk=False)
+    panel.session.set_project(client.project(project.key))
+    models = len(client.models(project.key))
+    panel.wait_until(lambda: len(panel.session.models.models) == models)
+    return panel
+
+
+@pytest.fixture
+def acted(panel: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch) -> ActedEngine:
+    """An engine that only acts as if it did the jobs of the project."""
+    from learning import ActedEngine
+
+    return ActedEngine(monkeypatch, project)
 
 
 def _of_library(name: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from learning import ActedEngine, ActedJob, new_project, register_model, run
+from learning import ActedEngine, ActedJob, new_project, run
 from medssl.client import Client, EngineError, Project
 from medssl.events import Progress, Row
 from panels import OpenPanel
@@ -20,14 +20,6 @@ def trained(engine: Client, small_dataset: Path) -> Project:
     project = new_project(engine, small_dataset)
     settings = {"method": "supervised", "seconds": 1.0, "device": "cpu"}
     run(engine, project.key, {"kind": "train", "settings": settings})
-    return project
-
-
-@pytest.fixture
-def project(engine: Client, small_dataset: Path) -> Project:
-    """A project with a model of which only the card is there."""
-    project = new_project(engine, small_dataset)
-    register_model(project)
     return project
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import slicer
 from dicom_making import write_series
-from learning import ActedJob, new_project, register_model
-from medssl.client import Client, Project
+from learning import ActedJob
+from medssl.client import Project
 from medssl.events import Row
 from medssl.imaging.dicom import Series, read_series
 from medssl.imaging.dicom_seg_writing import Algorithm, make_segmentation, write_dicom
@@ -24,14 +24,6 @@ VOXELS = np.random.default_rng(0).integers(0, 900, (6, 12, 10)).astype(np.int16)
 DRAWN = np.zeros(VOXELS.shape, np.uint8)
 DRAWN[2:4, 3:9, 2:7] = 1
 DRAWN[4, 5:7, 4:6] = 2
-
-
-@pytest.fixture
-def project(engine: Client, small_dataset: Path) -> Project:
-    """A project with a model of which only the card is there."""
-    project = new_project(engine, small_dataset)
-    register_model(project)
-    return project
 
 
 def series_among_others(folder: Path) -> Scan:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+from medssl.client import Client, Project
 from MedSSLLib.grids import Grid
 from MedSSLLib.volumes import add_volume
 from MedSSLLib.voxel_files import read_volume, write_nrrd
@@ -18,14 +19,9 @@ VOXELS = np.random.default_rng(1).integers(0, 50, GRID.shape).astype(np.int16)
 
 
 @pytest.fixture
-def remote(panel: OpenPanel, tmp_path: Path) -> OpenPanel:
-    """A panel that takes its engine for one elsewhere, with an empty project there."""
-    panel.ready()
-    panel.session.set_client(panel.session.client, shares_disk=False)
-    client = panel.session.client
-    project = client.create_project("Far away", {1: "Box"}, folder=tmp_path / "project")
-    panel.session.set_project(client.project(project.key))
-    return panel
+def project(engine: Client, tmp_path: Path) -> Project:
+    """An empty project."""
+    return engine.create_project("Far away", {1: "Box"}, folder=tmp_path / "project")
 
 
 def _files_here() -> set[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
-from medssl.client import EngineError
+from medssl.client import Client, EngineError, Project
 from MedSSLLib import apply_files
 from MedSSLLib.grids import Grid
 from MedSSLLib.journeys import Errand
@@ -21,14 +21,9 @@ NO_DEVICE = "abacus"  # for which the engine refuses a job
 
 
 @pytest.fixture
-def remote(panel: OpenPanel, tmp_path: Path) -> OpenPanel:
-    """A panel that takes its engine for one elsewhere, with an empty project there."""
-    panel.ready()
-    panel.session.set_client(panel.session.client, shares_disk=False)
-    client = panel.session.client
-    project = client.create_project("Far away", {1: "Box"}, folder=tmp_path / "project")
-    panel.session.set_project(client.project(project.key))
-    return panel
+def project(engine: Client, tmp_path: Path) -> Project:
+    """An empty project."""
+    return engine.create_project("Far away", {1: "Box"}, folder=tmp_path / "project")
 
 
 def left_there(remote: OpenPanel) -> set[Path]:
@@ -68,11 +63,12 @@ def test_scans_of_a_job_that_is_refused_do_not_stay_there(
 
 def test_a_volume_of_the_scene_that_is_refused_does_not_stay_there(remote: OpenPanel, tmp_path: Path) -> None:
     before, session = left_there(remote), remote.session
+    here = set(Path(slicer.app.temporaryPath).iterdir())
     snapshot = snapshot_volume(add_volume(read_volume(scan_file(tmp_path)), "First"))
     with pytest.raises(EngineError, match="device"):
         apply_files.send_volume(session.client, session.files, session.project, snapshot, "latest", NO_DEVICE)
     assert left_there(remote) == before
-    assert not list(Path(slicer.app.temporaryPath).glob("MedSSL-*"))
+    assert set(Path(slicer.app.temporaryPath).iterdir()) == here
 
 
 def test_a_case_whose_name_is_taken_leaves_no_scan_there(remote: OpenPanel, tmp_path: Path) -> None:

@@ -6,33 +6,10 @@ from pathlib import Path
 
 import pytest
 import slicer
-from learning import ActedEngine, new_project, register_model
-from medssl.client import Client, EngineError, Project
+from learning import ActedEngine
+from medssl.client import Client, EngineError
 from medssl.events import Row
 from panels import OpenPanel
-
-
-@pytest.fixture
-def project(engine: Client, small_dataset: Path) -> Project:
-    """A project with a model of which only the card is there."""
-    project = new_project(engine, small_dataset)
-    register_model(project, name="First")
-    return project
-
-
-@pytest.fixture
-def remote(panel: OpenPanel, project: Project) -> OpenPanel:
-    """A panel that takes its engine for one elsewhere."""
-    panel.ready()
-    panel.session.set_client(panel.session.client, shares_disk=False)
-    panel.session.set_project(project)
-    panel.wait_until(lambda: panel.session.models.models)
-    return panel
-
-
-@pytest.fixture
-def acted(remote: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch) -> ActedEngine:
-    return ActedEngine(monkeypatch, project)
 
 
 def write(path: Path, text: str) -> Path:

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 import slicer
 from dicom_making import PATIENT_ID, PATIENT_NAME, write_enhanced, write_series
-from learning import ActedEngine, new_project, register_model
+from learning import ActedEngine
 from medssl.client import Client, Project
 from medssl.events import Row
 from medssl.imaging.labels import write_labels
@@ -25,29 +25,6 @@ TOLD = (PATIENT_NAME, PATIENT_ID, "19400229", "20190102", "ACCESSION-A77", "Dr^W
 
 
 @pytest.fixture
-def project(engine: Client, small_dataset: Path) -> Project:
-    """A project with a model of which only the card is there."""
-    project = new_project(engine, small_dataset)
-    register_model(project, name="First")
-    return project
-
-
-@pytest.fixture
-def remote(panel: OpenPanel, project: Project) -> OpenPanel:
-    """A panel that takes its engine for one elsewhere."""
-    panel.ready()
-    panel.session.set_client(panel.session.client, shares_disk=False)
-    panel.session.set_project(project)
-    panel.wait_until(lambda: panel.session.models.models)
-    return panel
-
-
-@pytest.fixture
-def acted(remote: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch) -> ActedEngine:
-    return ActedEngine(monkeypatch, project)
-
-
-@pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """The bytes of every file that goes to the engine."""
     files: list[bytes] = []
@@ -58,9 +35,13 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         return upload(client, file, **where)  # type: ignore[arg-type]  # handed on as it came
 
     monkeypatch.setattr(Client, "upload", note)
+    before = files_here()
     yield files
-    before = list(Path(slicer.app.temporaryPath).glob("MedSSL-*"))
-    assert not before
+    assert files_here() == before
+
+
+def files_here() -> set[Path]:
+    return set(Path(slicer.app.temporaryPath).glob("MedSSL-*"))
 
 
 def identifiers(files: list[Path]) -> set[str]:
