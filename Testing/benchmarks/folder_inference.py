@@ -9,12 +9,13 @@ segmentation. Forward passes and folder take turns, because other programs may b
 of the round in which each was quickest. On a machine that others keep busy the ratio of the seconds says
 nothing: the ratio of the processor's seconds then says how much work there is beside the forward passes, as
 if nothing overlapped. The memory is that of processes of their own, measured for `--scans` scans and for four
-times as many.
+times as many: the peak, which depends on which large scans meet, and what is in use after the last one.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import shutil
 import subprocess
@@ -77,10 +78,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=3, help="voxels z y x; left out, about 40 x 56 x 48")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--peak-memory-of", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--memory-of", type=Path, help="a folder of scans, of which only the memory is told")
     options = parser.parse_args()
-    if options.peak_memory_of is not None:
-        print(_folder_peak_memory(options.peak_memory_of, options.device))
+    if options.memory_of is not None:
+        print(json.dumps(_folder_memory(options.memory_of, options.device)))
         return
     with tempfile.TemporaryDirectory() as folder:
         scans = Path(folder, "scans")
@@ -88,11 +89,11 @@ def main() -> None:
         for index in range(options.scans):
             write_volume(scans / f"scan_{index:04d}.nii.gz", make_phantom(index, size).image)
         result = _measure(scans, Path(folder, "out"), options.rounds, options.device)
-        result["peak memory, MiB"] = _memory(scans, options.device)
+        result["memory"] = _memory(scans, options.device)
         many = Path(folder, "many")
         for copy in range(4):
             shutil.copytree(scans, many / str(copy))
-        result["peak memory, MiB, four times as many scans"] = _memory(many, options.device)
+        result["memory, four times as many scans"] = _memory(many, options.device)
     print(json.dumps(result, indent=2))
 
 
@@ -171,24 +172,26 @@ def _forward_passes(model: Model, windows: Sequence[Sequence[Tensor]], device: t
                 with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
                     model.network(window.to(device), HEADS)
 
-    with Lanes(window_lanes(model.plan, device), torch.get_num_threads()) as lanes:
-        for _ in lanes.each(look, chain.from_iterable(windows)):
-            pass
+    for _ in Lanes(window_lanes(model.plan, device)).each(look, list(chain.from_iterable(windows))):
+        pass
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
-def _memory(scans: Path, device: str) -> int:
-    command = [sys.executable, __file__, "--device", device, "--peak-memory-of", str(scans)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def _memory(scans: Path, device: str) -> object:
+    command = [sys.executable, __file__, "--device", device, "--memory-of", str(scans)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _folder_peak_memory(scans: Path, device: DeviceName) -> int:
-    """The peak of this process in MiB after segmenting a folder."""
+def _folder_memory(scans: Path, device: DeviceName) -> dict[str, int]:
+    """What this process has after segmenting a folder; what is free is given back to the system first."""
     model = fixed_answer(sorted(scans.rglob("*.nii.gz"))[:5])
     with tempfile.TemporaryDirectory() as out:
-        segment_folder(model, [scans], Path(out), FolderSettings(device=device), Monitor())
-    return peak_memory_mib()
+        result = segment_folder(model, [scans], Path(out), FolderSettings(device=device), Monitor())
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+    kept = psutil.Process().memory_info().rss >> 20
+    return {"scans": len(result.rows), "peak, MiB": peak_memory_mib(), "in use afterwards, MiB": kept}
 
 
 def peak_memory_mib() -> int:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from medssl.inference.lanes import Lanes
 from medssl.inference.sliding import slide, window_starts
 from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
@@ -41,8 +42,16 @@ def test_the_result_is_that_of_monais_sliding_window(
         padding_mode="replicate",
     )[0]
     found = slide(
-        image, window, opinion, 2, batch=batch, lanes=lanes, overlap=overlap, device=CPU, accumulate_on=CPU
-    )  # fmt: skip
+        image,
+        window,
+        opinion,
+        2,
+        batch=batch,
+        lanes=Lanes(lanes),
+        overlap=overlap,
+        device=CPU,
+        accumulate_on=CPU,
+    )
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -72,5 +81,5 @@ def test_an_error_in_a_window_ends_all_lanes_and_reaches_the_caller() -> None:
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
-        slide(torch.rand(1, 64, 64, 64), (8, 8, 8), refuse, 2, lanes=2, device=CPU, accumulate_on=CPU)
+        slide(torch.rand(1, 64, 64, 64), (8, 8, 8), refuse, 2, lanes=Lanes(2), device=CPU, accumulate_on=CPU)
     assert len(looked) < 10  # of 3375

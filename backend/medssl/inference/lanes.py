@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from types import TracebackType
+from threading import Barrier
 from typing import TypeVar
 
 import torch
@@ -25,39 +25,26 @@ class Lanes:
     other busily; windows side by side, of one thread each, keep the cores at work. Trainings do not use this:
     on two idle cores, patches side by side took 224 ms a step, and torch's own division 193 ms.
 
-    To be used as a context manager; afterwards torch has as many threads as before.
+    The threads live as long as this object: threads that are begun anew for every scan make a folder run's
+    memory grow by a tenth. All other threads keep as many of torch's threads as they had.
 
     Args:
         count: how many; with 1, everything is done in the caller's thread.
-        threads: how many of torch's threads the lanes have among them.
     """
 
-    def __init__(self, count: int, threads: int) -> None:
+    def __init__(self, count: int = 1) -> None:
         self._count = count
-        self._before = torch.get_num_threads()
-        self._pool: ThreadPoolExecutor | None = None
-        if count > 1:
-            share = max(1, threads // count)
-            self._pool = ThreadPoolExecutor(count, "medssl-lane", torch.set_num_threads, (share,))
+        self._pool = _pool(count) if count > 1 else None
 
-    def __enter__(self) -> Lanes:
-        return self
+    def each(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> Generator[Answer, None, None]:
+        """Yield `work` of every item, in the items' order, at most a few ahead of who takes the answers.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(self._before)  # a lane's setting holds for all threads that begin later
-
-    def each(self, work: Callable[[Item], Answer], items: Iterable[Item]) -> Generator[Answer, None, None]:
-        """Yield `work` of every item, in the items' order, which are taken as they are needed.
-
-        Settings that torch keeps for each thread, such as `inference_mode`, are for `work` to make. The error
-        of an item is raised in its turn; items that wait behind it are then not begun, as when the generator
-        is closed.
+        A single item is done in the caller's thread, with all of torch's threads. Settings that torch keeps
+        for each thread, such as `inference_mode`, are for `work` to make. The error of an item is raised in
+        its turn; items that wait behind it are then not begun, as when the generator is closed. Several
+        threads may take turns at the same lanes.
         """
-        if self._pool is None:
+        if self._pool is None or len(items) < 2:
             yield from map(work, items)
             return
         waiting = iter(items)
@@ -71,6 +58,22 @@ class Lanes:
         finally:
             for future in answers:
                 future.cancel()
+
+
+def _pool(count: int) -> ThreadPoolExecutor:
+    """Begin all threads: what a thread tells torch about itself also holds for those that begin later."""
+    before = torch.get_num_threads()
+    all_here = Barrier(count)
+
+    def begin(share: int) -> None:
+        torch.get_num_threads()  # which takes what all threads have, once; what is set before that is lost
+        torch.set_num_threads(share)
+        all_here.wait()
+
+    pool = ThreadPoolExecutor(count, "medssl-lane", begin, (max(1, before // count),))
+    list(pool.map(int, range(count)))
+    torch.set_num_threads(before)
+    return pool
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from torch import Tensor
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.components import keep_largest
 from medssl.inference.convolutions import fast_convolutions
+from medssl.inference.lanes import Lanes
 from medssl.inference.sliding import slide
 from medssl.inference.uncertainty import (
     case_score,
@@ -99,8 +100,7 @@ class Predictor:
         self._network = model.network.to(self.device).eval()
         self._has_level_set = "level_set" in self._network.head_names
         self._sharpness = sharpness_over(RISE_VOXELS, self._plan.spacing_mm, self._plan.level_set_mm)
-        self._threads = torch.get_num_threads()
-        self._lanes = window_lanes(self._plan, self.device)
+        self._lanes = Lanes(window_lanes(self._plan, self.device))
         axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes]
         self._flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
 
@@ -144,7 +144,6 @@ class Predictor:
                 outputs,
                 batch=1 if self.device.type == "cpu" else max(2, self._plan.batch_size),
                 lanes=self._lanes,
-                threads=self._threads,
                 device=self.device,
                 accumulate_on=self._accumulate_on(prepared.image, window, outputs),
                 dtype=torch.float16 if outputs * prepared.image[0].numel() > _LARGE else torch.float32,

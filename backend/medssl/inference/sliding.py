@@ -16,6 +16,7 @@ from medssl.inference.lanes import Lanes
 from medssl.learning.plan import Triple
 
 _SIGMA = 0.125  # of the Gaussian window weights, as a part of the window's side
+_ONE_LANE = Lanes()
 
 
 def window_starts(size: int, window: int, overlap: float = 0.5) -> list[int]:
@@ -32,8 +33,7 @@ def slide(
     outputs: int,
     *,
     batch: int = 1,
-    lanes: int = 1,
-    threads: int = 1,
+    lanes: Lanes = _ONE_LANE,
     overlap: float = 0.5,
     device: torch.device,
     accumulate_on: torch.device,
@@ -53,8 +53,7 @@ def slide(
             several threads.
         outputs: how many maps `forward` returns.
         batch: windows a forward pass.
-        lanes: forward passes at the same time.
-        threads: how many of torch's threads the lanes have among them.
+        lanes: where forward passes are made, as many at the same time as there are.
         overlap: of neighbouring windows, as a part of their side.
         device: where `forward` works.
         accumulate_on: where the weighted sums are kept.
@@ -75,10 +74,7 @@ def slide(
 
     result = torch.empty((outputs, depth, height, width), dtype=dtype)
     blend = _Blend(window, (outputs, height, width), accumulate_on)
-    with (
-        Lanes(min(lanes, len(rows[0]) * len(places)), threads) as side_by_side,
-        closing(side_by_side.each(look, product(rows[0], places))) as answers,
-    ):
+    with closing(lanes.each(look, list(product(rows[0], places)))) as answers:
         for z, after in zip(rows[0], [*rows[0][1:], depth], strict=True):
             for group in places:
                 blend.add(next(answers), group)
