@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,23 @@ def test_a_folder_of_somebody_else_is_left_alone(settings: BenchmarkSettings, tm
     with pytest.raises(UsageError, match="something else"):
         run_benchmark(settings, tmp_path, Monitor())
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_another_process_begins_at_this_moment_is_not_taken_for_somebody_elses(
+    settings: BenchmarkSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Path.iterdir
+
+    def listed_a_moment_later(folder: Path) -> Iterator[Path]:
+        if folder == tmp_path:
+            (folder / RUNS).mkdir()
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", listed_a_moment_later)
+    cancelled = Monitor()
+    cancelled.cancel()
+    with pytest.raises(Cancelled):  # before the first run, with the folder found good
+        run_benchmark(settings, tmp_path, cancelled)
 
 
 def test_results_that_cannot_be_understood_are_named(settings: BenchmarkSettings, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def _check_enough(dataset: Dataset, settings: BenchmarkSettings) -> None:
 def _prepare(output: Path) -> None:
     """Make the output folder, unless it is somebody else's."""
     try:
-        if output.exists() and not (output / RUNS).is_dir() and _holds_something(output):
+        if output.exists() and not (output / RUNS).is_dir() and _holds_something_else(output):
             raise UsageError(
                 f"{output} holds something else than a benchmark.", "Choose a new or empty folder."
             )
@@ -96,9 +96,10 @@ def _prepare(output: Path) -> None:
         raise storage_error(error, output) from error
 
 
-def _holds_something(folder: Path) -> bool:
-    """Whether there is more in a folder than the project whose job this is."""
-    return any(not (path / DATABASE_NAME).is_file() for path in folder.iterdir())
+def _holds_something_else(folder: Path) -> bool:
+    """Whether there is more in a folder than the project whose job this is, and what another began."""
+    others = (path for path in folder.iterdir() if path.name not in (RUNS, _WORKING))
+    return any(not (path / DATABASE_NAME).is_file() for path in others)
 
 
 def _try(dataset: Dataset, run: Run, title: str, output: Path, monitor: Monitor) -> bool:
