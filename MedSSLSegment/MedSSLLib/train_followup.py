@@ -21,7 +21,6 @@ class FollowUp:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._asked: set[str] = set()
         session.jobs.listed.connect(self._look)
 
     def propose_after(self, track: Track) -> None:
@@ -40,10 +39,8 @@ class FollowUp:
             # A cancelled or failed one may still be resumed. The result comes with the engine's last word.
             if track is None or track.state != "finished" or track.job.result is None:
                 continue
-            if job not in self._asked:
-                self._asked.add(job)
-                self._session.settings.remember(_SETTING, [each for each in self._awaited() if each != job])
-                self._propose(str(track.job.result.get("model_id", "latest")))
+            self._session.settings.remember(_SETTING, [each for each in self._awaited() if each != job])
+            self._propose(str(track.job.result.get("model_id", "latest")))
 
     def _propose(self, model: str) -> None:
         project = self._session.project

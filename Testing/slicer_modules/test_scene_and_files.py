@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import slicer
 import vtk
 from medssl.client import Segment
+from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.grids import Grid, array_of_matrix, matrix_of_array
 from MedSSLLib.problems import Problem
 from MedSSLLib.segmentations import (
@@ -152,6 +153,21 @@ def test_an_unmodified_file_is_used_where_it_lies(tmp_path: Path, volume: vtk.vt
     voxels_of(volume.GetImageData())[0, 0, 0] += 1
     slicer.util.arrayFromVolumeModified(volume)
     assert snapshot_volume(volume).file is None
+
+
+def test_a_file_of_an_engine_on_this_computer_is_read_where_it_lies(tmp_path: Path) -> None:
+    path, sent = tmp_path / "scan.nrrd", list[Path]()
+    path.write_bytes(b"voxels")
+
+    def download(target: Path) -> Path:
+        sent.append(target)
+        return target
+
+    for shares_disk in (True, False):
+        with EngineFiles(shares_disk, tmp_path).fetched(str(path), download) as found:
+            assert (found == path) is shares_disk
+    assert len(sent) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["scan.nrrd"]
 
 
 def test_labels_come_and_go_with_values_names_colors_and_codes(tmp_path: Path, volume: vtk.vtkObject) -> None:

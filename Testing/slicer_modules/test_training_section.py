@@ -79,6 +79,8 @@ def test_a_real_training_shows_where_it_is_and_ends_with_proposals(
     opened.wait_until(lambda: opened.session.jobs.newest("propose") is not None, 20)
     opened.wait_until(lambda: opened.session.jobs.newest("propose").over, 100)
     assert len(opened.session.client.review_queue(project.key)) == 4
+    made = opened.session.client.jobs(project.key)
+    assert [job.kind for job in made].count("propose") == 1
     opened.wait_until(lambda: opened.find("startBox").count == 2)
     assert opened.find("startBox").itemText(1).startswith("The last model: Supervised, ")
     # Going on from a model takes less time than beginning anew.
