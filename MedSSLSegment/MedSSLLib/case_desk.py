@@ -143,6 +143,8 @@ class Desk:
         def failed(error: Exception) -> None:
             self._loading = None
             self.fail(error)
+            if isinstance(error, Problem):  # such as a proposal that waits no more
+                self._session.cases_changed.emit()
 
         self.wait(sentence)
         self._loading = self._session.ask(fetch, take, failed)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Optional
 
-from MedSSLLib.review_queue import ReviewQueue
+from MedSSLLib.review_queue import WAITS, ReviewQueue
 from MedSSLLib.review_scene import Proposal, fetch_proposal
 
 if TYPE_CHECKING:
@@ -31,6 +31,19 @@ class ReadAhead:
 
         def fetch(client: Client) -> Proposal:
             return fetch_proposal(client, files, project.key, client.case(project.key, case))
+
+        return fetch
+
+    def fetch_first(self, project: Project, cases: Sequence[int]) -> Callable[[Client], Optional[Proposal]]:
+        """Make the function that reads the first of some cases whose proposal still waits; None for none."""
+        files = self._session.files
+
+        def fetch(client: Client) -> Optional[Proposal]:
+            for each in cases:
+                case = client.case(project.key, each)
+                if case.state == WAITS:  # else it was decided elsewhere since the queue was asked for
+                    return fetch_proposal(client, files, project.key, case)
+            return None
 
         return fetch
 

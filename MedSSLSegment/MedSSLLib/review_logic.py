@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -109,9 +109,9 @@ class ReviewLogic:
 
     def next(self) -> None:
         """Show the next case of the queue, without a decision about this one."""
-        case = self.queue.after(None if self.desk.case is None else self.desk.case.id)
-        if case is not None:
-            self.open(case)
+        cases = self.queue.following(None if self.desk.case is None else self.desk.case.id)
+        if cases:
+            self.desk.make_room(lambda: self._load_first(cases, self._stay))
 
     def accept(self) -> None:
         """Keep the proposal as it is on the screen, corrected or not, and show the next."""
@@ -252,14 +252,36 @@ class ReviewLogic:
     def _load(self, case: int) -> None:
         """Read a case, unless it was read while the person looked at another, and show it."""
         project = self.desk.project
-        if project is None:
-            return
+        if project is not None and not self._show_read(case):
+            self.desk.load(self._loading(case), self.ahead.fetch(project, case), self._show)
+
+    def _load_first(self, cases: Sequence[int], none: Callable[[], Any]) -> None:
+        """Show the first of some cases that nobody decided about elsewhere; `none` when there is no such."""
+        project = self.desk.project
+
+        def show(proposal: Optional[Proposal]) -> None:
+            if proposal is not None:
+                self._show(proposal)
+            else:
+                none()
+                self._session.cases_changed.emit()
+
+        if project is not None and not self._show_read(cases[0]):
+            self.desk.load(self._loading(cases[0]), self.ahead.fetch_first(project, cases), show)
+
+    def _show_read(self, case: int) -> bool:
+        """Show a case if it was read already; whether it was."""
         read = self.ahead.take(case)
         if read is not None:
             self._show(read)
-            return
+        return read is not None
+
+    def _loading(self, case: int) -> str:
         name = next((each.name for each in self.queue.waiting if each.id == case), "")
-        self.desk.load(_("Loading {name}...").format(name=name), self.ahead.fetch(project, case), self._show)
+        return str(_("Loading {name}...").format(name=name))
+
+    def _stay(self) -> None:
+        self._session.say(_("No other proposal waits for a decision."))
 
     def _show(self, proposal: Proposal) -> None:
         def make() -> ReviewScene:
@@ -311,13 +333,13 @@ class ReviewLogic:
         done = self.desk.case
         if done is None:
             return
-        following = self.queue.after(done.id)
+        following = self.queue.following(done.id)
         waiting = tuple(each for each in self.queue.waiting if each.id != done.id)
         self.queue = replace(self.queue, waiting=waiting)
-        if following is None:
-            self.desk.give_way()
+        if following:
+            self._load_first(following, self.desk.give_way)
         else:
-            self._load(following)
+            self.desk.give_way()
 
     def _undo(self) -> None:
         project = self.desk.project

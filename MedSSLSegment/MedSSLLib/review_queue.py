@@ -45,14 +45,16 @@ class ReviewQueue:
             for each in self.waiting
         )
 
-    def after(self, case: Optional[int]) -> Optional[int]:
-        """The case to look at after one; the first when that is not in the queue or none was looked at."""
-        others = [each.id for each in self.waiting if each.id != case]
-        if not others:
-            return None
-        place = -1 if case is None else self.place(case)
+    def following(self, case: Optional[int]) -> tuple[int, ...]:
+        """The cases to look at after one; from the first on when that is not in the queue or is None."""
+        others = tuple(each.id for each in self.waiting if each.id != case)
+        place = 0 if case is None else max(0, self.place(case))
         # Those before it were passed over and come again at the end.
-        return others[place] if 0 <= place < len(others) else others[0]
+        return (*others[place:], *others[:place])
+
+    def after(self, case: Optional[int]) -> Optional[int]:
+        """The first of those that follow a case; None when none does."""
+        return next(iter(self.following(case)), None)
 
 
 def fetch_queue(client: Client, project: str) -> ReviewQueue:

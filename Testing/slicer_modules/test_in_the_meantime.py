@@ -126,6 +126,43 @@ def test_a_proposal_that_was_decided_elsewhere_is_not_decided_again(
     opened.wait_until(lambda: desk.case.name == "small_2" and opened.find("acceptButton").enabled)
 
 
+def test_cases_that_were_decided_elsewhere_are_passed_over(
+    opened: OpenPanel, elsewhere: Elsewhere, project: Project
+) -> None:
+    propose(project, "small_4")
+    opened.session.cases_changed.emit()
+    opened.wait_until(lambda: opened.find("queueTable").rowCount == 3)
+    desk, logic = show(opened, "review", "small_2"), opened.widget.panel.views["review"].logic
+    settled(opened)
+    logic.ahead.forget()  # read too early to know
+    first, second = (
+        elsewhere.engine.case(project.key, each).name for each in logic.queue.following(desk.case.id)
+    )
+    elsewhere.decide(first, "accept")
+    opened.click("acceptButton")
+    opened.wait_until(lambda: desk.case.name == second and not desk.busy)
+    settled(opened)
+    elsewhere.decide(second, "reject")
+    opened.click("acceptButton")
+    opened.wait_until(lambda: f"{second} was rejected in the meantime" in opened.message)
+    settled(opened)
+    assert not opened.find("nextButton").enabled
+
+
+def test_who_looks_for_the_next_case_when_none_waits_any_more_is_told(
+    opened: OpenPanel, elsewhere: Elsewhere
+) -> None:
+    desk, logic = show(opened, "review", "small_3"), opened.widget.panel.views["review"].logic
+    settled(opened)
+    logic.ahead.forget()
+    elsewhere.decide("small_2", "accept")
+    opened.click("nextButton")
+    opened.wait_until(lambda: "No other proposal waits" in opened.message)
+    opened.wait_until(lambda: opened.find("queueTable").rowCount == 1)
+    assert desk.case.name == "small_3"
+    assert opened.find("acceptButton").enabled
+
+
 def test_what_was_decided_elsewhere_is_noticed_when_the_person_comes_back(
     opened: OpenPanel, elsewhere: Elsewhere
 ) -> None:
