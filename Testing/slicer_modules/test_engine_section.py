@@ -10,7 +10,7 @@ import psutil
 import pytest
 import qt
 from medssl.client import Client, attach
-from medssl.endpoint import read_endpoint, state_folder
+from medssl.endpoint import Endpoint, endpoint_text, read_endpoint, state_folder
 from MedSSLLib import engine_tokens
 from panels import OpenPanel
 
@@ -77,6 +77,22 @@ def test_an_engine_that_dies_is_told_in_one_sentence_and_starts_again(
     assert alone.session.client is None
     alone.click("startEngineButton")
     alone.ready()
+
+
+def test_an_engine_of_another_release_is_told_in_one_sentence(
+    alone: OpenPanel, engine: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = state_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "token").write_text(engine.connection._auth._token())
+    other = Endpoint(engine.url, engine.service().instance, 1, "9.9", 99, (), "")
+    (folder / "service.json").write_text(endpoint_text(other))
+    monkeypatch.setenv("MEDSSL_ENGINE_PYTHON", sys.executable)
+    alone.session.engine.start()
+    alone.wait_until(lambda: "The engine that runs is MedSSL 9.9" in _line(alone))
+    assert "the same release" in alone.find("engineRemedyLabel").text
+    assert alone.session.client is None
+    (folder / "service.json").unlink()
 
 
 def test_a_python_without_the_engine_is_told_with_its_last_line(
