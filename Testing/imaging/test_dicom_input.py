@@ -23,10 +23,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossl
 ARRAY = np.random.default_rng(0).integers(-100, 1000, (5, 12, 8)).astype(np.int16)
 
 
-def compress(file: Path, syntax: str) -> None:
+def compress(file: Path, syntax: str) -> Path:
     data = pydicom.dcmread(file)
     data.compress(syntax, generate_instance_uid=False)
     data.save_as(file)
+    return file
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
@@ -58,14 +59,46 @@ def test_what_archives_compress_with_is_unpacked(tmp_path: Path, syntax: str, en
     assert np.array_equal(read_volume(tmp_path).array, ARRAY)
 
 
-def test_compressed_slices_that_end_early_are_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("enhanced", [False, True])
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+@pytest.mark.parametrize("missing", [9, 60])  # the sign of the end and a byte; half a picture
+def test_compressed_slices_that_end_early_are_named(
+    tmp_path: Path, syntax: str, enhanced: bool, missing: int
+) -> None:
+    files = [write_enhanced(tmp_path / "IM1", ARRAY)] if enhanced else write_series(tmp_path, ARRAY)
+    for file in files:
+        compress(file, syntax)
+    content = files[-1].read_bytes()
+    files[-1].write_bytes(content[:-missing])
+    with pytest.raises(ImageError, match="is incomplete: it ends before its last pixel"):
+        read_volume(tmp_path)
+
+
+def test_an_enhanced_file_with_fewer_compressed_frames_than_it_says_is_damaged(tmp_path: Path) -> None:
+    file = compress(write_enhanced(tmp_path / "IM1", ARRAY), RLELossless)
+    content = file.read_bytes()
+    last = content.rindex(b"\xfe\xff\x00\xe0")
+    file.write_bytes(content[:last] + b"\xfe\xff\xdd\xe0" + bytes(4))
+    with pytest.raises(ImageError, match="is damaged, or packed"):
+        read_volume(tmp_path)
+
+
+def test_a_part_of_compressed_pixels_that_claims_more_than_there_is_makes_nobody_wait(tmp_path: Path) -> None:
     files = write_series(tmp_path, ARRAY)
     for file in files:
-        compress(file, JPEGLSLossless)
+        compress(file, RLELossless)
     content = files[2].read_bytes()
-    files[2].write_bytes(content[:-60])
-    with pytest.raises(ImageError, match="damaged, or packed"):
+    second = content.index(b"\xfe\xff\x00\xe0", content.index(b"\xfe\xff\x00\xe0") + 4)
+    files[2].write_bytes(content[: second + 4] + (9999).to_bytes(4, "little") + content[second + 8 :])
+    with pytest.raises(ImageError, match="is incomplete: it ends before its last pixel"):
         read_volume(tmp_path)
+
+
+def test_compressed_pixels_whose_end_is_not_marked_are_read(tmp_path: Path) -> None:
+    for file in write_series(tmp_path, ARRAY):
+        compress(file, JPEGLSLossless)
+        file.write_bytes(file.read_bytes().removesuffix(b"\xfe\xff\xdd\xe0" + bytes(4)))
+    assert np.array_equal(read_volume(tmp_path).array, ARRAY)
 
 
 def test_each_slice_may_have_its_own_slope(tmp_path: Path) -> None:

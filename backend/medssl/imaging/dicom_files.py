@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import struct
 import warnings
 import zlib
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
 import pydicom.config
@@ -34,10 +35,12 @@ _TAGS = [
     "SequenceVariant", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber",
     "SharedFunctionalGroupsSequence", "SpecificCharacterSet", "StudyInstanceUID",
 ]  # fmt: skip
+_UNDEFINED = 0xFFFFFFFF  # a length that only the end of the items tells
+_ITEM, _END_OF_ITEMS = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 # What damaged files raise from inside the library, wherever their values are first looked at.
 BROKEN = (
     ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, OSError,
-    RuntimeError, TypeError, ValueError, struct.error, zlib.error,
+    RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip
 
 
@@ -129,6 +132,7 @@ def read_slice(path: Path) -> Slice | None:
             file.seek(0)
             header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
             pixels_from = file.tell()
+            whole = not _is_packed(header) or _fragments_fit(file)
     except PermissionError as error:
         raise ImageError(f"{path} may not be read.", "Ask for permission to read it.") from error
     except BROKEN:
@@ -151,7 +155,7 @@ def read_slice(path: Path) -> Slice | None:
         samples=samples,
         frames=frames,
         planes=_planes(header, frames),
-        complete=path.stat().st_size - pixels_from >= _stored_bytes(header, needed),
+        complete=whole and path.stat().st_size - pixels_from >= _stored_bytes(header, needed),
     )
 
 
@@ -248,6 +252,34 @@ def _looks_like_dicom(start: bytes, path: Path) -> bool:
         and start[:2] in (b"\x02\x00", b"\x08\x00")
         and len(start) == 132
     )
+
+
+def _is_packed(header: pydicom.Dataset) -> bool:
+    syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
+    return syntax is not None and syntax.is_transfer_syntax and bool(syntax.is_compressed)
+
+
+def _fragments_fit(file: BinaryIO) -> bool:
+    """Whether the file holds all parts of its compressed pixels, whose element begins at its position.
+
+    Libraries wait forever for the rest of some. Source: DICOM PS3.5, A.4.
+    """
+    begin, size = file.tell(), file.seek(0, os.SEEK_END)
+    file.seek(begin)
+    element = file.read(12)  # tag, kind, two bytes of nothing, length
+    if len(element) < 12:
+        return False
+    (length,) = struct.unpack("<L", element[8:])
+    if length != _UNDEFINED:  # one part, and nothing says that it is one
+        return begin + 12 + int(length) <= size
+    while True:
+        at = file.tell()
+        tag, length = struct.unpack("<4sL", file.read(8).ljust(8, b"\0"))
+        if tag != _ITEM:
+            return tag == _END_OF_ITEMS or at == size  # some forget to say that it ends
+        if at + 8 + length > size:
+            return False
+        file.seek(length, os.SEEK_CUR)
 
 
 def _stored_bytes(header: pydicom.Dataset, needed: int) -> int:
