@@ -83,6 +83,19 @@ def test_an_enhanced_file_with_fewer_compressed_frames_than_it_says_is_damaged(t
         read_volume(tmp_path)
 
 
+def test_frames_that_end_the_process_that_unpacks_them_are_damaged(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(-100, 1000, (3, 16, 15)).astype(np.int16)
+    file = compress(write_enhanced(tmp_path / "IM1", array), JPEGLSLossless)
+    assert np.array_equal(read_volume(tmp_path).array, array)
+    content = bytearray(file.read_bytes())
+    pixels = content.index(b"\xe0\x7f\x10\x00OB")
+    for place, value in ((82, 217), (388, 3), (826, 39), (938, 180)):
+        content[pixels + place] = value
+    file.write_bytes(content)
+    with pytest.raises(ImageError, match="is damaged, or packed"):
+        read_volume(tmp_path)
+
+
 def test_a_part_of_compressed_pixels_that_claims_more_than_there_is_makes_nobody_wait(tmp_path: Path) -> None:
     files = write_series(tmp_path, ARRAY)
     for file in files:

@@ -17,6 +17,7 @@ from medssl.errors import ImageError, MissingPackageError
 from medssl.imaging.dicom_files import BROKEN
 from medssl.imaging.dicom_geometry import Placed
 from medssl.imaging.dicom_packages import INSTALL_DICOM
+from medssl.imaging.dicom_unpacking import unpack
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.itk import array_of
 
@@ -70,7 +71,7 @@ def _stored_frames(file: Path, title: str) -> NDArray[Any]:
                 f"{title} is compressed ({syntax.name}), and nothing is installed that unpacks it.",
                 INSTALL_DICOM,
             )
-        return pixel_array(header, raw=True)
+        return unpack(file) if syntax.is_compressed else pixel_array(header, raw=True)
     except BROKEN as error:
         raise _damaged(title) from error
 
