@@ -91,6 +91,15 @@ def test_one_stray_voxel_is_not_the_worst_slice() -> None:
     assert uncertainty.worst_slice(doubt, found) == 12
 
 
+def test_an_empty_slice_with_a_wide_haze_is_not_the_worst_slice() -> None:
+    found = ball((21, 40, 40), (10, 20, 20), 8)
+    doubt = np.full(found.shape, 0.05, np.float32)
+    doubt[0] = 0.1  # beyond the anatomy
+    doubt[found & ~ball(found.shape, (10, 20, 20), 7)] = 0.5
+    doubt[12, 12:28, 12:28] = 0.6
+    assert uncertainty.worst_slice(doubt, found) == 12
+
+
 @pytest.mark.parametrize("size", [(30, 40, 50), (5, 200, 200), (1, 1, 1)])
 def test_the_worst_region_encloses_the_blob_of_doubt(size: tuple[int, int, int]) -> None:
     doubt = np.zeros(size, np.float32)

@@ -13,6 +13,7 @@ from medssl.project import UncertainRegion
 
 _SLAB_VOXELS = 4_000_000  # voxels worked on at once: bounds the memory of a large scan's intermediate results
 _CERTAIN = 0.01  # uncertainty up to which nobody needs to look
+_HAZE = 0.25  # of the most uncertain place; fainter doubt over much of a scan would outweigh one that matters
 _COARSE_SIDE = 64  # cells a side on which regions are searched; finer would not move them visibly
 _MOST_REGIONS = 8
 _WORTH_A_LOOK = 0.25  # of what the worst region holds
@@ -102,14 +103,17 @@ def worst_slice(uncertainty: NDArray[np.float32], found: NDArray[np.bool_]) -> i
 
     Even a good prediction is uncertain along its outline, and outlines grow with the root of the area: the
     sum of a slice's uncertainty is divided by that root, so that the largest slice does not always win. The
-    mean area is added, so that one stray voxel does not win either.
+    mean area is added, so that one stray voxel does not win either. Voxels that are less than a quarter as
+    uncertain as the most uncertain one count for nothing: of a model that has learned little, all that lies
+    outside is faintly uncertain, and an empty slice would win.
 
     Args:
         uncertainty: `(z, y, x)`, 0..1.
         found: `(z, y, x)`, where any structure was found.
     """
     area = found.sum(axis=(1, 2), dtype=np.float64)
-    doubt = uncertainty.sum(axis=(1, 2), dtype=np.float64)
+    least = _HAZE * float(uncertainty.max())
+    doubt = np.array([plane[plane >= least].sum(dtype=np.float64) for plane in uncertainty])
     typical = float(area[area > 0].mean()) if area.any() else 1.0
     return int(np.argmax(doubt / np.sqrt(area + typical)))
 
@@ -129,7 +133,7 @@ def uncertain_regions(uncertainty: NDArray[np.float32]) -> tuple[UncertainRegion
         Boxes and centres in voxels; none when no voxel is uncertain.
     """
     most = float(uncertainty.max())
-    bounds = _bounds(uncertainty > most / 4) if most > _CERTAIN else None
+    bounds = _bounds(uncertainty > _HAZE * most) if most > _CERTAIN else None
     if bounds is None:
         return ()
     part = uncertainty[tuple(slice(start, stop) for start, stop in bounds)]
@@ -137,7 +141,7 @@ def uncertain_regions(uncertainty: NDArray[np.float32]) -> tuple[UncertainRegion
     left = _block_means(part, cell).astype(np.float64)
     sides = [max(1, round(side / 3)) for side in left.shape]
     total, worst, found = float(left.sum()), 0.0, list[UncertainRegion]()
-    left[left < left.max() / 4] = 0  # a haze over much of a scan would outweigh a place that matters
+    left[left < _HAZE * left.max()] = 0
     while len(found) < _MOST_REGIONS:
         corner, amount = _fullest_box(left, sides)
         worst = worst or amount
