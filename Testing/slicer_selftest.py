@@ -152,6 +152,12 @@ def job_ids() -> set[str]:
     return {track.job.id for track in session().jobs.tracks}
 
 
+def removed(folder: Path) -> bool:
+    """Remove a folder, or what of it can be removed already."""
+    shutil.rmtree(str(folder), ignore_errors=True)
+    return not folder.exists()
+
+
 def review() -> Any:
     """The logic of the section Review."""
     return panel().views["review"].logic
@@ -290,6 +296,7 @@ class Job:
         slicer.util.selectModule(SEGMENT)
         show("train")
         choose(ui("train").effortBox, "quick")
+        known = job_ids()
         click(ui("train").startButton)
         job = wait_until("the training", lambda: running("train"))[0].job.id
         module().onReload()
@@ -298,6 +305,7 @@ class Job:
         wait_until("the training again", lambda: job in job_ids(), 60)
         wait_until("its end", lambda: session().jobs.track(job).over)
         expect(session().jobs.track(job).state == "finished", "the training did not go on")
+        wait_until("the new model's proposals", lambda: finished("propose", known))
 
     def stop_the_engine(self) -> None:
         show("engine")
@@ -305,7 +313,7 @@ class Job:
         wait_until("the engine's end", lambda: session().client is None, 60)
         # The engine's file says that it is a project.
         expect(self.project is not None and (self.project / "project.db").is_file(), "the project is gone")
-        shutil.rmtree(str(self.project))
+        wait_until("the removal of the project", lambda: removed(self.project), 60)  # the engine still ends
 
     def _exclude(self, name: str) -> None:
         """Keep what brightness alone draws from being learned: it is no annotation."""
