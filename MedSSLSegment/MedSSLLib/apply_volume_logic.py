@@ -81,6 +81,7 @@ class VolumeLogic:
 
         def sent(found: SentVolume) -> None:
             self._waiting = _Waiting(found, volume_id, name)
+            self._look()  # the job may have been listed, and over, before its name came back
             self._session.jobs.refresh()
 
         self._session.ask(

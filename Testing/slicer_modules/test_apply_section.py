@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import slicer
 import vtk
 from learning import ActedEngine, ActedJob, new_project, run
-from medssl.client import Client, EngineError, Project
+from medssl.client import Client, EngineError, Job, Project
 from medssl.events import Progress, Row
 from panels import OpenPanel
 
@@ -82,6 +84,33 @@ def test_a_volume_that_left_the_scene_meanwhile_is_said_to_be_gone(
     acted.jobs[0].end(**result(output))
     panel.wait_until(lambda: "left the scene" in panel.find("volumeOutcomeLabel").text)
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_a_segmentation_that_was_over_before_anyone_could_listen_is_shown(
+    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    submit = Client.submit
+
+    def slow(client: Client, key: str, request: Mapping[str, object]) -> Job:
+        job = submit(client, key, request)
+        output = Path(str(request["output"]))
+        output.mkdir(parents=True)
+        write_labels(output / "scan.seg.nrrd", small_dataset)
+        acted.jobs[0].report(Row(name="scan", state="done", output="scan.seg.nrrd"))
+        acted.jobs[0].end(**result(output))
+        for _ in range(1000):
+            track = panel.session.jobs.track(job.id)
+            if track is not None and track.over and track.job.ended is not None:
+                break
+            time.sleep(0.02)
+        return job
+
+    monkeypatch.setattr(Client, "submit", slow)
+    panel.find("volumeSelector").setCurrentNode(add_scan(small_dataset, "New scan"))
+    panel.click("segmentVolumeButton")
+    panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), 40.0)
 
 
 def test_a_color_volume_is_refused_in_one_sentence(panel: OpenPanel, project: Project) -> None:
