@@ -17,6 +17,7 @@ from MedSSLLib.jobs_track import Track
 from MedSSLLib.learning_choices import Choice
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
+from MedSSLLib.train_refining import USUAL_DEVICE
 
 if TYPE_CHECKING:
     from medssl.client import Event, ModelChannels
@@ -196,7 +197,8 @@ class ApplyView:
         self._rules.ask(model, view.show)
 
     def _chosen(self) -> tuple[str, str]:
-        return choice_box.chosen_key(self.ui.applyModelBox), choice_box.chosen_key(self.ui.applyDeviceBox)
+        device = choice_box.chosen_key(self.ui.applyDeviceBox) or USUAL_DEVICE  # until they are known
+        return choice_box.chosen_key(self.ui.applyModelBox), device
 
     def _show(self) -> None:
         ui, models = self.ui, self._models.segmenting
@@ -207,7 +209,7 @@ class ApplyView:
         choice_box.offer(ui.applyModelBox, models)
         if newest and models:
             ui.applyModelBox.currentIndex = 0
-        choice_box.offer(ui.applyDeviceBox, self._offers.devices, "auto")
+        choice_box.offer(ui.applyDeviceBox, self._offers.devices, USUAL_DEVICE)
         choice_box.offer(ui.formatBox, self._offers.formats)
         ui.channelRulesLabel.visible = ui.channelRulesButton.visible = self._rules.needed
         ui.volumeBusyLabel.text = self.volume.busy
@@ -220,7 +222,7 @@ class ApplyView:
     def _allow(self) -> None:
         ui, track = self.ui, self.folder.track
         running = track is not None and not track.over
-        chosen = bool(ui.scansEdit.currentPath) and bool(ui.outputEdit.currentPath)
+        chosen = bool(ui.scansEdit.currentPath and ui.outputEdit.currentPath and ui.formatBox.count)
         ui.segmentVolumeButton.enabled = ui.volumeSelector.currentNode() is not None and not self.volume.busy
         ui.cancelVolumeButton.enabled = bool(self.volume.busy)
         ui.segmentFolderButton.enabled = chosen and not running and not self.folder.busy
