@@ -87,6 +87,13 @@ def propose(project: Project, *cases: str) -> None:
             )
 
 
+def project_with_proposals(client: Client, dataset: Path, *cases: str) -> Project:
+    """A new project with an annotated case, and proposals for others, the most uncertain first."""
+    project = new_project(client, dataset)
+    propose(project, *cases)
+    return client.project(project.key)
+
+
 class ActedJob:
     """A job whose process only sleeps, while the test says what it reports."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
-from learning import new_project, propose
+from learning import project_with_proposals
 from medssl.client import Client, Project
 from MedSSLLib import asking
 from panels import OpenPanel
@@ -20,9 +20,7 @@ VOLUME, SEGMENTATION = "vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"
 @pytest.fixture
 def project(engine: Client, small_dataset: Path) -> Project:
     """'small_1' is annotated, and a model proposed something for 'small_3' and 'small_2'."""
-    project = new_project(engine, small_dataset)
-    propose(project, "small_3", "small_2")
-    return engine.project(project.key)
+    return project_with_proposals(engine, small_dataset, "small_3", "small_2")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
-from learning import new_project, propose
+from learning import project_with_proposals, propose
 from medssl.client import Client, Project
 from MedSSLLib import asking, kept_drawings
 from panels import OpenPanel
@@ -21,9 +21,7 @@ STAY, LATER = 1, 2
 @pytest.fixture
 def project(engine: Client, small_dataset: Path) -> Project:
     """'small_1' is annotated, and a model proposed something for 'small_3' and 'small_2'."""
-    project = new_project(engine, small_dataset)
-    propose(project, "small_3", "small_2")
-    return engine.project(project.key)
+    return project_with_proposals(engine, small_dataset, "small_3", "small_2")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from learning import ActedEngine, ActedJob, new_project, propose, register_model
+from learning import ActedEngine, ActedJob, project_with_proposals, register_model
 from medssl.client import Annotation, Client, Project
 from panels import OpenPanel
 
@@ -19,9 +19,7 @@ NAMES = ("small_3", "small_2", "small_4")
 @pytest.fixture
 def project(engine: Client, small_dataset: Path) -> Project:
     """Three proposals, the one for small_3 the most uncertain."""
-    project = new_project(engine, small_dataset)
-    propose(project, *NAMES)
-    return engine.project(project.key)
+    return project_with_proposals(engine, small_dataset, *NAMES)
 
 
 @pytest.fixture
