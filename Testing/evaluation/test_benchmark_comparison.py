@@ -102,6 +102,7 @@ def test_tables_hold_every_case_and_every_cell(make_result: Make, tmp_path: Path
     page = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert page.count("\n") == 2 + 6
     assert "2 of 2 seeds" in page
+    assert page.count("| last 3 |") == 6
 
 
 def test_the_plot_names_every_arm_and_is_the_same_for_the_same_results(

@@ -12,9 +12,12 @@ import SimpleITK as sitk
 from filelock import FileLock
 from medssl.errors import Cancelled, DataError, UsageError
 from medssl.evaluation.benchmark.benchmark import RUNS, run_benchmark
+from medssl.evaluation.benchmark.measuring import divide
 from medssl.evaluation.benchmark.runs import planned, read_results
 from medssl.evaluation.benchmark.settings import BenchmarkSettings, Measure, Start
 from medssl.events import Monitor
+from medssl.exchange.datasets import Dataset, DatasetCase
+from medssl.labels import LabelSchema, Segment
 from watching import Watcher
 
 
@@ -28,6 +31,29 @@ def settings(small_dataset: Path) -> BenchmarkSettings:
         methods=("supervised",),
         seeds=(0,),
     )
+
+
+@pytest.mark.parametrize(
+    ("held_out", "spread", "names"),
+    [
+        (2, False, "e f"),
+        (2, True, "c f"),
+        (3, True, "b d f"),
+        (4, True, "b c e f"),
+        (6, True, "a b c d e f"),
+        (9, True, "a b c d e f"),
+        (9, False, "a b c d e f"),
+    ],
+)
+def test_held_out_cases_are_the_last_ones_or_from_all_over(held_out: int, spread: bool, names: str) -> None:
+    labelled = [DatasetCase(name, (), labels=Path(name)) for name in "abcdef"]
+    schema = LabelSchema(segments=(Segment(name="Liver", value=1, colour=(255, 0, 0)),))
+    dataset = Dataset("Made up", Path(), ("MR",), schema, (*labelled, DatasetCase("g", (), labels=None)))
+
+    train, test = divide(dataset, Measure(held_out=held_out, spread=spread, steps=2))
+
+    assert [case.name for case in test] == names.split()
+    assert [case.name for case in train] == [name for name in "abcdef" if name not in names]
 
 
 def test_every_run_is_done_once_and_new_ones_are_added(settings: BenchmarkSettings, tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ def compare_by_annotations(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A Decathlon- or nnU-Net-style folder.")],
     output: OutputOption,
     held_out: Annotated[int, typer.Option(min=1, metavar="N", help="Score so many last labelled cases.")],
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Score cases from all over the dataset instead of the last ones.")
+    ] = False,
     annotated: AnnotatedOption = "1,2,4,8",
     methods: MethodsOption = "supervised,dual_task,automatic",
     starts: StartsOption = "scratch",
@@ -99,6 +102,7 @@ def compare_by_annotations(
 
     measure = Measure(
         held_out=held_out,
+        spread=spread,
         steps=steps,
         seconds=seconds,
         core_seconds=core_seconds,

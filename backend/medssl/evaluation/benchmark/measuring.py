@@ -57,9 +57,17 @@ class RunMonitor(Monitor):
 
 
 def divide(dataset: Dataset, measure: Measure) -> tuple[list[DatasetCase], list[DatasetCase]]:
-    """The labelled cases for training, and those that are held out: the last ones."""
+    """The labelled cases for training, and those that are held out, both in the dataset's order.
+
+    Held out are the last ones, or, where they shall be spread, the last of each of `held_out` equal parts: a
+    dataset's order often is that in which scans came in, and its end need not be like the rest.
+    """
     labelled = [case for case in dataset.cases if case.labels is not None]
-    return labelled[: -measure.held_out], labelled[-measure.held_out :]
+    count = min(measure.held_out, len(labelled))
+    step = len(labelled) / count if measure.spread and count else 1.0
+    held_out = {len(labelled) - 1 - int(i * step) for i in range(count)}
+    train = [case for index, case in enumerate(labelled) if index not in held_out]
+    return train, [labelled[index] for index in sorted(held_out)]
 
 
 def measure_run(dataset: Dataset, run: Run, folder: Path, monitor: Monitor) -> RunResult:

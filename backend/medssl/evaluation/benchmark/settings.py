@@ -45,7 +45,10 @@ class Measure(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    held_out: Annotated[int, Field(ge=1, description="So many last labelled cases are scored.")]
+    held_out: Annotated[int, Field(ge=1, description="So many labelled cases are scored.")]
+    spread: bool = Field(
+        default=False, description="Hold out cases from all over the dataset instead of the last ones."
+    )
     steps: Annotated[int, Field(ge=2)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
     core_seconds: Annotated[float, Field(gt=0)] | None = None
@@ -73,12 +76,18 @@ class Measure(BaseModel):
             return f"{self.seconds:g} s"
         return f"{self.core_seconds:g} s of processor time"
 
+    @property
+    def scored(self) -> str:
+        """For a person: 'last 40', or '40 of all'."""
+        return f"{self.held_out} of all" if self.spread else f"last {self.held_out}"
+
 
 class BenchmarkSettings(BaseModel):
     """Which runs to make: every method from every start with every number of annotated cases and every seed.
 
-    The first labelled cases of the dataset are annotated, the last `held_out` ones are scored, the labels of
-    those between are never trained on. The first method with the first start is what others are compared to.
+    The first labelled cases of the dataset are annotated. The last `held_out` ones are scored, or as many
+    from all over the dataset. The labels of the others are never trained on. The first method with the first
+    start is what others are compared to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

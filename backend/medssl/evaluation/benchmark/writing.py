@@ -15,7 +15,7 @@ from medssl.evaluation.summary import Spread
 from medssl.storage import write_text
 
 CASES, SUMMARY, PAGE = "cases.csv", "summary.json", "summary.md"
-_RUN = ("dataset", "budget", "annotated", "method", "start", "seed")
+_RUN = ("dataset", "scored", "budget", "annotated", "method", "start", "seed")
 
 
 def write_tables(folder: Path, results: Results, cells: Sequence[Cell]) -> None:
@@ -34,6 +34,7 @@ def markdown(cells: Sequence[Cell]) -> str:
     """Return a table of means ± standard deviations over seeds, and of differences from the baseline."""
     head = (
         "data",
+        "scored",
         "annotated",
         "each run",
         "method",
@@ -66,6 +67,7 @@ def _row(cell: Cell, with_ranking: bool) -> tuple[str, ...]:
         steps = f"{cell.pretraining_steps:.0f} + {steps}"
     row = (
         cell.dataset,
+        cell.measure.scored,
         str(cell.annotated),
         cell.measure.budget,
         cell.arm.title,
@@ -93,7 +95,16 @@ def _csv(results: Results) -> str:
 
 def _lines(result: RunResult) -> Iterator[list[object]]:
     run = result.run
-    known = (run.dataset, run.measure.budget, run.annotated, run.arm.method, run.arm.start.title, run.seed)
+    measure, arm = run.measure, run.arm
+    known = (
+        run.dataset,
+        measure.scored,
+        measure.budget,
+        run.annotated,
+        arm.method,
+        arm.start.title,
+        run.seed,
+    )
     for case in result.cases:
         for segment, dice in zip(result.segments, case.dice, strict=True):
             yield [*known, case.name, segment, "" if dice is None else f"{dice:.6g}", f"{case.doubt:.6g}"]
