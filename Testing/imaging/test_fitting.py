@@ -92,6 +92,27 @@ def test_labels_that_lie_elsewhere_are_refused_with_both_grids(elsewhere: Grid, 
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])  # what files without directions mean: in LPS, and in RAS
+def test_labels_that_lost_their_spacing_are_refused_although_they_lie_inside(sign: float) -> None:
+    direction = (sign, 0.0, 0.0, 0.0, sign, 0.0, 0.0, 0.0, 1.0)
+    scan = Grid((20, 18, 16), (1.0, 1.0, 3.0), direction=direction)
+    lost = replace(scan, spacing_mm=(1.0, 1.0, 1.0))
+    with pytest.raises(GridError, match="lost their size") as caught:
+        fit_to_grid(Volume(np.ones(lost.shape, np.uint8), lost), scan, "/data/case 7.nii.gz")
+    assert "20 x 18 x 16 voxels of 1 x 1 x 1 mm" in caught.value.what
+    assert "20 x 18 x 16 voxels of 1 x 1 x 3 mm" in caught.value.what
+
+
+def test_an_isotropic_label_map_of_another_number_of_voxels_is_resampled() -> None:
+    scan = Grid((20, 18, 16), (1.0, 1.0, 3.0))
+    fine = Grid((20, 18, 48), (1.0, 1.0, 1.0), (0.0, 0.0, -1.0))
+    values = np.zeros(fine.shape, np.uint8)
+    values[12:24] = 1
+    assert np.array_equal(
+        np.flatnonzero(fit_to_grid(Volume(values, fine), scan, "x").any((1, 2))), [4, 5, 6, 7]
+    )
+
+
 def test_an_empty_label_map_in_the_middle_of_the_scan_is_an_empty_label_map() -> None:
     part = Grid((6, 6, 6), (0.9, 0.9, 0.9), (-5.0, -4.0, 103.0))
     assert not fit_to_grid(Volume(np.zeros(part.shape, np.uint8), part), SCAN, "labels").any()

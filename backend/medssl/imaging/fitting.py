@@ -27,11 +27,13 @@ def fit_to_grid(labels: Volume, scan: Grid, where: str) -> NDArray[np.uint8]:
         where: names the file in messages.
 
     Raises:
-        GridError: the label map plainly belongs to another scan, since its labels lie outside this one.
+        GridError: the label map plainly belongs to another scan, since its labels lie outside this one; or a
+            program has lost its spacing, so that nobody knows where it lies.
     """
     if labels.grid.agrees_with(scan):
         return np.asarray(labels.array, dtype=np.uint8)
     _check_inside(labels, scan, where)
+    _check_spacing(labels.grid, scan, where)
     # From the label map's voxel indices (x, y, z) to the scan's.
     step = np.linalg.inv(scan.matrix) @ labels.grid.matrix
     whole = np.rint(step)
@@ -75,6 +77,22 @@ def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid) -> NDA
     )
     placed[to] = moved[taken]
     return placed
+
+
+def _check_spacing(labels: Grid, scan: Grid, where: str) -> None:
+    """Refuse a label map of the scan's very voxels whose spacing became that of programs that know of none.
+
+    It mostly lies inside the scan, and resampled there it would be small and in the wrong place.
+    """
+    lost = labels.spacing_mm == (1.0, 1.0, 1.0) and np.array_equal(
+        np.abs(labels.direction), np.eye(3).ravel()
+    )
+    if lost and labels.size == scan.size and not np.allclose(scan.spacing_mm, 1.0, rtol=0, atol=0.01):
+        raise GridError(
+            f"{where} has as many voxels as its scan but seems to have lost their size: "
+            f"the label map has {_describe(labels)}; the scan has {_describe(scan)}.",
+            "Save the label map again with the scan's geometry.",
+        )
 
 
 def _check_inside(labels: Volume, scan: Grid, where: str) -> None:
