@@ -278,6 +278,17 @@ def test_a_full_disk_ends_the_run_with_one_sentence_instead_of_failing_every_sca
     assert run(make_model(), scans, tmp_path / "out").count("failed") == 0
 
 
+def test_a_disk_that_is_full_at_the_end_is_named_by_the_table(
+    make_model: Callable[..., Model], scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("medssl.inference.rows.csv.writer", full)
+    with pytest.raises(StorageError, match=r"disk is full: .*volumes\.csv"):
+        run(make_model(), scans, tmp_path / "out")
+
+
 def test_an_output_folder_that_may_not_be_written_is_named(
     make_model: Callable[..., Model], scans: Path, read_only_folder: Path
 ) -> None:

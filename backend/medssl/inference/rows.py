@@ -11,6 +11,7 @@ from pathlib import Path
 from medssl.events import Row, RowState
 from medssl.inference.ledger import Ledger, Measurements, TableRow
 from medssl.inference.source import Source
+from medssl.storage import storage_error
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,17 @@ def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segmen
     free = (ledger.output / name for name in names)
     target = next(path for path in free if not path.exists() or ledger.is_ours(path))
     staged = staging / "volumes.csv"
-    # Spreadsheets take a file for UTF-8 only when it begins with the byte order mark.
-    with staged.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        volumes = [f"{name} (ml)" for name in segments]
-        writer.writerow(
-            ["scan", "state", *volumes, "uncertainty", "worst slice", "segmentation", "source", "note"]
-        )
-        writer.writerows(_line(row, ledger.output, segments) for row in rows)
+    volumes = [f"{name} (ml)" for name in segments]
+    try:
+        # Spreadsheets take a file for UTF-8 only when it begins with the byte order mark.
+        with staged.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(
+                ["scan", "state", *volumes, "uncertainty", "worst slice", "segmentation", "source", "note"]
+            )
+            writer.writerows(_line(row, ledger.output, segments) for row in rows)
+    except OSError as error:
+        raise storage_error(error, target) from error
     path, size, sha256 = ledger.describe(staged, target)
     ledger.publish(staged, TableRow(path=path, bytes=size, sha256=sha256))
     return target
