@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_making import write_series
 from medssl.errors import DataError, UsageError
 from medssl.events import Monitor
 from medssl.imaging.itk import image_of
 from medssl.imaging.reading import read_volume
+from medssl.imaging.scans import find_scans
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.jobs import ExportProjectRequest, ImportRequest, run_job
@@ -39,6 +41,27 @@ def test_every_scan_becomes_a_case_and_a_bad_one_stops_nothing(folder: Path, tmp
     assert done.result == ImportResult(cases=2, annotated=0, already_there=0, refused=1)
     (warning,) = watcher.warnings
     assert "broken" in warning
+
+
+def test_several_series_in_one_folder_become_cases_each(tmp_path: Path) -> None:
+    folder = tmp_path / "from the archive"
+    flat = np.arange(5 * 4 * 3, dtype=np.int16).reshape(5, 4, 3)
+    for number, description in enumerate(("T1", "T2")):
+        for file in write_series(tmp_path / description, flat + number, description=description):
+            (folder / "images").mkdir(parents=True, exist_ok=True)
+            file.rename(folder / "images" / f"{description} {file.name}")
+    write_series(folder, flat + 2, description="overview")  # its folder holds the others below
+    watcher = Watcher()
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        done = run_job(project, ImportRequest(folder=folder), watcher)
+        read = {case.name: read_volume(project.case(case.name).channels[0]) for case in project.cases()}
+    assert done.result == ImportResult(cases=3, annotated=0, already_there=0, refused=0)
+    assert watcher.warnings == []
+    for scan in find_scans(folder):
+        expected = scan.read()
+        assert np.array_equal(read[scan.name].array, expected.array)
+        assert read[scan.name].grid.agrees_with(expected.grid)
+    assert sorted(read) == ["images/T1", "images/T2", "overview"]
 
 
 def test_how_a_scan_had_to_be_read_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from medssl.errors import DataError, ImageError, UsageError
+from medssl.errors import DataError, ImageError, MissingPackageError, UsageError
 from medssl.events import Monitor
 from medssl.exchange.datasets import DESCRIPTION, DatasetCase, read_dataset
 from medssl.exchange.task_list import read_task_list
@@ -83,16 +84,19 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
     if not scans:
         raise DataError(f"{request.folder} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM.")
     there = {case.name for case in project.cases()}
+    shared = _folders_of_several(scans)
     added = refused = 0
     pace = Pace()
     for number, scan in enumerate(scans, start=1):
         monitor.check()
         if scan.name not in there:
             try:
-                case = project.add_case(scan.name, [scan.source], copy=request.copy_files)
-                _tell(case, monitor)
+                if scan.series is not None and scan.problem is None and scan.source in shared:
+                    _add_alone(project, scan, monitor)
+                else:
+                    _tell(project.add_case(scan.name, [scan.source], copy=request.copy_files), monitor)
                 added += 1
-            except (ImageError, UsageError) as error:
+            except (ImageError, UsageError, MissingPackageError) as error:
                 monitor.log(f"{scan.name} was not added. {error}", "warning")
                 refused += 1
         pace.count()
@@ -105,6 +109,24 @@ def _holds_several(scan: Scan) -> bool:
         return scan.series is None and look_inside(scan.source) is not None
     except ImageError:
         return False
+
+
+def _folders_of_several(scans: Sequence[Scan]) -> set[Path]:
+    """The folders that hold several DICOM series, in themselves and below: a path to one names no series."""
+    sources = [scan.source for scan in scans if scan.series is not None and scan.problem is None]
+    held = Counter(folder for source in sources for folder in (source, *source.parents))
+    return {folder for folder, count in held.items() if count > 1}
+
+
+def _add_alone(project: Receiver, scan: Scan, monitor: Monitor) -> None:
+    """Add one of the series of a folder: its voxels go into the project, as nothing else tells it apart."""
+    volume = scan.read()
+    for note in volume.notes:
+        monitor.log(f"{scan.name}: {note}", "warning")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "scan.nrrd"
+        write_volume(file, volume)
+        _tell(project.add_case(scan.name, [file], copy=True), monitor)
 
 
 @dataclass(frozen=True)
