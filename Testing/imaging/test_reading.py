@@ -54,6 +54,26 @@ def test_a_truncated_file_without_compression_is_refused(
         assert "incomplete" in refused(path, capfd).what
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (b"NDims = 3", b"NDims =-3"),  # which ITK's reader does not survive
+        (b"NDims = 3", b"NDims = 9"),
+        (b"CompressedDataSize = ", b"CompressedDataSize = x"),
+        (b"ElementType", b"ElementNumberOfChannels = two\nElementType"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(
+    field: bytes, value: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scan.mha"
+    write_volume(path, Volume(noise(), GRID))
+    content = path.read_bytes()
+    assert field in content
+    path.write_bytes(content.replace(field, value))
+    assert "its header is wrong" in refused(path, capfd).what
+
+
 @pytest.mark.parametrize("suffix", [*FORMATS, ".mhd", ".nhdr", ".seg.nrrd"])
 def test_empty_files_and_other_files_are_refused(
     suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

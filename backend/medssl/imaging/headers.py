@@ -151,10 +151,15 @@ def _check_meta_image(path: Path) -> None:
     head, marker, rest = text.partition(b"ElementDataFile")
     fields = dict(re.findall(r"^\s*(\w+)\s*=\s*(.*?)\s*$", head.decode("latin-1"), re.MULTILINE))
     sizes = [int(n) for n in re.findall(r"-?\d+", fields.get("DimSize", ""))]
+    axes, channels = _whole(fields.get("NDims", "")), _whole(fields.get("ElementNumberOfChannels", "1"))
+    packed = _whole(fields.get("CompressedDataSize", "0"))
     line, newline, _ = rest.partition(b"\n")
     if not fields and not marker:
         raise not_an_image(path)
     if not sizes or not marker or (not newline and path.suffix.lower() == ".mha"):
+        raise incomplete(path)
+    # Another number of axes than of sizes makes ITK's reader write where it must not, which ends the process.
+    if axes != len(sizes) or channels is None or packed is None:
         raise incomplete(path)
     if min(sizes) <= 0:
         raise ImageError(f"{path} holds no voxels: its size is {_by(sizes)}.", EXPORT_AGAIN)
@@ -164,11 +169,15 @@ def _check_meta_image(path: Path) -> None:
         data = _check_data_file(path, r"ElementDataFile\s*=\s*(.+)")
         data_bytes = data.stat().st_size if data else None
     kind = fields.get("ElementType", "").removeprefix("MET_").removeprefix("U")
-    expected = int(np.prod(sizes)) * _VOXEL_BYTES.get(kind, 1) * int(fields.get("ElementNumberOfChannels", 1))
+    expected = int(np.prod(sizes)) * _VOXEL_BYTES.get(kind, 1) * channels
     if fields.get("CompressedData", "False").lower() == "true":
-        expected = int(fields.get("CompressedDataSize", 0))
+        expected = packed
     if data_bytes is not None and data_bytes < expected:
         raise incomplete(path)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _check_data_file(path: Path, pattern: str) -> Path | None:
