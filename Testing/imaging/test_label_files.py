@@ -57,6 +57,25 @@ def test_a_segmentation_keeps_everything_about_its_segments(oblique: Volume, tmp
     assert read_labels(path).segments == SCHEMA.segments
 
 
+def test_names_from_before_utf_8_and_odd_colours_are_no_obstacle(tmp_path: Path) -> None:
+    path, grid = tmp_path / "labels.seg.nrrd", Grid((4, 3, 2), (1.0, 1.0, 1.0))
+    schema = LabelSchema.of_names({1: "Niere", 2: "Kidney"})
+    write_labels(path, np.ones(grid.shape, np.uint8), grid, schema)
+    content = path.read_bytes()
+    colours = [" ".join(f"{part / 255:.9g}" for part in segment.colour) for segment in schema.segments]
+    for before, after in (
+        (b"Name:=Niere", "Name:=L\u00e9sion".encode("latin-1")),
+        (f"Color:={colours[0]}".encode(), b"Color:=0..5 . 0.1.2"),
+        (f"Color:={colours[1]}".encode(), b"Color:=1e999 2 .5"),
+    ):
+        assert before in content
+        content = content.replace(before, after)
+    path.write_bytes(content)
+    first, second = read_labels(path).segments or ()
+    assert (first.name, second.name) == ("L\u00e9sion", "Kidney")
+    assert second.colour == (255, 255, 128)
+
+
 def test_signs_that_part_a_terminology_entry_do_not_break_it(tmp_path: Path) -> None:
     odd = Code(value="A^1", scheme="99~X", meaning="one|two\nthree")
     segment = Segment(

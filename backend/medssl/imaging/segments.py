@@ -45,7 +45,7 @@ def parse_segments(fields: Mapping[str, str]) -> tuple[FileSegment, ...] | None:
     found: dict[int, dict[str, str]] = {}
     for key, text in fields.items():
         if match := _FIELD.fullmatch(key):
-            found.setdefault(int(match[1] or 0), {})[match[2]] = text
+            found.setdefault(int(match[1] or 0), {})[match[2]] = _letters(text)
     # Files of Slicer before 4.11 hold one layer for each segment, and no field for it.
     segments = (
         FileSegment(
@@ -91,15 +91,24 @@ def segment_fields(schema: LabelSchema, size: Sequence[int], with_unannotated: b
     return fields
 
 
+def _letters(text: str) -> str:
+    """Read the letters of files from before UTF-8, which come as lone surrogates, as Windows wrote them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogateescape").decode("cp1252", errors="replace")
+    return text
+
+
 def _whole(text: str | None, otherwise: int) -> int:
     return int(text) if text is not None and re.fullmatch(r"\s*\d+\s*", text) else otherwise
 
 
 def _parse_colour(text: str) -> Colour:
-    parts = re.findall(r"[\d.]+(?:[eE]-?\d+)?", text)
+    parts = re.findall(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]-?[0-9]+)?", text)
     if len(parts) != 3:
         return _UNANNOTATED_COLOUR
-    red, green, blue = (min(255, max(0, round(float(part) * 255))) for part in parts)
+    red, green, blue = (round(min(1.0, float(part)) * 255) for part in parts)
     return red, green, blue
 
 
