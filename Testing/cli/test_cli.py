@@ -14,8 +14,10 @@ import pytest
 from medssl.cli.benchmark import own_project
 from medssl.cli.display import LineDisplay, duration
 from medssl.events import Log, Metric, Progress
+from medssl.imaging.reading import read_grid
 from medssl.learning.settings import LEARNING_RATE
 from medssl.project import Project
+from overlapping_segments import write_overlapping
 
 Medssl = Callable[..., tuple[int, str, str]]
 
@@ -46,6 +48,20 @@ def test_a_single_scan_is_annotated_and_the_annotation_taken_back(
     assert "drawn by Ada" in medssl("case", "show", "Patient 7", *project)[1]
     assert medssl("review", "undo", "Patient 7", *project)[1] == "Case Patient 7 is new again.\n"
     assert "taken back" in medssl("case", "history", "Patient 7", *project)[1]
+
+
+def test_what_a_label_map_lost_is_told_with_its_version(
+    medssl: Medssl, small_dataset: Path, project_folder: Path, tmp_path: Path
+) -> None:
+    with Project.open(project_folder) as project:
+        names = project.schema.names
+    grid = read_grid(small_dataset / "imagesTr" / "small_2.nii.gz")
+    write_overlapping(tmp_path / "both.seg.nrrd", grid, names[0], names[1])
+    annotate = ("case", "annotate", "small_2", tmp_path / "both.seg.nrrd", "-p", project_folder)
+    _, out, _ = medssl(*annotate)
+    assert out.splitlines()[0] == "Case small_2: annotation version 1 (drawn)."
+    assert "1 voxels belong to several segments" in out.splitlines()[1]
+    assert "several segments" in json.loads(medssl(*annotate, "--json")[1])["notes"][0]
 
 
 def test_a_case_is_excluded_and_taken_back(medssl: Medssl, project_folder: Path) -> None:

@@ -12,6 +12,7 @@ from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 from medssl.project import Project
+from overlapping_segments import write_overlapping
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +92,23 @@ def test_a_file_is_read_onto_the_grid_of_the_scan(
         write_labels(tmp_path / name, drawn, grid, schema)
         annotation = project.save_annotation("A", tmp_path / name)
         np.testing.assert_array_equal(project.read_annotation(annotation), drawn)
+
+
+def test_what_a_file_lost_on_the_way_is_told(project: Project, grid: Grid, tmp_path: Path) -> None:
+    write_overlapping(tmp_path / "both.seg.nrrd", grid, "Head", "Body")
+    annotation = project.save_annotation("A", tmp_path / "both.seg.nrrd")
+    (note,) = annotation.notes
+    assert note.startswith(f"{tmp_path / 'both.seg.nrrd'}: 1 voxels belong to several segments")
+    assert project.read_annotation(annotation)[1, 1].tolist() == [0, 1, 2, 2, 0]
+    project.add_pseudo_label(
+        "A",
+        np.ones(grid.shape, np.uint8),
+        np.zeros(grid.shape, np.float32),
+        score=0.5,
+        model_id="m",
+        worst_slice=0,
+    )
+    assert project.correct("A", tmp_path / "both.seg.nrrd").notes == (note,)
 
 
 def test_segments_of_a_file_are_matched_by_name(

@@ -12,6 +12,7 @@ from medssl.client import Client, EngineError, Project
 from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_volume
 from medssl.project import Project as OpenProject
+from overlapping_segments import write_overlapping
 from service_engine import GRID, Engine, propose, write_drawing, write_scan
 
 
@@ -46,6 +47,15 @@ def test_the_label_schema_changes_but_loses_nothing_drawn(
     assert [segment.name for segment in changed.segments] == ["Head", "Body", "Tail"]
     with pytest.raises(EngineError, match="Head"):
         client.set_schema(project.key, {2: "Body"})
+
+
+def test_what_a_label_map_lost_is_told_with_its_version(
+    engine: Engine, client: Client, project: Project
+) -> None:
+    case = client.add_case(project.key, "a", [write_scan(engine.root / "lost.nii.gz")])
+    write_overlapping(engine.root / "lost.seg.nrrd", GRID, "Head", "Body")
+    (note,) = client.save_annotation(project.key, case.id, engine.root / "lost.seg.nrrd").notes
+    assert "belong to several segments" in note
 
 
 def test_a_case_goes_the_whole_way_from_its_scan_to_a_correction(

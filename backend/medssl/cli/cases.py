@@ -308,7 +308,7 @@ def show_cases(cases: list[CaseSummary], as_json: bool) -> None:
 def show_annotation(name: str, annotation: Annotation, as_json: bool) -> None:
     """Tell which version of an annotation was made."""
     text = f"Case {name}: annotation version {annotation.version} ({annotation.kind})."
-    answer(text, _annotation(annotation), as_json)
+    answer("\n".join([text, *annotation.notes]), _annotation(annotation), as_json)
 
 
 def _annotation(annotation: Annotation) -> dict[str, object]:

@@ -67,9 +67,14 @@ def case_of(found: Mapping[str, Any]) -> Case:
         found,
         channels=tuple(found["channels"]),
         notes=tuple(found["notes"]),
-        annotation=annotation and record(Annotation, annotation),
+        annotation=annotation and annotation_of(annotation),
         pseudo_label=proposal and _proposal_of(proposal),
     )
+
+
+def annotation_of(found: Mapping[str, Any]) -> Annotation:
+    """Make an annotation of an answer; an engine of an earlier version sends no notes."""
+    return record(Annotation, found, notes=tuple(found.get("notes", ())))
 
 
 def _proposal_of(found: Mapping[str, Any]) -> PseudoLabel:

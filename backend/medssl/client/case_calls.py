@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from medssl.client.answers import case_of, record, suggestion_of
+from medssl.client.answers import annotation_of, case_of, record, suggestion_of
 from medssl.client.calls import Calls, as_text, case_path, project_path
 from medssl.client.records import Annotation, Case, CasePage, CaseSummary, Suggestion
 from medssl.client.transfers import SLOW_S, receive
@@ -87,7 +87,7 @@ class CaseCalls(Calls):
     def annotations(self, project: str, case: int) -> tuple[Annotation, ...]:
         """List all versions of a case's annotation, the oldest first."""
         found = self.connection.get(f"{case_path(project, case)}/annotations")
-        return tuple(record(Annotation, each) for each in found)
+        return tuple(annotation_of(each) for each in found)
 
     def save_annotation(
         self,
@@ -110,7 +110,7 @@ class CaseCalls(Calls):
             "seen_version": seen_version,
         }
         path = f"{case_path(project, case)}/annotations"
-        return record(Annotation, self.connection.change("POST", path, body, timeout_s=SLOW_S))
+        return annotation_of(self.connection.change("POST", path, body, timeout_s=SLOW_S))
 
     def restore_annotation(
         self, project: str, case: int, version: int, *, author: str = "", seconds: float | None = None
@@ -118,7 +118,7 @@ class CaseCalls(Calls):
         """Let an older version count again: as a new version with the same labels."""
         body = {"author": author, "seconds": seconds}
         path = f"{case_path(project, case)}/annotations/{version}/restore"
-        return record(Annotation, self.connection.change("POST", path, body))
+        return annotation_of(self.connection.change("POST", path, body))
 
     def download_annotation(self, project: str, case: int, version: int, target: str | Path) -> Path:
         """Download one version of a case's annotation."""

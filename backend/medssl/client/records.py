@@ -136,7 +136,7 @@ class CasePage:
 
 @dataclass(frozen=True)
 class Annotation:
-    """One version of what a person stands behind."""
+    """One version of what a person stands behind; `notes` on how its file was read come when it is saved."""
 
     id: int
     case_id: int
@@ -149,6 +149,7 @@ class Annotation:
     created: str
     withdrawn: bool
     restored_from: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

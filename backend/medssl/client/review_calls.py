@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medssl.client.answers import case_of, record
+from medssl.client.answers import annotation_of, case_of, record
 from medssl.client.calls import Calls, as_text, case_path, project_path
 from medssl.client.records import Annotation, Case, CaseSummary
 from medssl.client.transfers import SLOW_S, receive
@@ -34,7 +34,7 @@ class ReviewCalls(Calls):
     ) -> Annotation:
         """Make the proposal with this id, the one the person saw, an annotation."""
         body = {"pseudo_label_id": pseudo_label, "author": author, "seconds": seconds}
-        return record(Annotation, self.connection.change("POST", f"{case_path(project, case)}/accept", body))
+        return annotation_of(self.connection.change("POST", f"{case_path(project, case)}/accept", body))
 
     def correct(
         self,
@@ -54,7 +54,7 @@ class ReviewCalls(Calls):
             "seconds": seconds,
         }
         found = self.connection.change("POST", f"{case_path(project, case)}/correct", body, timeout_s=SLOW_S)
-        return record(Annotation, found)
+        return annotation_of(found)
 
     def reject(
         self, project: str, case: int, pseudo_label: int, *, author: str = "", seconds: float | None = None

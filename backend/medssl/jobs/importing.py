@@ -94,7 +94,8 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
                 if scan.series is not None and scan.problem is None and scan.source in shared:
                     _add_alone(project, scan, monitor)
                 else:
-                    _tell(project.add_case(scan.name, [scan.source], copy=request.copy_files), monitor)
+                    case = project.add_case(scan.name, [scan.source], copy=request.copy_files)
+                    _tell(case.name, case.notes, monitor)
                 added += 1
             except (ImageError, UsageError, MissingPackageError) as error:
                 monitor.log(f"{scan.name} was not added. {error}", "warning")
@@ -121,12 +122,11 @@ def _folders_of_several(scans: Sequence[Scan]) -> set[Path]:
 def _add_alone(project: Receiver, scan: Scan, monitor: Monitor) -> None:
     """Add one of the series of a folder: its voxels go into the project, as nothing else tells it apart."""
     volume = scan.read()
-    for note in volume.notes:
-        monitor.log(f"{scan.name}: {note}", "warning")
+    _tell(scan.name, volume.notes, monitor)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scan.nrrd"
         write_volume(file, volume)
-        _tell(project.add_case(scan.name, [file], copy=True), monitor)
+        _tell(scan.name, project.add_case(scan.name, [file], copy=True).notes, monitor)
 
 
 @dataclass(frozen=True)
@@ -136,16 +136,16 @@ class _Labels:
     author: str
     ignore: int | None = None
 
-    def save(self, project: Receiver, case: str, path: Path) -> None:
+    def save(self, project: Receiver, case: str, path: Path) -> tuple[str, ...]:
+        """Save the labels of a file and say how it was read."""
         if self.ignore is None:
-            project.save_annotation(case, path, author=self.author)
-            return
+            return project.save_annotation(case, path, author=self.author).notes
         with tempfile.TemporaryDirectory() as folder:
             found = read_labels(path).volume
             values = np.where(found.array == self.ignore, np.uint8(UNANNOTATED), found.array)
             renamed = Path(folder) / "labels.nrrd"
             write_volume(renamed, Volume(values, found.grid))
-            project.save_annotation(case, renamed, author=self.author)
+            return (*found.notes, *project.save_annotation(case, renamed, author=self.author).notes)
 
 
 def _import_cases(
@@ -163,20 +163,21 @@ def _import_cases(
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
         if case.name not in there:
-            _tell(project.add_case(case.name, case.channels, copy=request.copy_files, role=role), monitor)
+            new = project.add_case(case.name, case.channels, copy=request.copy_files, role=role)
+            _tell(case.name, new.notes, monitor)
             added += 1
         if with_labels and case.labels is not None and project.case(case.name).annotation is None:
-            labels.save(project, case.name, case.labels)
+            _tell(case.name, labels.save(project, case.name, case.labels), monitor)
             annotated += 1
         pace.count()
         monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
     return ImportResult(cases=added, annotated=annotated, already_there=len(wanted) - added)
 
 
-def _tell(case: Case, monitor: Monitor) -> None:
-    """Pass on what is notable about a scan that became a case."""
-    for note in case.notes:
-        monitor.log(f"{case.name}: {note}", "warning")
+def _tell(name: str, notes: Sequence[str], monitor: Monitor) -> None:
+    """Pass on what is notable about a scan that became a case, or about its labels."""
+    for note in notes:
+        monitor.log(f"{name}: {note}", "warning")
 
 
 def _divide(cases: Sequence[DatasetCase], request: ImportRequest) -> list[tuple[DatasetCase, Role, bool]]:

@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +55,13 @@ def save_annotation(
     provenance = Provenance("drawn", author, seconds)
     with store.database.reading() as session:
         case, schema = load_case(store, session, case_ref), read_schema(session)
-    drawn, grid = labels_on_case(case, values, schema)
+    drawn, grid, notes = labels_on_case(case, values, schema)
     with staged_labels(store, case) as staged:
         write_labels(staged, drawn, grid, schema)
         with store.database.writing() as session:
             _check_seen(load_case(store, session, case.id), seen_version)
-            return add_version(store, session, case, staged, values_in(drawn), provenance)
+            made = add_version(store, session, case, staged, values_in(drawn), provenance)
+            return replace(made, notes=notes)
 
 
 def _check_seen(case: Case, seen_version: int | None) -> None:
@@ -143,7 +144,7 @@ def staged_labels(store: Store, case: Case) -> Iterator[Path]:
 
 def labels_on_case(
     case: Case, values: NDArray[np.uint8] | Path, schema: LabelSchema
-) -> tuple[NDArray[np.uint8], Grid]:
+) -> tuple[NDArray[np.uint8], Grid, tuple[str, ...]]:
     """Bring a label map onto the grid of its case, and check it.
 
     Args:
@@ -152,7 +153,7 @@ def labels_on_case(
         schema: the project's segments.
 
     Returns:
-        The label values, and the grid of the case.
+        The label values, the grid of the case, and what a person should know about how the file was read.
 
     Raises:
         LabelError: values or segments that the schema does not know, or nothing but 'not annotated'.
@@ -160,9 +161,11 @@ def labels_on_case(
         ImageError: the file, or the scan of the case, cannot be read.
     """
     grid = read_grid(case.channels[0])
+    notes: tuple[str, ...] = ()
     if isinstance(values, Path):
         where = str(values)
-        fitted = fit_to_grid(match_schema(read_labels(values), schema, where), grid, where)
+        found = match_schema(read_labels(values), schema, where)
+        fitted, notes = fit_to_grid(found, grid, where), found.notes
     else:
         where = f"The label map for case '{case.name}'"
         if values.shape != grid.shape:
@@ -179,7 +182,7 @@ def labels_on_case(
         fitted = values.astype(np.uint8, copy=False)
     if values_in(fitted) == [UNANNOTATED]:
         raise LabelError(f"{where} marks every voxel as not annotated.", "Annotate one slice at least.")
-    return fitted, grid
+    return fitted, grid, notes
 
 
 def values_in(labels: NDArray[np.uint8]) -> list[int]:

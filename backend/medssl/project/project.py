@@ -193,7 +193,7 @@ class Project:
         seconds: float | None = None,
         seen_version: int | None = None,
     ) -> Annotation:
-        """Save what a person drew as a new version, which counts from now on. Older versions stay.
+        """Save what a person drew as a new version, with `notes` on how its file was read; older ones stay.
 
         Args:
             case: the case.

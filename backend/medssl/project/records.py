@@ -30,6 +30,7 @@ class Annotation:
         seconds: time the person spent; None when not measured.
         withdrawn: taken back by an undo; the file is still there.
         restored_from: the version whose label map this one repeats; None for all others.
+        notes: how its file was read, one sentence each; only what saving it returns has them.
     """
 
     id: int
@@ -43,6 +44,7 @@ class Annotation:
     created: datetime
     withdrawn: bool
     restored_from: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

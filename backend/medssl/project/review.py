@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def add_pseudo_label(
     """Keep what a model proposes; see `Project.add_pseudo_label`."""
     with store.database.reading() as session:
         case, schema = load_case(store, session, case_ref), read_schema(session)
-    proposed, grid = labels_on_case(case, values, schema)
+    proposed, grid, _ = labels_on_case(case, values, schema)
     _check_numbers(case, proposed, uncertainty, score, worst_slice)
     folder = store.folder / "predictions" / case.folder
     with staging_folder(folder) as staging:
@@ -109,12 +109,13 @@ def correct(
         case, schema = load_case(store, session, case_ref), read_schema(session)
     proposal = _open_proposal(case, case_ref)
     provenance = Provenance("corrected", author, seconds, proposal.id)
-    corrected, grid = labels_on_case(case, values, schema)
+    corrected, grid, notes = labels_on_case(case, values, schema)
     with staged_labels(store, case) as staged:
         write_labels(staged, corrected, grid, schema)
         with store.database.writing() as session:
             _open_proposal(load_case(store, session, case.id), case)
-            return add_version(store, session, case, staged, values_in(corrected), provenance)
+            made = add_version(store, session, case, staged, values_in(corrected), provenance)
+            return replace(made, notes=notes)
 
 
 def reject(store: Store, case_ref: CaseRef, author: str, seconds: float | None) -> None:
