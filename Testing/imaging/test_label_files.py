@@ -57,6 +57,16 @@ def test_a_segmentation_keeps_everything_about_its_segments(oblique: Volume, tmp
     assert read_labels(path).segments == SCHEMA.segments
 
 
+def test_names_that_differ_in_case_alone_stay_two_segments_and_spaces_do_not_matter(tmp_path: Path) -> None:
+    path, grid = tmp_path / "labels.seg.nrrd", Grid((4, 1, 1), (1.0, 1.0, 1.0))
+    values = np.array([[[1, 2, 3, 0]]], np.uint8)
+    schema = LabelSchema.of_names({1: "Cyst", 2: "cyst", 3: "Left  kidney"})
+    write_labels(path, values, grid, schema)
+    assert np.array_equal(match_schema(read_labels(path), schema, "labels").array, values)
+    other = LabelSchema.of_names({7: "Left  kidney", 8: "cyst", 9: "Cyst"})
+    assert match_schema(read_labels(path), other, "labels").array.ravel().tolist() == [9, 8, 7, 0]
+
+
 def test_names_from_before_utf_8_and_odd_colours_are_no_obstacle(tmp_path: Path) -> None:
     path, grid = tmp_path / "labels.seg.nrrd", Grid((4, 3, 2), (1.0, 1.0, 1.0))
     schema = LabelSchema.of_names({1: "Niere", 2: "Kidney"})

@@ -78,12 +78,18 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
     """
     values = labels.volume.array
     present = np.flatnonzero(count_values(values))
-    by_name = {s.name.strip().casefold(): s.value for s in schema.segments}
+    by_name = {_plain(s.name).casefold(): s.value for s in schema.segments}
+    by_name |= {_plain(s.name): s.value for s in schema.segments}  # of 'Cyst' and 'cyst', the one meant
     drawn = [s for s in labels.segments or () if s.value in present]
-    if not any(s.name.strip().casefold() in by_name for s in drawn):
+    meant: dict[int, int] = {}
+    for segment in drawn:
+        name = _plain(segment.name)
+        if (value := by_name.get(name, by_name.get(name.casefold()))) is not None:
+            meant[segment.value] = value
+    if not meant:
         schema.check(present, where)
         return labels.volume
-    unknown = [s.name for s in drawn if s.name.strip().casefold() not in by_name]
+    unknown = [s.name for s in drawn if s.value not in meant]
     ownerless = set(present.tolist()) - {0, UNANNOTATED} - {s.value for s in drawn}
     if unknown or ownerless:
         what = ", ".join([*unknown, *(f"value {v} without a name" for v in sorted(ownerless))])
@@ -93,8 +99,8 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
         )
     table = np.zeros(256, dtype=np.uint8)
     table[UNANNOTATED] = UNANNOTATED
-    for segment in drawn:
-        table[segment.value] = by_name[segment.name.strip().casefold()]
+    for theirs, ours in meant.items():
+        table[theirs] = ours
     if all(table[v] == v for v in present):
         return labels.volume
     return replace(labels.volume, array=table[values])
@@ -125,6 +131,11 @@ def write_labels(path: Path, values: NDArray[np.uint8], grid: Grid, schema: Labe
     for key, text in segment_fields(schema, grid.size, partly).items():
         image.SetMetaData(key, text)
     write_image(path, image)
+
+
+def _plain(name: str) -> str:
+    """A segment's name as files hold it: without line breaks, and one space between words."""
+    return " ".join(name.split())
 
 
 def _to_uint8(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
