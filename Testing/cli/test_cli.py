@@ -10,11 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from medssl.cli.benchmark import own_project
 from medssl.cli.display import LineDisplay, duration
 from medssl.events import Log, Metric, Progress
-from medssl.imaging.reading import read_grid
+from medssl.imaging.reading import read_grid, read_volume
+from medssl.imaging.volume import Volume
+from medssl.imaging.writing import write_volume
 from medssl.learning.settings import LEARNING_RATE
 from medssl.project import Project
 from overlapping_segments import write_overlapping
@@ -197,6 +200,8 @@ def test_python_runs_the_command_line_as_a_module() -> None:
         ("case", "add"),
         ("project", "new", "nowhere", "--segments", "liver"),
         ("project", "new", "nowhere", "--segments", "1=Liver,1=Tumor"),
+        ("project", "new", "nowhere", "--segments", "0=Liver"),
+        ("project", "new", "nowhere", "--segments", "255=Liver"),
         ("project", "new", "nowhere"),
         ("evaluate", "-o", "nowhere", "--predictions", "nowhere"),
         ("predict", "nowhere", "-o", "nowhere", "--channels", "nowhere.json"),
@@ -208,6 +213,28 @@ def test_wrong_use_ends_with_2_and_a_sentence(medssl: Medssl, arguments: tuple[s
     assert (code, out) == (2, "")
     assert err.strip()
     assert "Traceback" not in err
+
+
+def test_a_schema_that_is_no_text_is_named(medssl: Medssl, tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_bytes(b"\x89PNG\xff")
+    code, _, err = medssl("project", "new", tmp_path / "new", "--schema", tmp_path / "schema.json")
+    assert code == 1
+    assert err.startswith(f"{tmp_path / 'schema.json'} is not a label schema: ")
+
+
+def test_an_evaluation_tells_how_often_a_segment_was_missed(
+    medssl: Medssl, small_dataset: Path, project_folder: Path, tmp_path: Path
+) -> None:
+    truth = small_dataset / "labelsTr" / "small_2.nii.gz"
+    found = read_volume(truth)
+    for folder, factor in (("references", 1), ("predictions", 0)):
+        write_volume(tmp_path / folder / "a.nii.gz", Volume(found.array * np.uint8(factor), found.grid))
+    folders = ("--predictions", tmp_path / "predictions", "--references", tmp_path / "references")
+    code, out, err = medssl("evaluate", *folders, "-o", tmp_path / "out", "-p", project_folder)
+    assert code == 0, err
+    lines = out.splitlines()
+    assert (lines[0], lines[1].split()[-1]) == ("1 case scored:", "missed")
+    assert lines[2].split()[1:] == ["0.000", "-", "0.000", "-", "-", "1"]
 
 
 def test_steps_and_seconds_together_are_wrong_use(medssl: Medssl, project_folder: Path) -> None:

@@ -205,14 +205,14 @@ def _schema(text: str, file: Path | None, template: str, before: LabelSchema | N
         return find_template(template).label_schema
     try:
         if file is not None:
-            return LabelSchema.model_validate_json(file.read_text(encoding="utf-8"))
+            return LabelSchema.model_validate_json(file.read_bytes())
         schema = LabelSchema.of_names(_names(text))
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.", "Check the path.") from error
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise LabelError(
-            f"{file or text} is not a label schema: {reason}", "Correct it and try again."
+            f"{file or text} is not a label schema: {reason.rstrip('.')}.", "Correct it and try again."
         ) from error
     if before is None:
         return schema
@@ -229,6 +229,11 @@ def _names(text: str) -> dict[int, str]:
         value, separator, name = part.partition("=")
         if not separator or not re.fullmatch(r"[0-9]{1,9}", value.strip()) or not name.strip():
             raise UsageError(f"'{part}' is not a value and a name.", "Write segments as '1=Liver,2=Tumor'.")
+        if not 1 <= int(value) <= 254:
+            raise UsageError(
+                f"The value {int(value)} cannot be that of a segment.",
+                "Use 1 to 254; 0 is background, and 255 is 'not annotated'.",
+            )
         if int(value) in names:
             raise UsageError(f"The value {int(value)} is given twice.", "Give every segment its own value.")
         names[int(value)] = name.strip()

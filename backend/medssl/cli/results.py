@@ -118,11 +118,13 @@ def _evaluate(result: EvaluateResult) -> str:
             number(s.jaccard),
             number(s.hd95_mm, 2),
             number(s.asd_mm, 2),
+            str(s.missed),
         )
         for s in result.segments
     ]
-    head = ("segment", "Dice", "±", "Jaccard", "HD95 mm", "ASD mm")
-    lines = [f"{result.cases} cases scored:", table(head, rows)]
+    # Cases that were missed have no distance: without their number, the distances flatter.
+    head = ("segment", "Dice", "±", "Jaccard", "HD95 mm", "ASD mm", "missed")
+    lines = [f"{result.cases} {'case' if result.cases == 1 else 'cases'} scored:", table(head, rows)]
     lines += [f"Table:  {result.table}", f"Report: {result.report}"]
     return "\n".join(lines)
 

@@ -35,8 +35,9 @@ def find_pairs(predictions: Path, references: Path, scans: Path | None) -> list[
         raise DataError(f"{references} holds no label maps.", f"They end in {', '.join(READABLE)}.")
     missing = [name for name in true if name not in predicted]
     if missing:
+        named = missing[0] if len(missing) == 1 else f"{missing[0]} and others"
         raise DataError(
-            f"{predictions} lacks {len(missing)} of the {len(true)} references' cases: {missing[0]}, ...",
+            f"{predictions} lacks {len(missing)} of the {len(true)} references' cases: {named}.",
             "Segment those scans too, or take their references out of the folder.",
         )
     # nnU-Net-style scans carry a channel number that their label maps do not.
