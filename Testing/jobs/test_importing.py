@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import SimpleITK as sitk
 from dicom_making import write_series
 from medssl.errors import DataError, UsageError
 from medssl.events import Monitor
+from medssl.exchange.datasets import read_dataset
 from medssl.imaging.itk import image_of
 from medssl.imaging.reading import read_volume
 from medssl.imaging.scans import find_scans
@@ -41,6 +43,24 @@ def test_every_scan_becomes_a_case_and_a_bad_one_stops_nothing(folder: Path, tmp
     assert done.result == ImportResult(cases=2, annotated=0, already_there=0, refused=1)
     (warning,) = watcher.warnings
     assert "broken" in warning
+
+
+def test_a_damaged_scan_of_a_dataset_stops_none_of_the_others(small_dataset: Path, tmp_path: Path) -> None:
+    dataset = shutil.copytree(small_dataset, tmp_path / "dataset")
+    damaged = dataset / "imagesTr" / "small_2.nii.gz"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: len(whole) // 2])
+    request, watcher = ImportRequest(folder=dataset, annotated=3), Watcher()
+    with Project.create(tmp_path / "project", read_dataset(dataset).schema) as project:
+        first = run_job(project, request, watcher).result
+        damaged.write_bytes(whole)
+        second = run_job(project, request, Watcher()).result
+        states = [case.state for case in project.cases()]
+    assert first == ImportResult(cases=5, annotated=2, already_there=0, refused=1)
+    (warning,) = watcher.warnings
+    assert f"small_2 was not added. {damaged} is damaged" in warning
+    assert second == ImportResult(cases=1, annotated=1, already_there=5, refused=0)
+    assert states == ["annotated"] * 3 + ["new"] * 3
 
 
 def test_several_series_in_one_folder_become_cases_each(tmp_path: Path) -> None:

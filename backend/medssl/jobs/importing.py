@@ -155,23 +155,40 @@ def _import_cases(
     labels: _Labels,
     monitor: Monitor,
 ) -> ImportResult:
-    """Add cases that somebody described, and the labels that the request asks for, as annotations."""
+    """Add cases that somebody described, and the labels that the request asks for, as annotations.
+
+    A scan that cannot be read is told of and stops nothing; labels that cannot be are an error.
+    """
     wanted = _divide(cases, request)
     there = {case.name for case in project.cases()}
-    added = annotated = 0
+    added = annotated = refused = 0
     pace = Pace()
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
-        if case.name not in there:
-            new = project.add_case(case.name, case.channels, copy=request.copy_files, role=role)
-            _tell(case.name, new.notes, monitor)
-            added += 1
-        if with_labels and case.labels is not None and project.case(case.name).annotation is None:
-            _tell(case.name, labels.save(project, case.name, case.labels), monitor)
+        is_there = case.name in there
+        if not is_there:
+            is_there = _add_described(project, case, role, request.copy_files, monitor)
+            added += is_there
+            refused += not is_there
+        drawn = case.labels if with_labels and is_there else None
+        if drawn is not None and project.case(case.name).annotation is None:
+            _tell(case.name, labels.save(project, case.name, drawn), monitor)
             annotated += 1
         pace.count()
         monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
-    return ImportResult(cases=added, annotated=annotated, already_there=len(wanted) - added)
+    there_already = len(wanted) - added - refused
+    return ImportResult(cases=added, annotated=annotated, already_there=there_already, refused=refused)
+
+
+def _add_described(project: Receiver, case: DatasetCase, role: Role, copy: bool, monitor: Monitor) -> bool:
+    """Add a case of a data set; whether it could be read."""
+    try:
+        new = project.add_case(case.name, case.channels, copy=copy, role=role)
+    except (ImageError, MissingPackageError) as error:
+        monitor.log(f"{case.name} was not added. {error}", "warning")
+        return False
+    _tell(new.name, new.notes, monitor)
+    return True
 
 
 def _tell(name: str, notes: Sequence[str], monitor: Monitor) -> None:
