@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from medssl.learning.pretext import PRETEXTS
 from medssl.learning.pretext.pgl import PriorGuidedLocal
 from medssl.learning.pretraining import STAGE, pretrain, pretrain_project
 from medssl.learning.settings import PretrainingSettings, TrainingSettings
-from medssl.learning.training import CHECKPOINT, PLAN, train_project
+from medssl.learning.training import CHECKPOINT, PLAN, plan_for, train_project
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
 from watching import Watcher
@@ -127,17 +128,40 @@ def test_a_project_gets_a_model_with_a_card_and_nothing_but_the_encoder(
         load_model(record.folder)
 
 
-def test_a_training_begins_with_a_pretrained_model(project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["supervised", "local_contrastive"])
+def test_a_training_begins_with_a_pretrained_model(project: Project, tmp_path: Path, method: str) -> None:
     settings = PretrainingSettings(method="rotation", steps=2)
     pretrained = pretrain_project(project, settings, job(tmp_path, "a"), Monitor())
     monitor = Watcher()
-    gentle = TrainingSettings(method="supervised", steps=1)  # the encoder rests in the first tenth: all of it
+    gentle = TrainingSettings(method=method, steps=1)  # the encoder rests in the first tenth: all of it
     trained = train_project(project, gentle, job(tmp_path, "b"), monitor, start_from=pretrained)
     model = load_model(project.model(trained).folder)
     assert model.card.started_from == pretrained
     assert "encoder 15 of 15, decoder 0 of" in "\n".join(monitor.told)
     for name, tensor in read_weights(project.model(pretrained).folder).tensors.items():
         assert torch.equal(model.network.state_dict()[name], tensor), name
+
+
+def test_a_model_of_another_spacing_is_kept_to_and_the_difference_told(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = job(tmp_path, "coarse scans")
+    scan = make_phantom(0, size=SIZE).image
+    x, y, z = scan.grid.spacing_mm
+    coarse = dataclasses.replace(scan.grid, spacing_mm=(2 * x, 2 * y, 2 * z))
+    write_volume(folder / "coarse.nrrd", Volume(scan.array, coarse))
+    pretext = PretrainingSettings(method="rotation", steps=1)
+    pretrained = pretrain_project(project, pretext, job(tmp_path, "a"), Monitor(), scans=folder)
+    monitor = Watcher()
+    supervised = TrainingSettings(method="supervised", steps=1)
+    trained = train_project(project, supervised, job(tmp_path, "b"), monitor, start_from=pretrained)
+    models = [project.model(model_id).folder for model_id in (pretrained, trained)]
+    kept, used = (read_weights(model).plan.spacing_mm for model in models)
+    own = plan_for(project, [project.case(row.id) for row in project.cases()], Monitor()).spacing_mm
+    assert used == kept != own
+    ours, theirs = (" x ".join(f"{side:.3g}" for side in spacing) for spacing in (own, kept))
+    (told,) = (text for text in monitor.told if "keeps what the model has" in text)
+    assert f"The spacing (z, y, x) is {theirs} mm in the model and {ours} mm here." in told
 
 
 def test_a_model_pretrained_on_a_folder_starts_a_training_in_any_project(

@@ -17,7 +17,7 @@ from medssl.events import Monitor
 from medssl.learning.card import TrainingScans
 from medssl.learning.cases import TrainingCase, load_cases
 from medssl.learning.device import choose_device
-from medssl.learning.facts import gather_facts
+from medssl.learning.facts import ScanFacts, gather_facts
 from medssl.learning.methods import METHODS
 from medssl.learning.model import CARD, ModelCard, Weights, read_weights, save_model
 from medssl.learning.network import Network
@@ -27,7 +27,7 @@ from medssl.learning.settings import TrainingSettings
 from medssl.learning.shrinking import within_memory
 from medssl.learning.trainer import FineTuning, Trained, train
 from medssl.learning.training_scans import look_at_scans
-from medssl.learning.transfer import Transfer, plan_after, transfer
+from medssl.learning.transfer import Transfer, differences_given_up, plan_after, transfer
 from medssl.learning.validation import Validation
 from medssl.machine import Machine
 from medssl.project import Case, Project
@@ -187,13 +187,12 @@ def _roles(project: Project) -> _Roles:
     )
 
 
-def plan_for(
-    project: Project,
-    cases: Sequence[Case],
-    monitor: Monitor,
-    spacing_mm: tuple[float, float, float] | None = None,
-) -> Plan:
+def plan_for(project: Project, cases: Sequence[Case], monitor: Monitor) -> Plan:
     """Look at cases of a project and plan for them; see `make_plan`."""
+    return _planned(project, _look_at(project, cases, monitor))
+
+
+def _look_at(project: Project, cases: Sequence[Case], monitor: Monitor) -> list[ScanFacts]:
     looked_at = cases[:_PLANNED_CASES]
     facts = []
     for done, case in enumerate(looked_at):
@@ -202,6 +201,12 @@ def plan_for(
         drawn = project.read_annotation(case.annotation) if case.annotation is not None else None
         facts.append(gather_facts(case.name, case.channels, project.schema, drawn))
     monitor.progress("Looking at the scans", len(looked_at), len(looked_at))
+    return facts
+
+
+def _planned(
+    project: Project, facts: Sequence[ScanFacts], spacing_mm: tuple[float, float, float] | None = None
+) -> Plan:
     return make_plan(facts, project.schema, project.channel_names, Machine.look(), spacing_mm=spacing_mm)
 
 
@@ -216,7 +221,11 @@ def _plan(project: Project, roles: _Roles, folder: Path, started: Weights | None
     elif _refines(started, project):
         plan = started.plan
     else:
-        plan = plan_after(started.plan, plan_for(project, cases, monitor, started.plan.spacing_mm))
+        facts = _look_at(project, cases, monitor)
+        plan = plan_after(started.plan, _planned(project, facts, started.plan.spacing_mm))
+        given_up = differences_given_up(started.plan, _planned(project, facts), plan)
+        if given_up:
+            monitor.log(f"{' '.join(given_up)} The training keeps what the model has.")
     write_plan(path, plan)
     return plan
 

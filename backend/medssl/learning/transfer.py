@@ -165,6 +165,18 @@ def differences_between(source: Plan, plan: Plan) -> tuple[str, ...]:
     return tuple(f"{what} {a} in the model and {b} here." for what, a, b in pairs if a != b)
 
 
+def differences_given_up(source: Plan, own: Plan, plan: Plan) -> tuple[str, ...]:
+    """Sentences on what the data alone would have asked for, where the model's is kept instead.
+
+    Args:
+        source: the model's plan.
+        own: made for the data, as if there were no model.
+        plan: of the training, see `plan_after`.
+    """
+    remaining = differences_between(source, plan)
+    return tuple(told for told in differences_between(source, own) if told not in remaining)
+
+
 def _check_channels(source: Weights, plan: Plan, adapt_channels: bool) -> None:
     theirs, ours = source.plan.network.channels, plan.network.channels
     if theirs != ours and not adapt_channels:
