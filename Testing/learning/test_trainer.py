@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import itertools
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from medssl.errors import Cancelled, DataError
 from medssl.events import Monitor
-from medssl.learning import loop
+from medssl.learning import loop, sampling, trainer
 from medssl.learning.loop import learning_rate_factor, mixed_precision
 from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods import METHODS
@@ -157,6 +160,16 @@ def test_a_training_may_start_from_a_given_network(make_case, plan: Plan) -> Non
     trained = train([make_case(0)], [], plan, settings, CPU, Monitor(), start=start)
     after = torch.cat([p.flatten() for p in trained.network.parameters()])
     assert torch.allclose(before, after, atol=1e-4)
+
+
+@pytest.mark.parametrize("module", [trainer, loop, sampling])
+def test_the_trainer_never_asks_which_method_it_runs(module: ModuleType) -> None:
+    """What it may know of a method is what every method says of itself: heads, patches and losses."""
+    tree = ast.parse(inspect.getsource(module))
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    words |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    words |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not words & {*METHODS, *(method.__name__ for method in METHODS.values())}
 
 
 def test_without_an_annotated_case_it_says_so(make_case, plan: Plan) -> None:
