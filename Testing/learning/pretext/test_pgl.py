@@ -15,6 +15,7 @@ from medssl.learning.pretext import Outcome, Scans
 from medssl.learning.pretext.pgl import (
     CELLS,
     LEAST_OVERLAP,
+    LEVELS,
     PriorGuidedLocal,
     Views,
     aligned,
@@ -101,6 +102,35 @@ def test_the_loss_does_not_ask_which_view_came_first(scans: Scans, plan: Plan) -
     first, second = task.draw(scans, torch.Generator().manual_seed(0), CPU)
     there, back = task.learn((first, second)), task.learn((second, first))
     assert float(there.losses["pgl"].detach()) == pytest.approx(float(back.losses["pgl"].detach()), abs=1e-5)
+
+
+def test_each_view_predicts_what_the_target_sees_in_the_other(scans: Scans, plan: Plan, monkeypatch) -> None:
+    task = PriorGuidedLocal(plan)
+    first, second = task.draw(scans, torch.Generator().manual_seed(0), CPU)
+    compared = []
+
+    def watch(mine: torch.Tensor, theirs: torch.Tensor, view: Views, other: Views) -> torch.Tensor:
+        compared.append((theirs, view, other))
+        return local_distance(mine, theirs, view, other)
+
+    monkeypatch.setattr("medssl.learning.pretext.pgl.local_distance", watch)
+    task.learn((first, second))
+    with torch.no_grad():
+        seen = {
+            id(view): [
+                project(level)
+                for level, project in zip(
+                    task.target_encoder(view.images)[-LEVELS:], task.target_projectors, strict=True
+                )
+            ]
+            for view in (first, second)
+        }
+    assert [(view is first, other is second) for _, view, other in compared] == [
+        (True, True),
+        (False, False),
+    ] * 2
+    for index, (theirs, _, other) in enumerate(compared):
+        assert torch.allclose(theirs, seen[id(other)][index // 2], atol=1e-4)
 
 
 def test_views_that_do_not_overlap_are_refused() -> None:
