@@ -105,6 +105,16 @@ def test_other_guesses_change_the_contrast_and_no_annotation(step: Step) -> None
     assert torch.equal(step.batch.labelled.labels, labels)
 
 
+def test_the_one_who_guesses_sees_the_scan_and_the_one_who_learns_another_acquisition(step: Step) -> None:
+    seen: dict[str, torch.Tensor] = {}
+    for name, network in (("average", step.average), ("network", step.network)):
+        network.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
+    LocalContrastive().losses(step)
+    assert step.batch.unlabelled is not None
+    assert torch.equal(seen["average"], step.batch.unlabelled.plain)
+    assert torch.equal(seen["network"], torch.cat((step.batch.labelled.image, step.batch.unlabelled.image)))
+
+
 def test_voxels_that_nobody_looked_at_are_not_guessed(step: Step) -> None:
     nothing = torch.full_like(step.batch.labelled.labels, UNANNOTATED)
     unknown = dataclasses.replace(step.batch.labelled, labels=nothing)
