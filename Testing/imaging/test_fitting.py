@@ -8,6 +8,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from medssl.errors import GridError
+from medssl.imaging.fitting import resampling_note
 from medssl.imaging.labels import fit_to_grid
 from medssl.imaging.volume import Grid, Volume
 
@@ -26,6 +27,7 @@ def test_labels_on_the_scans_own_grid_stay_as_they_are() -> None:
     values = ball(SCAN)
     rounded = replace(SCAN, spacing_mm=(1.0000001, 1.0, 1.5), origin_mm=(-10.000001, -9.0, 100.0))
     assert np.shares_memory(fit_to_grid(Volume(values, rounded), SCAN, "labels"), values)
+    assert resampling_note(rounded, SCAN, "labels") is None
 
 
 def test_labels_of_another_spacing_and_direction_are_resampled_to_the_nearest_voxel() -> None:
@@ -36,6 +38,9 @@ def test_labels_of_another_spacing_and_direction_are_resampled_to_the_nearest_vo
     assert fitted.dtype == np.uint8
     assert set(np.unique(fitted)) == {0, 9}
     assert 2 * np.count_nonzero(fitted & truth) / (np.count_nonzero(fitted) + np.count_nonzero(truth)) > 0.97
+    assert (resampling_note(fine, SCAN, "labels") or "").startswith(
+        "labels: its voxels do not lie on the scan's"
+    )
 
 
 def test_where_a_label_map_does_not_reach_is_background() -> None:
@@ -71,6 +76,7 @@ def test_the_same_voxels_with_other_axes_are_put_exactly_in_their_places(
     direction = np.stack([axis / mm for axis, mm in zip(axes, spacing, strict=True)], axis=1)
     grid = Grid(tuple(size), tuple(spacing), tuple(first[:3].tolist()), tuple(direction.ravel().tolist()))  # type: ignore[arg-type]  # three of each
     assert np.array_equal(fit_to_grid(Volume(values, grid), SCAN, "labels"), truth)
+    assert resampling_note(grid, SCAN, "labels") is None
 
 
 @pytest.mark.parametrize(

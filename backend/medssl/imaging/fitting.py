@@ -34,15 +34,9 @@ def fit_to_grid(labels: Volume, scan: Grid, where: str) -> NDArray[np.uint8]:
         return np.asarray(labels.array, dtype=np.uint8)
     _check_inside(labels, scan, where)
     _check_spacing(labels.grid, scan, where)
-    # From the label map's voxel indices (x, y, z) to the scan's.
-    step = np.linalg.inv(scan.matrix) @ labels.grid.matrix
-    whole = np.rint(step)
-    farthest = np.abs(step - whole)[:3] @ np.array([*labels.grid.size, 1.0])
-    is_permutation = bool(
-        (np.abs(whole[:3, :3]).sum(0) == 1).all() and (np.abs(whole[:3, :3]).sum(1) == 1).all()
-    )
-    if is_permutation and farthest.max() <= _VOXEL_TOLERANCE:
-        return _place(np.asarray(labels.array, dtype=np.uint8), whole.astype(int), scan)
+    step = _exact_step(labels.grid, scan)
+    if step is not None:
+        return _place(np.asarray(labels.array, dtype=np.uint8), step, scan)
     resampled = sitk.Resample(
         image_of(labels.array, labels.grid),
         scan.size,
@@ -55,6 +49,23 @@ def fit_to_grid(labels: Volume, scan: Grid, where: str) -> NDArray[np.uint8]:
         sitk.sitkUInt8,
     )
     return np.asarray(array_of(resampled), dtype=np.uint8)
+
+
+def resampling_note(labels: Grid, scan: Grid, where: str) -> str | None:
+    """Tell a person that `fit_to_grid` has to move borders by parts of a voxel; None where it need not."""
+    if labels.agrees_with(scan) or _exact_step(labels, scan) is not None:
+        return None
+    return f"{where}: its voxels do not lie on the scan's, each of which got the nearest one's label."
+
+
+def _exact_step(labels: Grid, scan: Grid) -> NDArray[np.int_] | None:
+    """The map (4, 4) from a label map's voxel indices (x, y, z) to the scan's, if voxels fall on voxels."""
+    step = np.linalg.inv(scan.matrix) @ labels.matrix
+    whole = np.rint(step)
+    farthest = np.abs(step - whole)[:3] @ np.array([*labels.size, 1.0])
+    axes = np.abs(whole[:3, :3])
+    is_permutation = bool((axes.sum(0) == 1).all() and (axes.sum(1) == 1).all())
+    return whole.astype(int) if is_permutation and farthest.max() <= _VOXEL_TOLERANCE else None
 
 
 def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid) -> NDArray[np.uint8]:
