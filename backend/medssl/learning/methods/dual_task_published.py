@@ -1,7 +1,8 @@
-"""Dual-task consistency as published, to the letter where the letter is known.
+"""Dual-task consistency with its published losses, to the letter where the letter is known.
 
 Luo et al., 'Semi-supervised Medical Image Segmentation through Dual-task Consistency', AAAI 2021, and the
-authors' code. Kept to compare with; `dual_task` is the form to use.
+authors' code. Network, softmax over the classes and AdamW are those of all methods here; the authors have a
+V-Net with batch normalisation, a sigmoid and SGD. Kept to compare with; `dual_task` is the form to use.
 """
 
 from __future__ import annotations
