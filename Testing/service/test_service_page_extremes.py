@@ -49,6 +49,17 @@ def page(browser: Browser, engine: Engine, full: ProjectRecord) -> Iterator[Page
     opened.close()
 
 
+def _wait_for_height(page: Page, selector: str, most: int) -> None:
+    """Wait until an element shows and is lower than `most`; the page may draw it anew at any moment."""
+    page.wait_for_function(
+        """([selector, most]) => {
+            const height = document.querySelector(selector)?.getBoundingClientRect().height ?? 0;
+            return height > 0 && height < most;
+        }""",
+        arg=[selector, most],
+    )
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_long_names_and_errors_stay_on_the_page(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -56,20 +67,15 @@ def test_long_names_and_errors_stay_on_the_page(page: Page, width: int) -> None:
         page.get_by_role("link", name=part).click()
         page.locator(row).first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, part
-        header = page.locator("header").bounding_box()
-        assert header is not None
-        assert header["height"] < 200, part
+        _wait_for_height(page, "header", 200)
         if part == "Cases":
-            name = page.locator("tbody th").first.bounding_box()
-            assert name is not None
-            assert name["height"] < 130
+            _wait_for_height(page, "tbody th", 130)
 
 
 def test_a_long_error_is_cut_until_somebody_wants_all_of_it(page: Page) -> None:
     told = page.get_by_role("alert")
-    shut = told.bounding_box()
-    assert shut is not None
-    assert shut["height"] < 250
+    told.locator("b").wait_for()
+    _wait_for_height(page, "[role=alert]", 250)
     assert told.locator("b").inner_text().startswith("The process ended: x")
     assert "Try." in told.inner_text()
     told.locator("summary").click()
