@@ -98,7 +98,8 @@ def test_a_file_is_read_onto_the_grid_of_the_scan(
 def test_that_a_file_was_resampled_is_told(
     project: Project, grid: Grid, schema: LabelSchema, tmp_path: Path
 ) -> None:
-    moved = replace(grid, origin_mm=tuple(mm + 0.3 for mm in grid.origin_mm))  # type: ignore[arg-type]  # three
+    x, y, z = grid.origin_mm
+    moved = replace(grid, origin_mm=(x + 0.3, y, z))
     write_labels(tmp_path / "a.nrrd", np.ones(grid.shape, np.uint8), moved, schema)
     (note,) = project.save_annotation("A", tmp_path / "a.nrrd").notes
     assert note.startswith(f"{tmp_path / 'a.nrrd'}: its voxels do not lie on the scan's")
