@@ -105,6 +105,21 @@ def test_tables_hold_every_case_and_every_cell(make_result: Make, tmp_path: Path
     assert page.count("| last 3 |") == 6
 
 
+def test_runs_of_several_versions_are_not_taken_for_runs_of_one(make_result: Make, tmp_path: Path) -> None:
+    results = list(_results(make_result).values())
+    newer = results[0].model_copy(update={"medssl_version": "1.0"})
+    mixed = {result.run: result for result in [newer, *results[1:]]}
+
+    write_tables(tmp_path, mixed, cells_of(mixed, BASELINE))
+
+    page = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert page.rstrip().endswith("which need not train alike: 0, 1.0.")
+    rows = list(csv.DictReader((tmp_path / "cases.csv").open(encoding="utf-8")))
+    assert [row["medssl_version"] for row in rows[:4]] == ["1.0"] * 3 + ["0"]
+    written = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cells"]
+    assert sum(cell["versions"] == ["0", "1.0"] for cell in written) == 1
+
+
 def test_the_plot_names_every_arm_and_is_the_same_for_the_same_results(
     make_result: Make, tmp_path: Path
 ) -> None:

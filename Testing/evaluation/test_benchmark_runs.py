@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,25 @@ def test_a_run_that_another_process_does_is_waited_for(settings: BenchmarkSettin
 
     assert found[0].runs == 2
     assert [text.split(":")[0] for text in watcher.told] == [f"2 of 2, {second.title}"]
+
+
+def test_another_data_set_of_the_same_name_is_told_from_the_first(
+    settings: BenchmarkSettings, tmp_path: Path
+) -> None:
+    moved, changed = tmp_path / "moved", tmp_path / "changed"
+    shutil.copytree(settings.dataset, moved)
+    shutil.copytree(settings.dataset, changed)
+    labels = next(iter(sorted((changed / "labelsTr").iterdir())))
+    labels.write_bytes(labels.read_bytes() + b"\0")  # what follows a compressed file is ignored
+    out = tmp_path / "out"
+    first = run_benchmark(settings, out, Monitor())
+
+    again = run_benchmark(settings.model_copy(update={"dataset": moved}), out, Monitor())
+    with pytest.raises(UsageError, match=r"other scans .*changed") as caught:
+        run_benchmark(settings.model_copy(update={"dataset": changed}), out, Monitor())
+
+    assert (first.runs, again.runs) == (1, 1)
+    assert "another output folder" in str(caught.value.remedy)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(settings: BenchmarkSettings, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from medssl.evaluation.benchmark.comparison import Cell, cells_of
 from medssl.evaluation.benchmark.measuring import RunMonitor, divide, measure_run
 from medssl.evaluation.benchmark.plot import write_plot
 from medssl.evaluation.benchmark.runs import Arm, Run, keep_result, planned, read_results
+from medssl.evaluation.benchmark.scans import check_same_scans
 from medssl.evaluation.benchmark.settings import BenchmarkSettings
 from medssl.evaluation.benchmark.writing import write_tables
 from medssl.events import Monitor
@@ -50,7 +51,7 @@ def run_benchmark(settings: BenchmarkSettings, output: Path, monitor: Monitor) -
         monitor: told of progress, asked whether to stop.
 
     Raises:
-        UsageError: no dataset, or somebody else's output folder.
+        UsageError: no dataset, somebody else's output folder, or one of other scans under the same name.
         DataError: the dataset has too few labelled cases.
         StorageError: the output folder may not be written.
         Cancelled: the person asked to stop.
@@ -58,6 +59,7 @@ def run_benchmark(settings: BenchmarkSettings, output: Path, monitor: Monitor) -
     dataset = read_dataset(settings.dataset)
     _check_enough(dataset, settings)
     _prepare(output)
+    check_same_scans(dataset, output)
     wanted = list(planned(settings, dataset.name))
     while missing := [run for run in wanted if run not in read_results(output / RUNS)]:
         done = 0

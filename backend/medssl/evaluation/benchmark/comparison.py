@@ -50,6 +50,7 @@ class Cell:
         of_segment: the same of each segment, in the order of `segments`.
         whole: Dice of all segments as one.
         ranking: rank correlation of certainty with true Dice: 1 is a perfect order from worst to best.
+        versions: of MedSSL that made it.
         difference: from the baseline; None for the baseline itself and where no seed is common.
     """
 
@@ -68,6 +69,7 @@ class Cell:
     whole: Spread | None
     ranking: Spread | None
     ranking_of_proposals: Spread | None
+    versions: tuple[str, ...]
     difference: Difference | None
 
 
@@ -146,6 +148,7 @@ def _cell(results: Sequence[RunResult], baseline: Sequence[RunResult]) -> Cell:
         whole=Spread.of(_mean(case.whole for case in result.cases) for result in results),
         ranking=Spread.of(_ranking(result.cases) for result in results),
         ranking_of_proposals=Spread.of(_ranking(result.proposals) for result in results),
+        versions=tuple(sorted({result.medssl_version for result in results})),
         difference=difference_between(results, baseline),
     )
 

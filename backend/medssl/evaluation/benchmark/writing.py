@@ -31,7 +31,10 @@ def write_tables(folder: Path, results: Results, cells: Sequence[Cell]) -> None:
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """Return a table of means ± standard deviations over seeds, and of differences from the baseline."""
+    """Return a table of means ± standard deviations over seeds, and of differences from the baseline.
+
+    A sentence below it names the versions of MedSSL, where the cells are not all of one.
+    """
     head = (
         "data",
         "scored",
@@ -48,7 +51,12 @@ def markdown(cells: Sequence[Cell]) -> str:
     rows = [_row(cell, with_ranking) for cell in cells]
     titles = (*head, "ranking of proposals") if with_ranking else head
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+    table = "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+    versions = sorted({version for cell in cells for version in cell.versions})
+    if len(versions) < 2:
+        return table
+    named = ", ".join(versions)
+    return f"{table}\n\nMade by several versions of MedSSL, which need not train alike: {named}."
 
 
 def difference_text(difference: Difference | None) -> str:
@@ -87,7 +95,7 @@ def _text(spread: Spread | None, digits: int = 3) -> str:
 def _csv(results: Results) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_RUN, "case", "segment", "dice", "doubt"])
+    writer.writerow([*_RUN, "case", "segment", "dice", "doubt", "medssl_version"])
     for result in results.values():
         writer.writerows(_lines(result))
     return text.getvalue()
@@ -107,7 +115,8 @@ def _lines(result: RunResult) -> Iterator[list[object]]:
     )
     for case in result.cases:
         for segment, dice in zip(result.segments, case.dice, strict=True):
-            yield [*known, case.name, segment, "" if dice is None else f"{dice:.6g}", f"{case.doubt:.6g}"]
+            value = "" if dice is None else f"{dice:.6g}"
+            yield [*known, case.name, segment, value, f"{case.doubt:.6g}", result.medssl_version]
 
 
 def _as_json(cell: Cell) -> dict[str, object]:
