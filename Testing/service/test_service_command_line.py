@@ -126,6 +126,8 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     check_that_a_tree_comes_back_as_one(there, tree, tmp_path / "out", project, monkeypatch)
     code, _, err = there("predict", tree, "--out", tmp_path / "out", *project)
     assert (code, "new or empty" in err) == (2, True)
+    code, out, err = there("case", "add", tree, *project)
+    assert (code, "2 cases added" in out, "2 could not be added" in out) == (1, True, True), err
     assert there("model", "export", tmp_path / "model.zip", *project)[0] == 0
     code, out, err = there("model", "import", tmp_path / "model.zip", *project)
     assert code == 0, err
@@ -172,7 +174,7 @@ def check_that_a_tree_comes_back_as_one(
     assert code == 0, err
     newest = json.loads(out.splitlines()[0])
     code, out, err = there("job", "resume", newest["id"], "--json", *project)
-    assert code == 0, err
+    assert code == 1, err
     result = json.loads(out.splitlines()[-1])["result"]
     assert (result["done"], list(result["failed"]), "uploads" in out) == (3, ["second/bad"], False)
     assert result["report"] == str(output / "report.html")

@@ -157,14 +157,18 @@ def _token(remote: str, file: Path | None) -> str:
 
 
 def main() -> None:
-    """Run the command line of this process and exit: 0 done, 1 failed, 2 wrong use, 130 cancelled."""
+    """Run the command line of this process and exit: 0 done, 1 failed, 2 wrong use, 130 cancelled.
+
+    What was done but for some scans or cases, which are listed, has failed for these: 1.
+    """
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors become a sentence and a remedy on standard error.
 
-    With `--json` they are also the last line of standard output, of the kind `error`.
+    With `--json` they are also the last line of standard output, of the kind `error`. Where a part failed,
+    that line is the result, which names the part.
     """
     as_json = "--json" in arguments
     try:

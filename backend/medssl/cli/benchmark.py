@@ -91,7 +91,7 @@ def compare_by_annotations(
     device: DeviceOption = "auto",
     project: HolderOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Train with few annotated cases, for the same time with every method, and score the same unseen cases.
 
     Writes cases.csv, summary.json, summary.md and dice.svg. Runs that are in the
@@ -124,7 +124,7 @@ def compare_by_annotations(
             "An engine elsewhere needs a project for the job.", "Name its folder there with --project."
         )
     request = BenchmarkRequest(settings=settings, output=full_path(output))
-    run_request(project or own_project(dataset, output), request, as_json)
+    return run_request(project or own_project(dataset, output), request, as_json)
 
 
 def own_project(dataset: Path, output: Path) -> Path:

@@ -77,12 +77,13 @@ def add(
     ] = 0,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Add a case, or every case of a folder.
 
     A dataset with a dataset.json, as of the Medical Segmentation Decathlon or
     nnU-Net, and a MITK task list (.json) bring their labels; of any other
     folder, every scan becomes a case. With --name, a folder is one DICOM series.
+    What cannot be a case is named and stops nothing; the exit code is then 1.
     """
     if len(scans) == 1 and _may_hold_cases(scans[0]) and not name:
         from medssl.jobs import ImportRequest
@@ -94,8 +95,7 @@ def add(
             leave_out=leave_out,
             copy_files=copy,
         )
-        run_request(project, request, as_json)
-        return
+        return run_request(project, request, as_json)
     if annotated is not None or validation or leave_out:
         raise UsageError(
             f"{scans[0]} is no dataset.",
@@ -108,6 +108,7 @@ def add(
         case = found.add_case(name or stem_of(scans[0]), scans, copy=copy, role=role)
         lines = [f"Case {case.name} added.", *case.notes]
         answer("\n".join(lines), {**_content(case), "notes": case.notes}, as_json)
+    return 0
 
 
 @app.command("sample")
@@ -124,7 +125,7 @@ def sample(
     ] = 0,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Make scans by a formula and add them, to try things out without any data.
 
     The project is one with the template made-up-kidney.
@@ -140,7 +141,7 @@ def sample(
             f"{annotated} annotated and {validation} for validation are more than {cases} scans.",
             "Ask for more scans, or for fewer of those.",
         ) from error
-    run_request(project, request, as_json)
+    return run_request(project, request, as_json)
 
 
 @app.command("list")

@@ -42,7 +42,7 @@ def evaluate(
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Compare segmentations with what people drew, each segment by itself.
 
     Dice and Jaccard measure overlap; 1 is perfect. HD95 and ASD measure in mm how
@@ -59,4 +59,4 @@ def evaluate(
         scans=None if scans is None else full_path(scans),
         device=device,
     )
-    run_request(project, request, as_json)
+    return run_request(project, request, as_json)

@@ -55,12 +55,12 @@ def show(job: JobArgument, project: ProjectOption = HERE, as_json: JsonOption = 
 
 
 @app.command("resume")
-def resume(job: JobArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+def resume(job: JobArgument, project: ProjectOption = HERE, as_json: JsonOption = False) -> int:
     """Go on with a job that was cancelled, failed or interrupted."""
     with workplace(project) as place:
         with watched(as_json) as (_, monitor):
             result = place.resume(job, monitor)
-        show_result(result, as_json)
+        return show_result(result, as_json)
 
 
 @app.command("cancel")

@@ -113,7 +113,7 @@ def export(
     limits: Annotated[str, typer.Option(help="What it is not for.", show_default=False)] = "",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Write a model for others, with its card."""
     from medssl.jobs import ExportModelRequest
 
@@ -125,7 +125,7 @@ def export(
         intended_use=intended_use,
         limits=limits,
     )
-    run_request(project, request, as_json)
+    return run_request(project, request, as_json)
 
 
 @app.command("import")
@@ -138,11 +138,11 @@ def import_model(
     ] = "",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Bring a model into the project; it is checked first, and nothing in it is run."""
     from medssl.jobs import ImportModelRequest
 
-    run_request(project, ImportModelRequest(path=full_path(path), name=name), as_json)
+    return run_request(project, ImportModelRequest(path=full_path(path), name=name), as_json)
 
 
 app.command("channels", epilog=CHANNELS_EXAMPLES)(channels)

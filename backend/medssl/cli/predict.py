@@ -76,8 +76,11 @@ def predict(
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
-    """Segment new scans; a bad file is listed with its reason and stops nothing."""
+) -> int:
+    """Segment new scans; a bad file is listed with its reason and stops nothing.
+
+    The exit code is then 1, until a later run has segmented that one too.
+    """
     from medssl.inference.channels import read_channel_rules
     from medssl.jobs import PredictRequest
 
@@ -95,4 +98,4 @@ def predict(
         fractional=fractional,
         measurements=measurements,
     )
-    run_request(project, request, as_json)
+    return run_request(project, request, as_json)

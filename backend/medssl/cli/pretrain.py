@@ -57,7 +57,7 @@ def pretrain(
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Learn what scans look like, without annotations; 'medssl train --from' begins with the result."""
     from medssl.jobs import PretrainRequest
 
@@ -65,4 +65,4 @@ def pretrain(
         effort, method=method, seed=seed, device=device, steps=steps, seconds=seconds
     )
     folder = None if scans is None else full_path(scans)
-    run_request(project, PretrainRequest(settings=settings, scans=folder, name=name), as_json)
+    return run_request(project, PretrainRequest(settings=settings, scans=folder, name=name), as_json)

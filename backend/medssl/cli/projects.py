@@ -123,11 +123,11 @@ def export(
     ] = "nnunet",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Write the cases and annotations as a data set for other programs."""
     from medssl.jobs import ExportProjectRequest
 
-    run_request(project, ExportProjectRequest(output=full_path(output), format=file_format), as_json)
+    return run_request(project, ExportProjectRequest(output=full_path(output), format=file_format), as_json)
 
 
 @app.command("info")

@@ -23,14 +23,15 @@ from medssl.jobs import (
 _MOST_SHOWN = 15  # lines of a list; the rest is in the file or behind another command
 
 
-def show_result(job: JobResult, as_json: bool) -> None:
-    """Tell what a job gave back."""
+def show_result(job: JobResult, as_json: bool) -> int:
+    """Tell what a job gave back; returns the exit code, 1 where some of it could not be done."""
     if as_json:
         write_json({"kind": "result", **job.model_dump(mode="json")})
-        return
-    say(describe(job.result))
-    which = f" (job {job.job_id})" if job.job_id else ""
-    say(f"Done in {duration(job.seconds)}{which}.")
+    else:
+        say(describe(job.result))
+        which = f" (job {job.job_id})" if job.job_id else ""
+        say(f"Done in {duration(job.seconds)}{which}.")
+    return 1 if job.result.left_undone else 0
 
 
 def describe(result: Result) -> str:

@@ -44,11 +44,14 @@ def propose(
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
-    """Segment cases that nobody annotated, and rank them by uncertainty."""
+) -> int:
+    """Segment cases that nobody annotated, and rank them by uncertainty.
+
+    A scan that cannot be read is listed and stops nothing; the exit code is then 1.
+    """
     from medssl.jobs import ProposeRequest
 
-    run_request(project, ProposeRequest(model=model, cases=tuple(cases or ()), device=device), as_json)
+    return run_request(project, ProposeRequest(model=model, cases=tuple(cases or ()), device=device), as_json)
 
 
 @app.command("list")

@@ -16,7 +16,6 @@ from medssl.events import Monitor
 
 if TYPE_CHECKING:
     from medssl.jobs.requests import Request
-    from medssl.jobs.results import JobResult
 
 _LONGEST_NAME = 48  # letters of the first column of a table
 
@@ -55,15 +54,14 @@ def watched(as_json: bool) -> Iterator[tuple[Display, Monitor]]:
             yield display, monitor
 
 
-def run_request(folder: Path, request: Request, as_json: bool) -> JobResult:
-    """Run a job of the project in `folder` and show its events and its result."""
+def run_request(folder: Path, request: Request, as_json: bool) -> int:
+    """Run a job of the project in `folder` and show its events and its result; returns the exit code."""
     from medssl.cli.results import show_result
 
     with workplace(folder) as place:
         with watched(as_json) as (_, monitor):
             result = place.run(request, monitor)
-        show_result(result, as_json)
-    return result
+        return show_result(result, as_json)
 
 
 def say(text: str) -> None:

@@ -59,7 +59,7 @@ def train(
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Train a model on the annotated cases and, where the method can, on the others.
 
     --steps or --seconds replace the time of the effort.
@@ -80,4 +80,4 @@ def train(
         seconds=seconds,
     )
     request = TrainRequest(settings=settings, start_from=start_from, adapt_channels=adapt_channels, name=name)
-    run_request(project, request, as_json)
+    return run_request(project, request, as_json)

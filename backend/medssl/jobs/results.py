@@ -11,6 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 class _Result(BaseModel):
     model_config = ConfigDict(frozen=True)
 
+    @property
+    def left_undone(self) -> int:
+        """How many of the things that were asked for could not be done; the others are."""
+        return 0
+
 
 class ImportResult(_Result):
     """What came into the project."""
@@ -20,6 +25,11 @@ class ImportResult(_Result):
     annotated: int
     already_there: int
     refused: int = 0
+
+    @property
+    def left_undone(self) -> int:
+        """Scans that could not become cases."""
+        return self.refused
 
 
 class TrainResult(_Result):
@@ -58,6 +68,11 @@ class ProposeResult(_Result):
     proposals: tuple[Proposal, ...]
     failed: dict[str, str] = {}
 
+    @property
+    def left_undone(self) -> int:
+        """Cases that could not be segmented."""
+        return len(self.failed)
+
 
 class PredictResult(_Result):
     """How a folder went, and where the table and the report are.
@@ -75,6 +90,11 @@ class PredictResult(_Result):
     output: Path
     table: Path
     report: Path
+
+    @property
+    def left_undone(self) -> int:
+        """Scans that could not be segmented; what is no scan for the model is none of them."""
+        return len(self.failed)
 
 
 class SegmentScore(_Result):
