@@ -92,4 +92,5 @@ def _is_training(line: str) -> bool:
         event: dict[str, Any] = json.loads(line)
     except ValueError:
         return False
-    return event.get("kind") == "metric"
+    steps = event.get("kind") == "progress" and event.get("done", 0) > 0
+    return event.get("kind") == "metric" or (steps and str(event.get("stage")).endswith(": Training"))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from medssl.evaluation.benchmark.benchmark import RUNS
+from medssl.evaluation.benchmark.runs import read_results
 from medssl.events import Log, Monitor
 from medssl.jobs import TrainResult, job_state, read_events, resume_job
 from medssl.project import Project
@@ -54,3 +56,30 @@ def test_ctrl_c_keeps_a_checkpoint_from_which_the_training_goes_on(
         resume_job(project, job, Monitor())
         texts = [event.text for event in read_events(project.job(job).folder) if isinstance(event, Log)]
     assert any(text.startswith("Going on from step") for text in texts)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl+C to whole consoles only")
+def test_a_comparison_of_methods_that_was_stopped_goes_on_as_a_job(
+    small_dataset: Path,
+    tmp_path: Path,
+    start_medssl: Callable[..., object],
+    job_that_trains: Callable[[Path], str],
+    medssl: Callable[..., tuple[int, str, str]],
+) -> None:
+    out, quick = tmp_path / "out", ("--methods", "supervised", "--threads", 1, "--device", "cpu")
+    process = start_medssl(
+        "benchmark", "annotations", small_dataset, "-o", out, "--held-out", 2, "--seconds", 4,
+        "--annotated", 1, "--seeds", 0, *quick,
+    )  # fmt: skip
+    job = job_that_trains(out / "project")
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    (checkpoint,) = (out / "working").rglob("checkpoint*")
+    code, _, told = medssl("job", "resume", job, "--project", out / "project")
+
+    assert (process.returncode, f"medssl job resume {job}" in errors, code) == (130, True, 0)
+    assert "supervised, 1 case, seed 0: Dice" in told
+    assert not checkpoint.exists()
+    (result,) = read_results(out / RUNS).values()
+    assert result.seconds == pytest.approx(4, abs=0.5)  # what was trained before the stop counts
