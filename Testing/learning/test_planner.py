@@ -197,6 +197,76 @@ def test_a_damaged_field_is_named(tmp_path: Path) -> None:
         read_plan(path)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        ("network.features", [8], r"features"),
+        ("network.features", [8, 16], r"strides .* 4 .* features .* 2"),
+        ("network.features.1", 0, r"network\.features\.1"),
+        ("network.features.1", 16.5, r"network\.features\.1"),
+        ("network.kernels", [[3, 3, 3]], r"kernels .* 1 .* features .* 4"),
+        ("network.kernels.0.2", 2, r"network: kernels\.0 is 3 x 3 x 2"),
+        ("network.kernels.0", [3, 3], r"network\.kernels\.0"),
+        ("network.strides.0", [2, 2, 2], r"first of the strides is always \[1, 1, 1\]"),
+        ("network.strides.1.0", 3, r"network\.strides\.1\.0"),
+        ("network.convolutions.1", 0, r"network\.convolutions\.1"),
+        ("network.channels", 2, r"network\.channels is 2, but there is 1 channel"),
+        ("network.classes", 2, r"network\.classes is 2, but 2 segments and the background make 3"),
+        ("channel_names", [], r"channel"),
+        ("channel_names", ["a", "b"], r"2 channels"),
+        ("normalisation", [], r"normalisation has 0 entries"),
+        ("normalisation.0.low", 100.0, r"normalisation\.0: low"),
+        ("normalisation.0.high", 200.0, r"normalisation\.0: .*percentile"),
+        ("normalisation.0.mean", math.nan, r"normalisation\.0\.mean"),
+        ("patch_size.0", 0, r"patch_size\.0"),
+        ("patch_size", [30, 32, 32], r"patch_size is 30 x 32 x 32, .* multiples of 8 x 8 x 8"),
+        ("batch_size", "many", r"batch_size"),
+        ("spacing_mm.1", 0.0, r"spacing_mm\.1"),
+        ("spacing_mm.1", math.inf, r"spacing_mm\.1"),
+        ("level_set_mm", [5.0], r"level_set_mm has 1 entry"),
+        ("level_set_mm.0", -1.0, r"level_set_mm\.0"),
+        ("label_schema.segments.1.value", 1, r"label_schema: Two segments have the same value: 1"),
+    ],
+)
+def test_whatever_a_person_gets_wrong_in_a_plan_is_named_with_its_place_and_its_file(
+    tmp_path: Path, place: str, value: object, says: str
+) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(path, plan_of(facts()))
+    content = json.loads(path.read_text())
+    *above, last = place.split(".")
+    inner = content
+    for step in above:
+        inner = inner[int(step) if isinstance(inner, list) else step]
+    inner[int(last) if isinstance(inner, list) else last] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=says) as caught:
+        read_plan(path)
+    assert caught.value.what.startswith(f"The plan {path} is damaged: ")
+    assert "Value error" not in caught.value.what
+    assert not caught.value.what.endswith("..")
+    assert "Correct it" in caught.value.remedy
+
+
+def test_a_plan_is_read_as_editors_on_windows_save_it(tmp_path: Path) -> None:
+    path, plan = tmp_path / "plan.json", plan_of(facts())
+    path.write_text(plan.model_dump_json(), encoding="utf-8-sig")
+    assert read_plan(path) == plan
+
+
+@given(
+    shape=st.tuples(*[st.integers(1, 300)] * 3),
+    spacing=st.tuples(*[st.floats(0.2, 8.0)] * 3),
+    channels=st.integers(1, 3),
+    gpu=st.booleans(),
+)
+@examples(max_examples=60)
+def test_every_plan_that_is_made_is_read(shape: Shape, spacing: Spacing, channels: int, gpu: bool) -> None:
+    scan = facts(shape, spacing, (mr(),) * channels)
+    plan = plan_of(scan, machine=with_gpu(12) if gpu else CPU)
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
 @pytest.mark.parametrize(("dataset", "finest"), [("hippocampus", 1.0), ("left_atrium", 1.5)])
 def test_the_plan_of_real_scans(data_folder: Path, dataset: str, finest: float) -> None:
     paths = sorted((data_folder / dataset / "imagesTr").glob("[!.]*.nii.gz"))[:6]

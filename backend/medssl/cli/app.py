@@ -37,6 +37,7 @@ from medssl.cli.options import examples
 from medssl.cli.workplace import Elsewhere, work_elsewhere
 from medssl.endpoint import read_endpoint, read_token, state_folder
 from medssl.errors import Cancelled, MedSSLError, UsageError
+from medssl.faults import first_fault
 
 _HERE_ONLY = ("demo", "doctor", "serve")
 # In the order of the work; typer itself would put all commands before all groups.
@@ -181,7 +182,7 @@ def run(arguments: Sequence[str]) -> int:
         message = error.format_message()
         return _fail(UsageError(message, "See 'medssl --help'."), as_json) if message else error.exit_code
     except ValidationError as error:
-        return _fail(UsageError(_first_sentence(error)), as_json)
+        return _fail(UsageError(f"{first_fault(error)}."), as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(Cancelled(), as_json)
     except BrokenPipeError:
@@ -199,14 +200,6 @@ def _fail(error: MedSSLError, as_json: bool) -> int:
         write_json({"kind": "error", "code": error.code, "error": error.what, "remedy": error.remedy})
     sys.stderr.write(f"{error}\n")
     return error.exit_code
-
-
-def _first_sentence(error: ValidationError) -> str:
-    """What is wrong with a value that a request refused."""
-    first = error.errors()[0]
-    where = " ".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}." if where else message
 
 
 def _unexpected(error: Exception) -> MedSSLError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from medssl.storage import write_text
 
@@ -49,7 +49,7 @@ def recall(job_id: str) -> Journey | None:
     """Return the journey of a job that began on this computer and has not ended."""
     try:
         return Journey.model_validate_json(_file(job_id).read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+    except (OSError, ValueError):  # not there, or no text of ours
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from medssl.cli.session import answer, opened, run_request, table
 from medssl.cli.workplace import full_path, new_workplace, workplace
 from medssl.errors import LabelError, UsageError
 from medssl.exchange.formats import DatasetFormat
+from medssl.faults import first_fault
 from medssl.labels import LabelSchema
 
 if TYPE_CHECKING:
@@ -205,14 +207,13 @@ def _schema(text: str, file: Path | None, template: str, before: LabelSchema | N
         return find_template(template).label_schema
     try:
         if file is not None:
-            return LabelSchema.model_validate_json(file.read_bytes())
+            return LabelSchema.model_validate_json(file.read_bytes().removeprefix(codecs.BOM_UTF8))
         schema = LabelSchema.of_names(_names(text))
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.", "Check the path.") from error
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise LabelError(
-            f"{file or text} is not a label schema: {reason.rstrip('.')}.", "Correct it and try again."
+            f"{file or text} is not a label schema: {first_fault(error)}.", "Correct it and try again."
         ) from error
     if before is None:
         return schema

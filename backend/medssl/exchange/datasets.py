@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medssl.errors import DataError, UsageError
+from medssl.faults import first_fault
 from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
 
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".nhdr")
@@ -119,11 +120,7 @@ def _read_description(path: Path) -> _Description:
     try:
         return _Description.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "its top level"
-        raise DataError(
-            f"{path} is not a dataset's description: {first['msg']} (at {where}).", remedy
-        ) from error
+        raise DataError(f"{path} is not a dataset's description: {first_fault(error)}.", remedy) from error
 
 
 def _channel_names(description: _Description, path: Path) -> tuple[str, ...]:
@@ -177,7 +174,7 @@ def _schema(labels: dict[str, int | str | list[int]], path: Path) -> LabelSchema
         return LabelSchema.of_names(names)
     except ValidationError as error:
         raise DataError(
-            f"{path}: {error.errors()[0]['msg']}.", "Give every label its own name and a value of 1 to 254."
+            f"{path}: {first_fault(error)}.", "Give every label its own name and a value of 1 to 254."
         ) from error
 
 

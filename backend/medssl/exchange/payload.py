@@ -23,12 +23,13 @@ import medssl
 from medssl.errors import ModelError
 from medssl.exchange.archives import Source
 from medssl.exchange.model_card import describe_model
+from medssl.faults import first_fault
 from medssl.inference.channels import CHANNELS_FILE, ChannelRules, write_channel_rules
-from medssl.learning.model import CARD, PLAN, WEIGHTS, ModelCard, Weights
-from medssl.learning.network import Network
+from medssl.learning.model import CARD, PLAN, WEIGHTS, ModelCard, Weights, misfits
 from medssl.learning.plan import Plan
 from medssl.learning.planner import write_plan
 from medssl.storage import write_bytes, write_text
+from medssl.words import counted
 
 MANIFEST = "manifest.json"
 README = "MODEL_CARD.md"
@@ -96,9 +97,7 @@ def read_payload(source: Source, folder: str = "") -> TravellingModel:
         rules = read_rules(content.get(CHANNELS_FILE), plan)
         tensors = load(content[WEIGHTS])
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{source.path} is not a model: {where}: {first['msg']}.", _ASK) from error
+        raise ModelError(f"{source.path} is not a model: {first_fault(error)}.", _ASK) from error
     except SafetensorError as error:
         raise ModelError(f"The weights in {source.path} are damaged.", _ASK) from error
     check_weights(tensors, plan, card, source.path)
@@ -125,30 +124,14 @@ def check_weights(tensors: Mapping[str, Tensor], plan: Plan, card: ModelCard, pa
     Raises:
         ModelError: tensors are missing, unknown, of another shape, or not numbers.
     """
-    shape = plan.network
-    levels = {len(shape.features), len(shape.strides), len(shape.kernels), len(shape.convolutions)}
-    if len(levels) > 1 or sum(shape.convolutions) > len(tensors):
-        raise _unfit(path, len(tensors), "the network's levels")
-    try:
-        with torch.device("meta"):
-            network = Network(shape, card.heads)
-    except RuntimeError as error:  # larger than any memory
-        raise _unfit(path, len(tensors), "the network's size") from error
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    # A pretrained model has a part of a network only.
-    compared = wanted.keys() | found.keys() if card.heads else found.keys()
-    other = sorted(name for name in compared if wanted.get(name) != found.get(name))
-    if other:
-        raise _unfit(path, len(other), other[0])
+    if differing := misfits(tensors, plan, card):
+        raise ModelError(
+            f"The weights in {path} do not fit its plan: {counted(len(differing), 'tensor')} "
+            f"{'differs' if len(differing) == 1 else 'differ'}, such as {differing[0]}.",
+            _ASK,
+        )
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise ModelError(f"The weights in {path} hold numbers that are not finite.", _ASK)
-
-
-def _unfit(path: Path, count: int, example: str) -> ModelError:
-    return ModelError(
-        f"The weights in {path} do not fit its plan: {count} tensors differ, such as {example}.", _ASK
-    )
 
 
 def _read_manifest(source: Source, folder: str) -> Manifest:

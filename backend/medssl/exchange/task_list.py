@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medssl.errors import DataError
 from medssl.exchange.datasets import DatasetCase, stem_of
+from medssl.faults import first_fault
 
 _REMEDY = "Save the list with MITK again."
 
@@ -47,10 +48,8 @@ def read_task_list(path: Path) -> tuple[str, tuple[DatasetCase, ...]]:
     try:
         found = _TaskList.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         raise DataError(
-            f"{path} is not a MITK Segmentation Task List: {where}: {first['msg']}.", _REMEDY
+            f"{path} is not a MITK Segmentation Task List: {first_fault(error)}.", _REMEDY
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}.", _REMEDY) from error

@@ -15,6 +15,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from medssl.errors import ModelError, UsageError
+from medssl.faults import first_fault
 from medssl.imaging.dicom_files import SeriesHeader
 from medssl.storage import storage_error, write_text
 
@@ -209,15 +210,12 @@ def read_channel_rules(path: Path) -> ChannelRules:
         UsageError: there is no such file, or it holds no rules.
     """
     try:
-        return ChannelRules.model_validate_json(path.read_text(encoding="utf-8"))
+        return ChannelRules.model_validate_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeError) as error:
         raise UsageError(f"The channel rules {path} cannot be read.", "Check the path.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ").rstrip(".")
         raise UsageError(
-            f"The channel rules {path} are wrong: {where}{message}.",
+            f"The channel rules {path} are wrong: {first_fault(error)}.",
             'They look like {"T1": [{"description": "t1", "contrast": false}]}.',
         ) from error
 
@@ -237,10 +235,15 @@ def _as_text(rules: ChannelRules) -> str:
 def _channels_of(model: Path) -> tuple[str, ...]:
     path = model / _PLAN
     try:
-        return _Plan.model_validate_json(path.read_bytes()).channel_names
-    except (OSError, ValidationError) as error:
+        return _Plan.model_validate_json(path.read_text(encoding="utf-8-sig")).channel_names
+    except ValidationError as error:
         raise ModelError(
-            f"The plan {path} cannot be read.", "Copy the model again from where it was trained."
+            f"The plan {path} is damaged: {first_fault(error)}.",
+            "Correct it, or copy it again from where MedSSL wrote it.",
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise ModelError(
+            f"The plan {path} cannot be read.", "Copy it again from where MedSSL wrote it."
         ) from error
 
 

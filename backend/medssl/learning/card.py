@@ -10,6 +10,7 @@ from typing import TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medssl.errors import ModelError
+from medssl.faults import first_fault
 from medssl.learning.plan import HeadName
 
 CARD = "card.json"
@@ -115,12 +116,17 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = folder / CARD
     try:
-        return ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError as error:
         raise ModelError(
             f"{folder} holds no complete model: {CARD} is missing.", "Choose another model."
         ) from error
-    except (OSError, ValueError, ValidationError) as error:
+    except ValidationError as error:
+        raise ModelError(
+            f"The model card {path} is damaged: {first_fault(error)}.",
+            "Correct it, or copy it again from where MedSSL wrote it.",
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"The model card {path} cannot be read.", "Restore it, or train the model again."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan, write_plan
 from medssl.storage import write_bytes, write_text
+from medssl.words import counted
 
 __all__ = [
     "CARD",
@@ -25,6 +27,7 @@ __all__ = [
     "ModelCard",
     "Weights",
     "load_model",
+    "misfits",
     "read_card",
     "read_weights",
     "save_model",
@@ -69,12 +72,12 @@ def read_weights(folder: Path) -> Weights:
     """Read a model, to begin a training with.
 
     Raises:
-        ModelError: files missing or damaged.
+        ModelError: files missing or damaged, or weights that do not fit the plan.
     """
     card, plan = read_card(folder), read_plan(folder / PLAN)
     path = folder / WEIGHTS
     try:
-        return Weights(load_file(path), plan, card)
+        tensors = load_file(path)
     except FileNotFoundError as error:
         raise ModelError(
             f"The weights {path} are missing.", "Restore the file, or train the model again."
@@ -83,6 +86,32 @@ def read_weights(folder: Path) -> Weights:
         raise ModelError(
             f"The weights {path} are damaged.", "Restore the file, or train the model again."
         ) from error
+    if differing := misfits(tensors, plan, card):
+        raise ModelError(
+            f"The weights {path} do not fit the plan beside them: {counted(len(differing), 'tensor')} "
+            f"{'differs' if len(differing) == 1 else 'differ'}, such as {differing[0]}.",
+            f"Take back what was changed in {PLAN}, or restore both files from one training.",
+        )
+    return Weights(tensors, plan, card)
+
+
+def misfits(tensors: Mapping[str, Tensor], plan: Plan, card: ModelCard) -> list[str]:
+    """Names of the tensors that the plan's network lacks, or has in another size; no memory is taken for it.
+
+    Those that a model of the card's heads would have to have, and has not, count as well.
+    """
+    if sum(plan.network.convolutions) > len(tensors):
+        return ["network.convolutions"]
+    try:
+        with torch.device("meta"):
+            network = Network(plan.network, card.heads)
+    except (RuntimeError, OverflowError):  # larger than any memory
+        return ["network.features"]
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    # A pretrained model has a part of a network only.
+    compared = wanted.keys() | found.keys() if card.heads else found.keys()
+    return sorted(name for name in compared if wanted.get(name) != found.get(name))
 
 
 def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
@@ -99,13 +128,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
             "Train a model that begins with it, and use that one.",
         )
     network = Network(plan.network, card.heads)
-    try:
-        network.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise ModelError(
-            f"The weights {folder / WEIGHTS} do not fit the plan beside them.",
-            "Restore both files from one training.",
-        ) from error
+    network.load_state_dict(weights.tensors)
     # Channels last is what convolutions on a CPU with few features are fastest with.
     network = network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs know 4D only
     return Model(network=network.eval(), plan=plan, card=card)

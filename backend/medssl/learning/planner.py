@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from medssl.errors import DataError, ModelError
+from medssl.faults import first_fault
 from medssl.labels import LabelSchema
 from medssl.learning.distance import DEFAULT_SATURATION_MM, saturation_of_radii
 from medssl.learning.facts import ChannelFacts, ScanFacts
@@ -24,6 +25,7 @@ from medssl.storage import write_text
 _CT_AIR = -500.0  # Hounsfield units: a CT of a body holds darker voxels, a scan of another kind rarely does
 _CT_BRIGHTEST = 3000.0  # phase images are whole numbers with large negative ones too, but as bright as dark
 _SMALLEST_LEVEL = 4  # voxels a side of the coarsest level: below, a convolution sees mostly its padding
+_RESTORE = "Correct it, or copy it again from where MedSSL wrote it."
 _FULL_PATCH_BYTES = 10 << 30  # GPU memory with which the largest patch trains comfortably
 
 
@@ -98,26 +100,20 @@ def read_plan(path: Path) -> Plan:
         ModelError: the file is missing or damaged, or a newer MedSSL wrote it.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         found = content["format"]
     except OSError as error:
         raise ModelError(
             f"The plan {path} cannot be read: {error.strerror}.", "Check that the model's folder is complete."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{path} is not a plan of MedSSL.", "Copy the model again from where it was trained."
-        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path} is not a plan of MedSSL.", _RESTORE) from error
     if isinstance(found, int) and found > PLAN_FORMAT:
         raise ModelError(f"A newer MedSSL wrote {path} (format {found}).", "Update MedSSL to use this model.")
     try:
         return Plan.model_validate(content)
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise ModelError(
-            f"{path} is damaged: {where}: {error.errors()[0]['msg']}.",
-            "Copy the model again from where it was trained.",
-        ) from error
+        raise ModelError(f"The plan {path} is damaged: {first_fault(error)}.", _RESTORE) from error
 
 
 def _check(scans: Sequence[ScanFacts], channel_names: Sequence[str]) -> None:

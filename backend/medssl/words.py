@@ -1,0 +1,14 @@
+"""Words that depend on a number."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun: `counted(1, "scan")` is '1 scan', `counted(2, "scan")` is '2 scans'.
+
+    Args:
+        number: of the things.
+        one: what a single one is called; may be several words, the last of which changes.
+        several: what more of them, or none, are called; `one` and an 's' when empty.
+    """
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
