@@ -154,12 +154,15 @@ def aligned(features: Tensor, view: Views, low: Tensor, high: Tensor) -> Tensor:
     """Sample a view's feature map on a grid over a box of the scan, `(B, E, 6, 6, 6)`.
 
         w = low + (p + 1/2) / P (high - low),   u = (w - view.low) / (view.high - view.low)
-        u <- 1 - u along flipped axes;   the sample's place on the map is 2 u - 1 in (-1, 1)
+        u <- 1 - u along flipped axes,   v = N u - 1/2 voxels of the view,   cell v / S,   S = N / n
 
-    The flip is undone in the coordinates and not in the map; doing both would undo it twice.
+    The flip is undone in the coordinates and not in the map; doing both would undo it twice. Cell i of the
+    encoder looks at voxel i S: its convolutions take strides from the first voxel on, and are odd. (Taken for
+    the middle of S voxels, it would be (S - 1) / 2 voxels off, and twice that between a view and a flipped
+    one.)
 
     Args:
-        features: `(B, E, d, h, w)`; its cells divide the view evenly.
+        features: `(B, E, d, h, w)`; n cells a side of N voxels.
         view: the boxes and flips.
         low, high: `(B, 3)` the box to sample, inside the view's.
 
@@ -177,7 +180,9 @@ def aligned(features: Tensor, view: Views, low: Tensor, high: Tensor) -> Tensor:
     inside = over_places(low) + places * over_places(high - low)
     unit = (inside - over_places(view.low)) / over_places(view.high - view.low)
     unit = torch.where(over_places(view.flipped), 1 - unit, unit)
-    return F.grid_sample(features, (2 * unit - 1).flip(-1), padding_mode="border", align_corners=False)
+    cells, voxels = (unit.new_tensor(maps.shape[2:]) for maps in (features, view.images))
+    places = 2 * unit - 1 + 1 / cells - 1 / voxels  # where `grid_sample` counts -1 .. 1 over all n cells
+    return F.grid_sample(features, places.flip(-1), padding_mode="border", align_corners=False)
 
 
 def spread(features: Tensor) -> Tensor:
