@@ -12,6 +12,8 @@ from MedSSLLib.charts import PALETTE, Line
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.learning_choices import method_title
 
+_MOST_WARNINGS = 3  # shown at once
+
 
 class Run(Protocol):
     """What is shown; `MedSSLLib.learning_run.LearningRun` has it."""
@@ -65,8 +67,8 @@ class RunView:
         widgets.bar.maximum = 0 if track.state == "running" and track.progress is None else 1000
         widgets.bar.value = round(1000 * track.fraction)
         reason = track.problem or track.job.error
-        widgets.reason.text = f"{reason} {track.job.remedy}".strip()
-        widgets.reason.visible = bool(reason)
+        widgets.reason.text = f"{reason} {track.job.remedy}".strip() if reason else _warnings(track)
+        widgets.reason.visible = bool(widgets.reason.text)
         widgets.loss.text = loss_line(track)
         widgets.loss.visible = bool(widgets.loss.text)
 
@@ -75,6 +77,14 @@ class RunView:
         widgets, track = self._widgets, self._run.track
         widgets.cancel.enabled = track is not None and self.busy and track.state != "cancelling"
         widgets.resume.enabled = widgets.resume.visible = track is not None and track.can_resume
+
+
+def _warnings(track: Track) -> str:
+    """What the job warned of, the newest last; of many the last ones."""
+    told = list(dict.fromkeys(text for text, level in track.notes if level == "warning"))
+    left = len(told) - _MOST_WARNINGS
+    before = [_("... and {count} more, in the log").format(count=left)] if left > 0 else []
+    return "\n".join([*before, *told[-_MOST_WARNINGS:]])
 
 
 def loss_line(track: Track) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 from medssl.learning.device import choose_device
 from medssl.learning.model import load_model
+from medssl.learning.planner import read_plan, write_plan
 from medssl.learning.settings import TrainingSettings
-from medssl.learning.training import CHECKPOINT, PLAN, train_project
+from medssl.learning.training import CHECKPOINT, PLAN, plan_for, train_project
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
 
@@ -118,6 +120,62 @@ def test_refining_begins_with_the_weights_of_a_model(project: Project, tmp_path:
     for name, weight in before.network.state_dict().items():
         assert torch.allclose(after.network.state_dict()[name], weight, atol=1e-5), name
     assert "level_set" in after.network.head_names
+
+
+def add_coarse_scans(project: Project, folder: Path) -> None:
+    """More scans of twice the spacing than there are of the other."""
+    for seed in range(5):
+        scan = make_phantom(seed, size=(16, 24, 20)).image
+        x, y, z = scan.grid.spacing_mm
+        grid = dataclasses.replace(scan.grid, spacing_mm=(2 * x, 2 * y, 2 * z))
+        write_volume(folder / f"coarse {seed}.nii.gz", Volume(scan.array, grid))
+        project.add_case(f"coarse {seed}", [folder / f"coarse {seed}.nii.gz"])
+
+
+def warnings_of(events: list[Event]) -> list[str]:
+    return [e.text for e in events if isinstance(e, Log) and e.level == "warning"]
+
+
+def test_refining_tells_what_the_scans_of_now_would_have_been_given_and_keeps_the_models(
+    project: Project, tmp_path: Path
+) -> None:
+    first = train_project(project, ONE_STEP, job(tmp_path, "a"), Monitor())
+    events: list[Event] = []
+    train_project(project, ONE_STEP, job(tmp_path, "b"), Monitor(events.append), start_from=first)
+    assert warnings_of(events) == []
+    add_coarse_scans(project, tmp_path)
+    second = train_project(project, ONE_STEP, job(tmp_path, "c"), Monitor(events.append), start_from=first)
+    kept, used = (load_model(project.model(i).folder).plan for i in (first, second))
+    assert used == kept
+    own = plan_for(project, [project.case(row.id) for row in project.cases()], Monitor())
+    ours, theirs = (" x ".join(f"{side:.3g}" for side in plan.spacing_mm) for plan in (own, kept))
+    (told,) = warnings_of(events)
+    assert f"The spacing (z, y, x) is {theirs} mm in the model and {ours} mm here." in told
+    assert own.patch_size == kept.patch_size or "The patch (z, y, x) is" in told
+    assert own.network.strides == kept.network.strides or "The strides of the levels are" in told
+    assert told.endswith("The training keeps what the model has.")
+
+
+def test_refining_takes_the_names_of_the_project_and_tells_where_the_model_has_others(
+    project: Project, tmp_path: Path
+) -> None:
+    first = train_project(project, ONE_STEP, job(tmp_path, "a"), Monitor())
+    folder = project.model(first).folder
+    plan = read_plan(folder / "plan.json")
+    one, *others = SCHEMA.segments
+    theirs = SCHEMA.model_copy(update={"segments": (one.model_copy(update={"name": "Spleen"}), *others)})
+    write_plan(
+        folder / "plan.json", plan.model_copy(update={"label_schema": theirs, "channel_names": ("T1",)})
+    )
+    events: list[Event] = []
+    second = train_project(project, ONE_STEP, job(tmp_path, "b"), Monitor(events.append), start_from=first)
+    used = load_model(project.model(second).folder).plan
+    assert (used.label_schema, used.channel_names) == (SCHEMA, tuple(project.channel_names))
+    told = "\n".join(warnings_of(events))
+    assert (
+        f"The segments are {', '.join(theirs.names)} in the model and {', '.join(SCHEMA.names)} here." in told
+    )
+    assert f"The channels are T1 in the model and {', '.join(project.channel_names)} here." in told
 
 
 def test_a_model_of_other_segments_lends_all_but_its_head(project: Project, tmp_path: Path) -> None:

@@ -200,6 +200,22 @@ def test_a_failed_training_says_in_one_sentence_what_was_wrong(opened: OpenPanel
     assert opened.find("trainingTitleLabel").text.endswith("failed")
 
 
+def test_what_a_training_warns_of_is_shown_while_it_runs_and_afterwards(
+    opened: OpenPanel, project: Project
+) -> None:
+    job = ActedJob(project, TRAIN)
+    job.report(Log(text="Preparing took a moment."))
+    for number in range(1, 5):
+        job.report(Log(text=f"The case {number} is left out.", level="warning"))
+    see(opened, job)
+    label = opened.find("trainingReasonLabel")
+    shown = ["The case 2 is left out.", "The case 3 is left out.", "The case 4 is left out."]
+    opened.wait_until(lambda: label.text.split("\n") == ["... and 1 more, in the log", *shown])
+    assert not label.isHidden()
+    job.end("failed", "The scan small_2 cannot be read.", "Add it again.")
+    opened.wait_until(lambda: label.text == "The scan small_2 cannot be read. Add it again.")
+
+
 def test_without_a_validation_case_no_dice_is_shown_and_the_panel_says_why(
     panel: OpenPanel, engine: Client, small_dataset: Path
 ) -> None:

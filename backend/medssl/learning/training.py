@@ -26,7 +26,7 @@ from medssl.learning.planner import make_plan, read_plan, write_plan
 from medssl.learning.settings import TrainingSettings
 from medssl.learning.shrinking import within_memory
 from medssl.learning.trainer import FineTuning, Trained, train
-from medssl.learning.training_scans import look_at_scans
+from medssl.learning.training_scans import look_at_scans, read_headers
 from medssl.learning.transfer import Transfer, differences_given_up, plan_after, transfer
 from medssl.learning.validation import Validation
 from medssl.machine import Machine
@@ -219,15 +219,31 @@ def _plan(project: Project, roles: _Roles, folder: Path, started: Weights | None
     if started is None:
         plan = plan_for(project, cases, monitor)
     elif _refines(started, project):
-        plan = started.plan
+        plan = _renamed(started.plan, project)
+        headers = read_headers(cases)
+        if headers:
+            seen_alike = {"normalisation": plan.normalisation}
+            own = _planned(project, headers).model_copy(update=seen_alike)
+            _tell_what_is_kept(started.plan, own, plan, monitor)
     else:
         facts = _look_at(project, cases, monitor)
         plan = plan_after(started.plan, _planned(project, facts, started.plan.spacing_mm))
-        given_up = differences_given_up(started.plan, _planned(project, facts), plan)
-        if given_up:
-            monitor.log(f"{' '.join(given_up)} The training keeps what the model has.")
+        _tell_what_is_kept(started.plan, _planned(project, facts), plan, monitor)
     write_plan(path, plan)
     return plan
+
+
+def _renamed(plan: Plan, project: Project) -> Plan:
+    """A model's plan with what the project calls its segments and channels."""
+    names = {"label_schema": project.schema, "channel_names": tuple(project.channel_names)}
+    return plan.model_copy(update=names)
+
+
+def _tell_what_is_kept(source: Plan, own: Plan, plan: Plan, monitor: Monitor) -> None:
+    """Tell what the cases alone would have been given; see `differences_given_up`."""
+    given_up = differences_given_up(source, own, plan)
+    if given_up:
+        monitor.log(f"{' '.join(given_up)} The training keeps what the model has.", "warning")
 
 
 def _refines(started: Weights, project: Project) -> bool:

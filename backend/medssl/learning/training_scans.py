@@ -14,7 +14,9 @@ from medssl.imaging.dicom import only_series, series_grid
 from medssl.imaging.reading import read_grid
 from medssl.imaging.volume import Grid
 from medssl.learning.card import Millimetres, TrainingScans
+from medssl.learning.facts import ChannelFacts, ScanFacts
 from medssl.learning.plan import Normalisation
+from medssl.project import Case
 
 # What people call channels, and DICOM's name for the kind of scanner.
 _MODALITIES = {
@@ -62,6 +64,21 @@ def look_at_scans(
         largest_mm=_triple(np.max(extents, axis=0)),
         planes=tuple(sorted(planes)),
     )
+
+
+def read_headers(cases: Iterable[Case]) -> list[ScanFacts]:
+    """What headers tell a planner, without reading a voxel; cases that cannot be read are left out."""
+    unknown = ChannelFacts(0.0, False, np.empty(0), np.empty(0))
+    found = []
+    for case in cases:
+        try:
+            canonical = Canonical.of(grid := _look(case.channels[0])[0])
+        except (MedSSLError, OSError):
+            continue  # the training says so where it needs them
+        z, y, x = (grid.shape[axis] for axis in canonical.order)
+        channels = (unknown,) * len(case.channels)
+        found.append(ScanFacts(case.name, (z, y, x), canonical.spacing_mm, channels, None))
+    return found
 
 
 def modalities_of(channel_names: Sequence[str]) -> tuple[str, ...]:

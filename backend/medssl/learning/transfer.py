@@ -93,7 +93,7 @@ def transfer(source: Weights, network: Network, plan: Plan, *, adapt_channels: b
         ModelError: another number of channels without `adapt_channels`, or less than 90 % of the encoder's
             tensors fit; the message says what differs.
     """
-    differences = differences_between(source.plan, plan)
+    differences = (*differences_between(source.plan, plan), *_other_names(source, plan))
     _check_channels(source, plan, adapt_channels)
     own = network.state_dict()
     first_convolution = f"encoder.{next(iter(network.encoder.state_dict()))}"
@@ -174,7 +174,22 @@ def differences_given_up(source: Plan, own: Plan, plan: Plan) -> tuple[str, ...]
         plan: of the training, see `plan_after`.
     """
     remaining = differences_between(source, plan)
-    return tuple(told for told in differences_between(source, own) if told not in remaining)
+    told = tuple(told for told in differences_between(source, own) if told not in remaining)
+    ours, theirs = (" x ".join(map(str, each.patch_size)) for each in (own, source))
+    if ours == theirs or plan.patch_size != source.patch_size:
+        return told
+    return (*told, f"The patch (z, y, x) is {theirs} voxels in the model and {ours} here.")
+
+
+def _other_names(source: Weights, plan: Plan) -> tuple[str, ...]:
+    """Tell where what the model can segment has other names here; its values are the same."""
+    theirs, ours = source.plan.label_schema, plan.label_schema
+    if not source.card.heads or theirs.values != ours.values or theirs.names == ours.names:
+        return ()
+    return (
+        f"The segments are {', '.join(theirs.names)} in the model and {', '.join(ours.names)} here. "
+        "What it has learned of each goes on under the name here.",
+    )
 
 
 def _check_channels(source: Weights, plan: Plan, adapt_channels: bool) -> None:
