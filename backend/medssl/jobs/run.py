@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from medssl.errors import Cancelled, MedSSLError, ProjectError, UsageError
 from medssl.events import Monitor, State
 from medssl.jobs.files import CANCEL_FILE, LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
+from medssl.jobs.neighbours import only_trainer
 from medssl.jobs.operations import perform, pin_model
 from medssl.jobs.requests import REQUEST, Request, TrainRequest
 from medssl.jobs.results import RESULT, JobResult, Result
@@ -19,7 +21,7 @@ from medssl.learning.shrinking import is_out_of_memory
 from medssl.storage import storage_error, write_text
 
 if TYPE_CHECKING:
-    from medssl.project import JobRow, Project
+    from medssl.project import Beside, JobRow, Project
 
 
 def run_job(project: Project, request: Request, monitor: Monitor | None = None) -> JobResult:
@@ -31,9 +33,11 @@ def run_job(project: Project, request: Request, monitor: Monitor | None = None) 
 
     Raises:
         Cancelled: `monitor.cancel` or `cancel_job` asked for it; `resume_job` goes on.
-        MedSSLError: what went wrong, for a person; the traceback is in the job's log.
+        MedSSLError: what went wrong, for a person; the traceback is in the job's log. A `ProjectError` is
+            raised before anything is written when it is to train beside a training, see `only_trainer`.
     """
-    return run_queued(project, queue_job(project, request), monitor or Monitor())
+    beside = _alone(project, request)
+    return run_queued(project, queue_job(project, request), monitor or Monitor(), beside)
 
 
 def queue_job(project: Project, request: Request) -> JobRow:
@@ -62,7 +66,19 @@ def resume_job(project: Project, job_id: str, monitor: Monitor) -> JobResult:
         UsageError: the job runs, or is finished.
         Cancelled, MedSSLError: as `run_job`.
     """
-    return run_queued(project, queue_again(project, job_id), monitor)
+    beside: Beside = None
+    with suppress(ValidationError):  # of another version: that is said below
+        beside = _alone(project, REQUEST.validate_json(project.job(job_id).request), job_id)
+    return run_queued(project, queue_again(project, job_id), monitor, beside)
+
+
+def _alone(project: Project, request: Request, job_id: str = "") -> Beside:
+    """Refuse a training beside another one, and give the check for the moment in which it begins."""
+    beside = only_trainer(request)
+    for other in project.jobs(("running", "cancelling")):
+        if other.id != job_id:
+            beside(other)
+    return beside
 
 
 def queue_again(project: Project, job_id: str) -> JobRow:
@@ -90,8 +106,10 @@ def queue_again(project: Project, job_id: str) -> JobRow:
     return _taken(row) if queued is None else queued
 
 
-def run_queued(project: Project, row: JobRow, monitor: Monitor) -> JobResult:
+def run_queued(project: Project, row: JobRow, monitor: Monitor, beside: Beside = None) -> JobResult:
     """Run a job that waits; of several processes that try, one does.
+
+    `beside` may refuse to run it beside another job, see `Project.advance_job`; the job has failed then.
 
     Raises:
         UsageError: another process has it.
@@ -104,14 +122,14 @@ def run_queued(project: Project, row: JobRow, monitor: Monitor) -> JobResult:
             f"The request of the job {row.id} cannot be understood; another version of MedSSL made it.",
             "Start a new job.",
         ) from error
-    return _run(project, row, request, monitor)
+    return _run(project, row, request, monitor, beside)
 
 
-def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> JobResult:
+def _run(project: Project, row: JobRow, request: Request, monitor: Monitor, beside: Beside) -> JobResult:
     began = time.monotonic()
     with JobFiles(row.folder, monitor) as files:
         # Until here nothing is promised: whoever gets the job here, runs it.
-        if row.state != "queued" or project.advance_job(row, "running") is None:
+        if row.state != "queued" or not _begin(project, row, files, beside):
             _taken(row)
         try:
             files.emit(State(state="running"))
@@ -130,6 +148,16 @@ def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> J
                 raise
             raise shown from error
     return JobResult(job_id=row.id, seconds=time.monotonic() - began, result=result)
+
+
+def _begin(project: Project, row: JobRow, files: JobFiles, beside: Beside) -> bool:
+    """Take a waiting job; whether no other program was faster."""
+    try:
+        return project.advance_job(row, "running", beside=beside) is not None
+    except ProjectError as refused:  # another training began since we looked
+        last = State(state="failed", error=refused.what, remedy=refused.remedy, code=refused.code)
+        _leave(project, row, files, last)
+        raise
 
 
 def _taken(row: JobRow) -> NoReturn:

@@ -4,6 +4,7 @@ from medssl.project.opening import DATABASE_NAME
 from medssl.project.project import Project
 from medssl.project.records import (
     Annotation,
+    Beside,
     Case,
     CaseRef,
     CaseState,
@@ -22,6 +23,7 @@ from medssl.project.records import (
 __all__ = [
     "DATABASE_NAME",
     "Annotation",
+    "Beside",
     "Case",
     "CaseRef",
     "CaseState",

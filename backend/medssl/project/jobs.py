@@ -13,11 +13,12 @@ from medssl.errors import NotFoundError
 from medssl.events import JobState
 from medssl.processes import process_mark
 from medssl.project import tables
-from medssl.project.records import JobRow
+from medssl.project.records import Beside, JobRow
 from medssl.project.store import Store, new_id, now
 from medssl.storage import storage_error
 
 _ENDED: tuple[JobState, ...] = ("finished", "failed", "cancelled")
+_RUNNING: tuple[JobState, ...] = ("running", "cancelling")
 
 
 def new_job(store: Store, kind: str, request: str) -> JobRow:
@@ -58,12 +59,17 @@ def set_job_state(store: Store, job_id: str, state: JobState, error: str, remedy
         return _to_record(store, row)
 
 
-def advance_job(store: Store, seen: JobRow, state: JobState, error: str, remedy: str) -> JobRow | None:
+def advance_job(
+    store: Store, seen: JobRow, state: JobState, error: str, remedy: str, beside: Beside = None
+) -> JobRow | None:
     """Write down that a job entered a state, unless it changed meanwhile; see `Project.advance_job`."""
     with store.database.writing() as session:
         row = _find(session, seen.id)
         if (row.state, row.started, row.process_id) != (seen.state, seen.started, seen.process_id):
             return None
+        if beside is not None:
+            for other in session.scalars(select(tables.Job).where(tables.Job.state.in_(_RUNNING))):
+                beside(_to_record(store, other))
         _set(row, state, error, remedy)
         return _to_record(store, row)
 

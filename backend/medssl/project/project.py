@@ -19,6 +19,7 @@ from medssl.project.annotations import check_trainable, restore_annotation, save
 from medssl.project.models import LATEST
 from medssl.project.records import (
     Annotation,
+    Beside,
     Case,
     CaseRef,
     CaseState,
@@ -375,13 +376,14 @@ class Project:
         return jobs.set_job_state(self._store, job_id, state, error, remedy)
 
     def advance_job(
-        self, seen: JobRow, state: JobState, *, error: str = "", remedy: str = ""
+        self, seen: JobRow, state: JobState, *, error: str = "", remedy: str = "", beside: Beside = None
     ) -> JobRow | None:
         """Do as `set_job_state`, but only if the job still is as it was seen; None when it is not.
 
-        Of several programs that want to start, cancel or give up one job, exactly one succeeds.
+        Of several programs that want to start, cancel or give up one job, exactly one succeeds. `beside` sees
+        each job that is running at that moment and may raise: then nothing is changed.
         """
-        return jobs.advance_job(self._store, seen, state, error, remedy)
+        return jobs.advance_job(self._store, seen, state, error, remedy, beside)
 
     def jobs(
         self, states: Collection[JobState] = (), *, offset: int = 0, limit: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -199,3 +200,7 @@ class JobRow:
     host: str | None
     error: str
     remedy: str
+
+
+Beside: TypeAlias = Callable[[JobRow], None] | None
+"""Asked about a job that runs; raises where nothing may begin beside it. None: anything may."""
