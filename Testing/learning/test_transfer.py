@@ -12,8 +12,9 @@ from medssl.labels import LabelSchema
 from medssl.learning.model import Weights
 from medssl.learning.network import HeadName, Network
 from medssl.learning.plan import Plan
-from medssl.learning.transfer import differences_between, plan_after, transfer
+from medssl.learning.transfer import LEAST_SHARE, differences_between, plan_after, transfer
 from small_models import small_card
+from torch import Tensor
 
 
 def network(plan: Plan, seed: int, heads: tuple[HeadName, ...] = ("segmentation",)) -> Network:
@@ -70,6 +71,7 @@ def test_everything_is_told_by_name(plan: Plan) -> None:
     text = "\n".join(event.text for event in told if isinstance(event, Log))
     assert "Start" in text
     assert "encoder 9 of 9, decoder 0 of 10, heads 0 of 2" in text
+    assert "parameters: encoder 100 %, decoder 0 %, heads 0 %" in text
     for name in network(plan, 2).state_dict():
         assert name in text
 
@@ -91,14 +93,57 @@ def test_a_network_of_another_shape_is_refused_with_what_differs(
     with pytest.raises(ModelError) as error:
         transfer(weights(plan), target, other)
     assert said in str(error.value)
-    assert "of the encoder of the model Start fits" in error.value.what
+    assert error.value.what.startswith("The encoder of the model Start does not fit this training: ")
     assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
+
+
+def some_of(plan: Plan, keep: Callable[[str, Tensor], bool], pretrained: bool) -> Weights:
+    """A model that lacks what `keep` does not want of the encoder."""
+    source = weights(plan, pretrained=pretrained)
+    kept = {n: t for n, t in source.tensors.items() if not n.startswith("encoder.") or keep(n, t)}
+    return Weights(kept, source.plan, source.card)
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+@pytest.mark.parametrize("level", [0, 2])
+def test_an_encoder_without_a_convolution_that_a_level_needs_is_refused_however_many_tensors_fit(
+    plan: Plan, level: int, pretrained: bool
+) -> None:
+    deep = changed(plan, convolutions=(1, 8, 1))
+    sizes = {n: t.numel() for n, t in network(deep, 1).state_dict().items() if n.startswith("encoder.")}
+    missing = max(
+        (n for n in sizes if n.startswith(f"encoder.levels.{level}.")), key=lambda name: sizes[name]
+    )
+    assert 1 - 1 / len(sizes) > LEAST_SHARE
+    if level == 0:  # the first convolution is so small that the parameters of the whole do not tell either
+        assert 1 - sizes[missing] / sum(sizes.values()) > LEAST_SHARE
+    with pytest.raises(ModelError) as error:
+        transfer(some_of(deep, lambda name, tensor: name != missing, pretrained), network(deep, 2), deep)
+    said = error.value.what
+    assert said.startswith(
+        "The encoder of the model Start does not fit this training: of one of its levels, only "
+    )
+    assert f"encoder {len(sizes) - 1} of {len(sizes)}" in said
+    assert f"parameters: encoder {100 * (1 - sizes[missing] / sum(sizes.values())):.0f} %" in said
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_an_encoder_is_taken_over_though_many_of_its_smallest_tensors_are_missing(
+    plan: Plan, pretrained: bool
+) -> None:
+    source = some_of(plan, lambda name, tensor: tensor.ndim > 1, pretrained)
+    result = transfer(source, network(plan, 2), plan)
+    loaded = sum(name.startswith("encoder.") for name in result.loaded)
+    assert loaded / 9 < LEAST_SHARE
+    sizes = {n: t.numel() for n, t in network(plan, 2).state_dict().items()}
+    finest = {n: size for n, size in sizes.items() if n.startswith("encoder.levels.0.")}
+    assert result.encoder_share == sum(finest[n] for n in result.loaded if n in finest) / sum(finest.values())
 
 
 def test_a_model_without_a_single_fitting_name_is_refused(plan: Plan) -> None:
     source = weights(plan)
     renamed = Weights({f"net.{n}": t for n, t in source.tensors.items()}, source.plan, source.card)
-    with pytest.raises(ModelError, match="Only 0%"):
+    with pytest.raises(ModelError, match="only 0 % of the parameters"):
         transfer(renamed, network(plan, 2), plan)
 
 

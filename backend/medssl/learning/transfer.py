@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,8 @@ from medssl.learning.model import Weights
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 
-LEAST_SHARE = 0.9  # of the encoder's tensors: with fewer, little of what was learned is there
+LEAST_SHARE = 0.9  # of a level's parameters: with fewer, those after it do not see what they learned to see
+_LEVEL = re.compile(r"encoder\.levels\.\d+")
 _PARTS = ("encoder", "decoder", "heads")
 _OF_CLASSES = ("heads.segmentation.", "heads.level_set.")  # have one output for each segment
 
@@ -36,12 +38,14 @@ class Transfer:
         model: the model's name.
         loaded: names of the tensors that are the model's now.
         left: those that are not.
+        sizes: how many parameters each tensor of the network has.
         differences: sentences on how the model and the training differ.
     """
 
     model: str
     loaded: tuple[str, ...]
     left: tuple[Left, ...]
+    sizes: Mapping[str, int]
     differences: tuple[str, ...]
 
     @property
@@ -51,14 +55,23 @@ class Transfer:
 
     @property
     def encoder_share(self) -> float:
-        """Part of the encoder's tensors that were loaded, 0..1."""
-        loaded, all_of_it = self._counts("encoder")
-        return loaded / all_of_it
+        """Part of the parameters that was loaded of the encoder's level with the least, 0..1.
+
+        Of the whole encoder it would hide that the finest level is missing, which has few parameters.
+        """
+        found = (_LEVEL.match(name) for name in self.sizes)
+        return min(self._share(level) for level in {each.group() for each in found if each})
+
+    @property
+    def counts(self) -> str:
+        """How many tensors and what part of the parameters of each part of the network were loaded."""
+        tensors = ", ".join("{} {} of {}".format(part, *self._counts(part)) for part in _PARTS)
+        parameters = ", ".join(f"{part} {100 * self._share(part):.0f} %" for part in _PARTS)
+        return f"tensors loaded: {tensors}; parameters: {parameters}"
 
     def report(self, monitor: Monitor) -> None:
         """Tell which tensors were loaded and which not."""
-        counts = ", ".join("{} {} of {}".format(part, *self._counts(part)) for part in _PARTS)
-        monitor.log(f"Began with the model {self.model}; tensors loaded: {counts}.")
+        monitor.log(f"Began with the model {self.model}; {self.counts}.")
         if self.loaded and self.left:  # when all came along, the counts say it
             monitor.log(f"Loaded: {', '.join(self.loaded)}.")
         for reason, names in self._by_reason():
@@ -69,6 +82,10 @@ class Transfer:
     def _counts(self, part: str) -> tuple[int, int]:
         loaded = sum(name.startswith(f"{part}.") for name in self.loaded)
         return loaded, loaded + sum(left.name.startswith(f"{part}.") for left in self.left)
+
+    def _share(self, part: str) -> float:
+        sizes = {name: size for name, size in self.sizes.items() if name.startswith(f"{part}.")}
+        return sum(sizes.get(name, 0) for name in self.loaded) / sum(sizes.values())
 
     def _by_reason(self) -> Iterator[tuple[str, list[str]]]:
         names = defaultdict(list)
@@ -90,8 +107,8 @@ def transfer(source: Weights, network: Network, plan: Plan, *, adapt_channels: b
             convolution with the mean of the model's, so that responses keep their size.
 
     Raises:
-        ModelError: another number of channels without `adapt_channels`, or less than 90 % of the encoder's
-            tensors fit; the message says what differs.
+        ModelError: another number of channels without `adapt_channels`, or less than 90 % of the parameters
+            of a level of the encoder fit; the message says what differs.
     """
     differences = (*differences_between(source.plan, plan), *_other_names(source, plan))
     _check_channels(source, plan, adapt_channels)
@@ -114,11 +131,13 @@ def transfer(source: Weights, network: Network, plan: Plan, *, adapt_channels: b
             )
         else:
             found[name] = theirs
-    result = Transfer(source.card.name, tuple(found), tuple(left), differences)
+    sizes = {name: tensor.numel() for name, tensor in own.items()}
+    result = Transfer(source.card.name, tuple(found), tuple(left), sizes, differences)
     if result.encoder_share < LEAST_SHARE:
         raise ModelError(
-            f"Only {result.encoder_share:.0%} of the encoder of the model {source.card.name} fits this "
-            f"training. {' '.join(differences)}".strip(),
+            f"The encoder of the model {source.card.name} does not fit this training: of one of its levels, "
+            f"only {100 * result.encoder_share:.0f} % of the parameters do ({result.counts}). "
+            f"{' '.join(differences)}".strip(),
             "Begin with a model of the same network, or train from the start.",
         )
     network.load_state_dict({**own, **found})
