@@ -23,6 +23,7 @@ from medssl.jobs import (
 from medssl.learning.model import load_model, read_card
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
+from small_models import add_untrained_model
 from watching import Watcher
 
 
@@ -76,6 +77,19 @@ def test_a_pretrained_model_is_refused_before_a_job_is_made(project: Project, tm
             run_job(project, request, Monitor())
         assert f"--from {model}" in refused.value.remedy
     assert len(project.jobs()) == before
+
+
+def test_a_training_begins_with_a_model_of_the_project_and_with_no_folder(project: Project) -> None:
+    folder = add_untrained_model(project).folder
+    before = len(project.jobs())
+
+    with pytest.raises(NotFoundError) as refused:
+        run_job(project, _two_steps(str(folder)), Monitor())
+    assert str(folder) in refused.value.what
+    assert "a model from elsewhere is imported first" in refused.value.remedy
+    assert len(project.jobs()) == before
+    said = TrainRequest.model_json_schema()["properties"]["start_from"]["description"]
+    assert all(words in said for words in ("id", "'latest'", "imported first"))
 
 
 def test_a_training_tells_which_tensors_it_began_with(project: Project) -> None:

@@ -66,15 +66,19 @@ class SampleRequest(_Request):
 class TrainRequest(_Request):
     """Train a model on the project's annotated and, where the method can, unlabelled cases.
 
-    With `start_from` (a model's id, or `latest`) the training begins with that model. From a model that can
-    segment and with the settings that `medssl.jobs.effort` gives for refining, this is what 'Refine' after a
-    review means; from a pretrained one, what is new in the network learns first.
+    With `start_from` the training begins with that model. From a model that can segment and with the settings
+    that `medssl.jobs.effort` gives for refining, this is what 'Refine' after a review means; from a
+    pretrained one, what is new in the network learns first.
     """
 
     kind: Literal["train"] = "train"
     settings: TrainingSettings
     name: str = Field(default="", description="Of the model, for people; the method's title when empty.")
-    start_from: str | None = None
+    start_from: str | None = Field(
+        default=None,
+        description="A model of the project: its id, or 'latest' for the newest that can segment. One from "
+        "elsewhere is imported first.",
+    )
     adapt_channels: bool = Field(
         default=False,
         description="Begin with a model of other channels as well, its first convolution adapted.",

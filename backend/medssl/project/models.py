@@ -90,7 +90,10 @@ def delete_model(store: Store, model_id: str) -> None:
 def _find(session: Session, model_id: str) -> tables.Model:
     row = session.get(tables.Model, model_id)
     if row is None:
-        raise NotFoundError(f"The project has no model '{model_id}'.", "List the models to see their ids.")
+        raise NotFoundError(
+            f"The project has no model '{model_id}'.",
+            "List the models to see their ids; a model from elsewhere is imported first.",
+        )
     return row
 
 
