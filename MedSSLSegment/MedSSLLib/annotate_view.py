@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib.annotate_logic import AnnotateLogic
 from MedSSLLib.channel_box import ChannelBox
+from MedSSLLib.plurals import plural
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 from MedSSLLib.slice_marks import SliceMarks
@@ -190,9 +191,11 @@ class AnnotateView:
             )
         ui.stripLabel.pixmap = strip_of(marks, here)
         ui.doneLabel.text = (
-            _("{done} of {count} slices are done: {ranges}. Nothing is learned from the others.").format(
-                done=len(marks.done), count=marks.count, ranges=marks.ranges()
-            )
+            plural(
+                len(marks.done),
+                _("1 of {count} slices is done: {ranges}. Nothing is learned from the others."),
+                _("{done} of {count} slices are done: {ranges}. Nothing is learned from the others."),
+            ).format(done=len(marks.done), count=marks.count, ranges=marks.ranges())
             if marks.done
             else _("No slice is done yet. Scroll the red view to a finished slice and mark it.")
         )

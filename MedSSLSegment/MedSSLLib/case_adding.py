@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from MedSSLLib import backend
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.folder_scans import FolderScan, find_scans
+from MedSSLLib.plurals import plural
 from MedSSLLib.problems import Problem
 from MedSSLLib.scene_labels import find_values
 from MedSSLLib.segmentations import SegmentationSnapshot, labels_of, snapshot_segmentation
@@ -165,10 +166,14 @@ class CaseAdding:
             told = [_add_scan(client, files, project, scan) for scan in found]
             left = [reason for reason in told if reason]
             if not left:
-                return _("{count} scans were added.").format(count=len(found))
-            return _("{added} of {count} scans were added. {reason}").format(
-                added=len(found) - len(left), count=len(found), reason=left[0]
+                text = plural(len(found), _("1 scan was added."), _("{count} scans were added."))
+                return text.format(count=len(found))
+            text = plural(
+                len(found),
+                _("The scan was not added. {reason}"),
+                _("{added} of {count} scans were added. {reason}"),
             )
+            return text.format(added=len(found) - len(left), count=len(found), reason=left[0])
 
         self._run(_("Sending the scans of {folder}...").format(folder=folder), work, str)
 

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import asking, table_rows
 from MedSSLLib.learning_choices import method_title, title_of
+from MedSSLLib.plurals import plural
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -91,10 +92,12 @@ class ModelsView:
         size = _megabytes(self._logic.size_bytes)
         if not models:
             told = _("No models yet: train one, or import one that was exported elsewhere.")
-        elif len(models) == 1:
-            told = _("One model, {size} MB on the disk.").format(size=size)
         else:
-            told = _("{count} models, {size} MB on the disk.").format(count=len(models), size=size)
+            told = plural(
+                len(models),
+                _("One model, {size} MB on the disk."),
+                _("{count} models, {size} MB on the disk."),
+            ).format(count=len(models), size=size)
         self.ui.modelsLabel.text = told
         self._select()
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
+from MedSSLLib.plurals import plural
+
 if TYPE_CHECKING:
     from MedSSLLib.session import Session
 
@@ -26,7 +28,12 @@ def next_step(session: Session) -> str:
     if not project.cases:
         return str(_("Next: add scans, in the section Project."))
     if project.proposed:
-        return str(_("Next: review {count} proposals, in the section Review.").format(count=project.proposed))
+        text = plural(
+            project.proposed,
+            _("Next: review 1 proposal, in the section Review."),
+            _("Next: review {count} proposals, in the section Review."),
+        )
+        return text.format(count=project.proposed)
     if not project.annotated:
         return str(_("Next: annotate a scan, in the section Annotate."))
     if session.models.last is None:

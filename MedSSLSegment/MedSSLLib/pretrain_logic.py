@@ -11,6 +11,7 @@ from MedSSLLib.jobs_track import duration
 from MedSSLLib.journeys import Errand
 from MedSSLLib.learning_choices import Choice
 from MedSSLLib.learning_run import LearningRun
+from MedSSLLib.plurals import plural
 from MedSSLLib.signals import Signal
 from MedSSLLib.train_refining import USUAL_DEVICE, USUAL_EFFORT
 
@@ -140,4 +141,5 @@ def facts_of(model: Model) -> str:
     if model.card is None:
         return model.problem
     scans, seconds = int(model.card["unannotated_cases"]), float(model.card["seconds"])
-    return _("{scans} scans, {time}").format(scans=scans, time=duration(seconds))
+    text = plural(scans, _("1 scan, {time}"), _("{scans} scans, {time}"))
+    return text.format(scans=scans, time=duration(seconds))

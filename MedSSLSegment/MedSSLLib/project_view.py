@@ -13,6 +13,7 @@ from MedSSLLib.case_actions import CaseActions
 from MedSSLLib.case_adding import CaseAdding
 from MedSSLLib.case_pages import CasePages
 from MedSSLLib.case_table import CaseTable, role_words, state_words
+from MedSSLLib.plurals import plural
 from MedSSLLib.project_combo import ProjectCombo
 from MedSSLLib.project_form import ProjectForm
 from MedSSLLib.project_logic import ProjectLogic
@@ -149,9 +150,11 @@ class ProjectView:
         ui, project, found = self.ui, self.logic.project, self.pages.filter
         if project is None:
             return
-        numbers = _("{cases} scans, {annotated} annotated, {proposed} to review").format(
-            cases=project.cases, annotated=project.annotated, proposed=project.proposed
-        )
+        numbers = plural(
+            project.cases,
+            _("1 scan, {annotated} annotated, {proposed} to review"),
+            _("{cases} scans, {annotated} annotated, {proposed} to review"),
+        ).format(cases=project.cases, annotated=project.annotated, proposed=project.proposed)
         ui.summaryLabel.text = f"<b>{html.escape(project.name)}</b>: {numbers}"
         narrowed = bool(found.text or found.state or found.role)
         empty = not self.pages.total

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import table_rows
 from MedSSLLib.channel_box import ChannelBox
+from MedSSLLib.plurals import plural
 from MedSSLLib.review_logic import ReviewLogic
 from MedSSLLib.review_queue import ENOUGH, ReviewQueue
 from MedSSLLib.sections import load_ui
@@ -239,7 +240,8 @@ class ReviewView:
         if tour is None or not places:
             self.ui.placeLabel.text = _("No uncertain place")
         elif tour.place < 0:
-            self.ui.placeLabel.text = _("{count} uncertain places").format(count=places)
+            text = plural(places, _("1 uncertain place"), _("{count} uncertain places"))
+            self.ui.placeLabel.text = text.format(count=places)
         else:
             self.ui.placeLabel.text = _("Place {place} of {count}").format(place=tour.place + 1, count=places)
 
@@ -252,7 +254,8 @@ class ReviewView:
         ui.refineFrame.visible = queue.model is not None
         ui.proposeButton.visible = queue.model is not None and queue.unproposed > 0
         ui.proposeButton.enabled = "propose" not in kinds and "train" not in kinds
-        ui.proposeButton.text = _("Propose for {count} cases").format(count=queue.unproposed)
+        text = plural(queue.unproposed, _("Propose for 1 case"), _("Propose for {count} cases"))
+        ui.proposeButton.text = text.format(count=queue.unproposed)
 
     def _refine_sentence(self) -> str:
         training = next((track for track in self._jobs.active if track.job.kind == "train"), None)
@@ -278,9 +281,12 @@ class ReviewView:
                 _("New proposals are being made: {doing}{left}").format(doing=working.doing, left=left)
             )
         if queue.waiting:
-            return str(
-                _("{count} proposals wait, the most uncertain first.").format(count=len(queue.waiting))
+            text = plural(
+                len(queue.waiting),
+                _("1 proposal waits."),
+                _("{count} proposals wait, the most uncertain first."),
             )
+            return text.format(count=len(queue.waiting))
         if queue.model is None:
             return str(_("Train a model first; its proposals are reviewed here."))
         if queue.unproposed:

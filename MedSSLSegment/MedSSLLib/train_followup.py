@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 from MedSSLLib.jobs_track import Track
+from MedSSLLib.plurals import plural
 
 if TYPE_CHECKING:
     from medssl.client import Client
@@ -55,7 +56,11 @@ class FollowUp:
         def propose(waiting: int) -> None:
             if waiting:
                 self._session.jobs.submit({"kind": "propose", "model": model})
-                text = _("The training is finished; {count} scans get proposals now.").format(count=waiting)
-                self._session.say(text, _("Look at them in the section Review."))
+                text = plural(
+                    waiting,
+                    _("The training is finished; 1 scan gets a proposal now."),
+                    _("The training is finished; {count} scans get proposals now."),
+                )
+                self._session.say(text.format(count=waiting), _("Look at them in the section Review."))
 
         self._session.ask(count, propose)

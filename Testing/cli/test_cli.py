@@ -63,7 +63,7 @@ def test_what_a_label_map_lost_is_told_with_its_version(
     annotate = ("case", "annotate", "small_2", tmp_path / "both.seg.nrrd", "-p", project_folder)
     _, out, _ = medssl(*annotate)
     assert out.splitlines()[0] == "Case small_2: annotation version 1 (drawn)."
-    assert "1 voxels belong to several segments" in out.splitlines()[1]
+    assert "1 voxel belongs to several segments" in out.splitlines()[1]
     assert "several segments" in json.loads(medssl(*annotate, "--json")[1])["notes"][0]
 
 
@@ -102,7 +102,7 @@ def test_proposals_are_accepted_corrected_and_rejected_by_commands(
         "predict", small_dataset / "imagesTs" / "small_7.nii.gz", "-o", tmp_path / "out", *project
     )
     assert (tmp_path / "out" / "small_7.seg.nrrd").is_file()
-    assert "1 scans segmented" in out
+    assert "1 scan segmented" in out
     assert medssl("model", "delete", model, *project)[0] == 0
     assert len(medssl("model", "list", "--json", *project)[1].splitlines()) == 1
 

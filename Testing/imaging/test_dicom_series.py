@@ -111,7 +111,7 @@ def refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         ({"heights_mm": [0, 2.5, 5, 7.5, 17.5]}, "misses 3 slices: they are 2.5 mm apart, but 10 mm after"),
         ({"heights_mm": [0, 2.5, 5, 8, 12]}, "uneven steps between its slices, from 2.5 to 4 mm"),
         ({"heights_mm": [0, 2.5, 2.5, 5, 7.5]}, "5 slices at only 4 different places"),
-        ({"heights_mm": [0.0] * 5}, "5 slices at only 1 different places"),
+        ({"heights_mm": [0.0] * 5}, "5 slices at only 1 place"),
         ({"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB"}, "colour"),
         ({"NumberOfFrames": "2"}, "does not say where its slices lie"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "is an overview for planning"),

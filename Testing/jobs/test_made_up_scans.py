@@ -55,4 +55,4 @@ def test_the_command_line_makes_them_too(tmp_path: Path, capsys: pytest.CaptureF
     with Project.open(tmp_path / "project") as project:
         assert project.count_cases(state="annotated") == 1
     assert run(["case", "sample", "--cases", "1", "--annotated", "2", "-p", folder]) == 2
-    assert "more than 1 scans" in capsys.readouterr().err
+    assert "more than 1 scan." in capsys.readouterr().err

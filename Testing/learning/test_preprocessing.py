@@ -250,7 +250,7 @@ def test_a_thin_structure_between_two_others_is_not_given_a_class_between_theirs
 
 
 def test_channels_must_be_as_many_as_the_plans_and_on_one_grid() -> None:
-    with pytest.raises(ModelError, match="1 channels, but the model needs 2"):
+    with pytest.raises(ModelError, match="1 channel, but the model needs 2"):
         prepare([scan(tissue())], plan(channels=2))
     with pytest.raises(GridError, match="channel 1"):
         prepare([scan(tissue()), scan(tissue(shape=(4, 5, 6)))], plan(channels=2))

@@ -109,7 +109,7 @@ def test_what_a_file_lost_on_the_way_is_told(project: Project, grid: Grid, tmp_p
     write_overlapping(tmp_path / "both.seg.nrrd", grid, "Head", "Body")
     annotation = project.save_annotation("A", tmp_path / "both.seg.nrrd")
     (note,) = annotation.notes
-    assert note.startswith(f"{tmp_path / 'both.seg.nrrd'}: 1 voxels belong to several segments")
+    assert note.startswith(f"{tmp_path / 'both.seg.nrrd'}: 1 voxel belongs to several segments")
     assert project.read_annotation(annotation)[1, 1].tolist() == [0, 1, 2, 2, 0]
     project.add_pseudo_label(
         "A",

@@ -76,9 +76,7 @@ def test_the_channels_of_a_case_keep_their_order(
         assert project.add_case("A", scans).channels == tuple(scans)
         copied = project.add_case("B", scans, copy=True).channels
         assert [path.read_bytes() for path in copied] == [path.read_bytes() for path in scans]
-        with pytest.raises(
-            UsageError, match=r"has 1 images, but the project has 2 channels \(T1, T2/FLAIR\)"
-        ):
+        with pytest.raises(UsageError, match=r"has 1 image, but the project has 2 channels \(T1, T2/FLAIR\)"):
             project.add_case("C", scans[:1])
 
 

@@ -19,6 +19,7 @@ from medssl.host import (
     why_not_writable,
 )
 from medssl.machine import Machine
+from medssl.words import counted
 
 Grade: TypeAlias = Literal["ok", "warning", "failed"]
 
@@ -156,8 +157,7 @@ def judge_gpu(gpus: tuple[NvidiaGpu, ...], torch: TorchState) -> Point:
 def judge_memory(machine: Machine) -> Point:
     """Judge the memory and tell the cores."""
     total, free = machine.memory_total_bytes / _GB, machine.memory_free_bytes / _GB
-    cores = f"{machine.cores} {'core' if machine.cores == 1 else 'cores'}"
-    found = f"{free:.1f} of {total:.1f} GB free, {cores}"
+    found = f"{free:.1f} of {total:.1f} GB free, {counted(machine.cores, 'core')}"
     if free >= _GOOD_MEMORY_GB:
         return Point(name="Memory", grade="ok", found=found)
     if free >= _LEAST_MEMORY_GB:

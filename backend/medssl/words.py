@@ -12,3 +12,8 @@ def counted(number: int, one: str, several: str = "") -> str:
         several: what more of them, or none, are called; `one` and an 's' when empty.
     """
     return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def none_of(number: int, one: str) -> str:
+    """How a sentence begins that says what became of not one: 'None of the 3 scans', 'Not one scan'."""
+    return f"None of the {counted(number, one)}" if number > 1 else f"Not one {one}"

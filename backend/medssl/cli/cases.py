@@ -22,6 +22,7 @@ from medssl.cli.results import number
 from medssl.cli.session import answer, opened, run_request, table
 from medssl.cli.workplace import full_path, is_there
 from medssl.errors import UsageError
+from medssl.words import counted
 
 if TYPE_CHECKING:
     from medssl.project import Annotation, Case, CaseSummary
@@ -138,7 +139,7 @@ def sample(
         request = SampleRequest(cases=cases, annotated=annotated, validation=validation, seed=seed)
     except ValidationError as error:
         raise UsageError(
-            f"{annotated} annotated and {validation} for validation are more than {cases} scans.",
+            f"{annotated} annotated and {validation} for validation are more than {counted(cases, 'scan')}.",
             "Ask for more scans, or for fewer of those.",
         ) from error
     return run_request(project, request, as_json)

@@ -11,6 +11,7 @@ from medssl.cli.display import duration, write_json
 from medssl.cli.options import DeviceOption, JsonOption, MethodOption, SeedOption, examples
 from medssl.cli.results import number
 from medssl.cli.session import say, table, watched
+from medssl.words import counted
 
 if TYPE_CHECKING:
     from medssl.demo import DemoOutcome
@@ -95,12 +96,13 @@ def describe(outcome: DemoOutcome) -> str:
         ranking = f"Uncertainty ranks them by true Dice with a correlation of {-outcome.ranking:.2f}."
     lines = [
         "",
-        f"{outcome.proposals} cases were proposed for: {len(outcome.accepted)} accepted as they were,",
+        f"{counted(outcome.proposals, 'case was', 'cases were')} proposed for: {len(outcome.accepted)} "
+        "accepted as they were,",
         f"{len(outcome.corrected)} of the most uncertain corrected. {ranking}".rstrip(),
         "",
         table(head, [*rows, mean]),
         "",
-        f"{outcome.new_scans} new scans segmented. All of it took {duration(outcome.seconds)}.",
+        f"{counted(outcome.new_scans, 'new scan')} segmented. All of it took {duration(outcome.seconds)}.",
         "",
         "Where to look next",
         f"  Report         {outcome.after.report}",

@@ -23,6 +23,7 @@ from medssl.imaging.writing import write_volume
 from medssl.inference.inputs import find_inputs
 from medssl.jobs import JobResult, PredictRequest, PredictResult, Request
 from medssl.jobs.results import RESULT
+from medssl.words import none_of
 
 _WRITTEN = "output"  # the field of every request that names where results go; all other paths are read
 _SCANS = ("inputs", "scans")  # the fields with scans, of which folders hold many
@@ -188,7 +189,7 @@ class Luggage:
             monitor.progress("send scans", number, len(scans))
         if len(refused) == len(scans):
             first = next(iter(refused.values()))
-            raise DataError(f"None of the {len(scans)} scans could be sent. The first: {first}")
+            raise DataError(f"{none_of(len(scans), 'scan')} could be sent. The first: {first}")
         self._journey.left |= refused
         return f"{parcel.path}/{top}" if path.is_dir() else sent
 

@@ -14,6 +14,7 @@ from medssl.cli.options import HERE, JsonOption, ModelArgument, ModelOption, Pro
 from medssl.cli.session import answer, opened, run_request, say, table
 from medssl.cli.workplace import full_path, workplace
 from medssl.exchange.formats import ModelFormat
+from medssl.words import counted
 
 app = typer.Typer(
     help="The models of a project.",
@@ -65,7 +66,7 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
     with workplace(project) as place:
         record = place.project.model(model)
         card = place.card(record.id)
-    took = f"{card.steps} steps in {duration(card.seconds)}, seed {card.seed}"
+    took = f"{counted(card.steps, 'step')} in {duration(card.seconds)}, seed {card.seed}"
     lines = [
         f"Model           {card.name} ({card.id})",
         f"Method          {card.method}",
@@ -76,7 +77,8 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
         if card.validation_dice is not None:
             dice = ", ".join(f"{name} {value:.3f}" for name, value in card.validation_dice.items())
         lines += [
-            f"Trained on      {card.annotated_cases} annotated and {card.unannotated_cases} other cases",
+            f"Trained on      {card.annotated_cases} annotated and "
+            f"{counted(card.unannotated_cases, 'other case')}",
             *([f"Their scans     {card.scans.describe()}"] if card.scans else []),
             f"Training        {took}",
             f"Started from    {card.started_from or 'nothing'}",
@@ -84,7 +86,7 @@ def show(model: ModelArgument = "latest", project: ProjectOption = HERE, as_json
         ]
     else:
         lines += [
-            f"Pretrained on   {card.unannotated_cases} scans, without annotations",
+            f"Pretrained on   {counted(card.unannotated_cases, 'scan')}, without annotations",
             f"Pretraining     {took}",
             f"Begin with it   medssl train --from {card.id}",
         ]

@@ -19,6 +19,7 @@ from medssl.jobs import (
     Result,
     TrainResult,
 )
+from medssl.words import counted
 
 _MOST_SHOWN = 15  # lines of a list; the rest is in the file or behind another command
 
@@ -38,11 +39,16 @@ def describe(result: Result) -> str:
     """A result in a few lines for a person."""
     match result:
         case ImportResult():
-            there = f" {result.already_there} were there already." if result.already_there else ""
+            there = (
+                f" {counted(result.already_there, 'was', 'were')} there already."
+                if result.already_there
+                else ""
+            )
             there += (
                 f" {result.refused} could not be added; the job's log says why." if result.refused else ""
             )
-            return f"{result.cases} cases added, {result.annotated} of them with an annotation.{there}"
+            added = f"{counted(result.cases, 'case')} added, {result.annotated} of them with an annotation."
+            return f"{added}{there}"
         case TrainResult():
             return _train(result)
         case PretrainResult():
@@ -63,7 +69,7 @@ def describe(result: Result) -> str:
             return f"Model {result.model_id} ({result.name}) imported. {can}"
         case ExportProjectResult():
             others = f", {result.unannotated} without annotation in imagesTs" if result.unannotated else ""
-            return f"{result.annotated} annotated cases exported{others}: {result.output}"
+            return f"{counted(result.annotated, 'annotated case')} exported{others}: {result.output}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -72,7 +78,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def _train(result: TrainResult) -> str:
-    lines = [f"Model {result.model_id}: {result.steps} steps in {duration(result.seconds)}."]
+    lines = [f"Model {result.model_id}: {counted(result.steps, 'step')} in {duration(result.seconds)}."]
     if result.validation_dice is None:
         lines.append("There is no annotated validation case, so its quality is not known.")
     else:
@@ -82,16 +88,18 @@ def _train(result: TrainResult) -> str:
 
 
 def _pretrain(result: PretrainResult) -> str:
-    took = f"{result.steps} steps in {duration(result.seconds)}"
+    took = f"{counted(result.steps, 'step')} in {duration(result.seconds)}"
     return (
-        f"Model {result.model_id}: pretrained on {result.scans} scans, {took}.\n"
+        f"Model {result.model_id}: pretrained on {counted(result.scans, 'scan')}, {took}.\n"
         f"Begin with it: medssl train --from {result.model_id}"
     )
 
 
 def _propose(result: ProposeResult) -> str:
     rows = [(p.case, number(p.score)) for p in result.proposals[:_MOST_SHOWN]]
-    lines = [f"{len(result.proposals)} proposals by the model {result.model_id}, most uncertain first:"]
+    lines = [
+        f"{counted(len(result.proposals), 'proposal')} by the model {result.model_id}, most uncertain first:"
+    ]
     lines.append(table(("case", "uncertainty"), rows))
     if len(result.proposals) > _MOST_SHOWN:
         lines.append(f"... and {len(result.proposals) - _MOST_SHOWN} more: medssl review list")
@@ -99,7 +107,9 @@ def _propose(result: ProposeResult) -> str:
 
 
 def _predict(result: PredictResult) -> str:
-    lines = [f"{result.done} scans segmented, {result.skipped} were done before."]
+    lines = [
+        f"{counted(result.done, 'scan')} segmented, {counted(result.skipped, 'was', 'were')} done before."
+    ]
     lines += _failures(result.failed)
     lines += _listed(f"{len(result.unfit)} skipped, being no scan for this model:", result.unfit)
     lines += [
@@ -125,7 +135,7 @@ def _evaluate(result: EvaluateResult) -> str:
     ]
     # Cases that were missed have no distance: without their number, the distances flatter.
     head = ("segment", "Dice", "±", "Jaccard", "HD95 mm", "ASD mm", "missed")
-    lines = [f"{result.cases} {'case' if result.cases == 1 else 'cases'} scored:", table(head, rows)]
+    lines = [f"{counted(result.cases, 'case')} scored:", table(head, rows)]
     lines += [f"Table:  {result.table}", f"Report: {result.report}"]
     return "\n".join(lines)
 

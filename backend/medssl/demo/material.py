@@ -14,6 +14,7 @@ from medssl.imaging.formats import suffix_of
 from medssl.labels import LabelSchema
 from medssl.phantom import SCHEMA, write_phantoms
 from medssl.storage import storage_error
+from medssl.words import counted
 
 _MOST_HELD_OUT = 40
 _HELD_OUT_PART = 5  # one of so many
@@ -62,7 +63,7 @@ def divide(folder: Path, settings: DemoSettings) -> Material:
     kept = labelled[: len(labelled) - leave_out]
     if len(kept) <= settings.annotated or leave_out > len(labelled):
         raise DataError(
-            f"{folder} has {len(labelled)} labelled cases; the demo needs more than "
+            f"{folder} has {counted(len(labelled), 'labelled case')}; the demo needs more than "
             f"{settings.annotated + leave_out}, {settings.annotated} annotated and {leave_out} new.",
             "Give it a larger dataset, or ask for fewer with --annotated and --held-out.",
         )

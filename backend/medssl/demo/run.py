@@ -30,6 +30,7 @@ from medssl.jobs import (
 )
 from medssl.project import CaseSummary, Project
 from medssl.storage import storage_error
+from medssl.words import counted
 
 OWN_SCANS_S, GIVEN_SCANS_S = 60.0, 420.0  # of the first training
 REVIEWER = "demo (known truth)"
@@ -87,7 +88,9 @@ class _Demo:
     def run(self, began: float) -> DemoOutcome:
         """Do the steps in their order."""
         project, material = self._project, self._material
-        self._heading(f"2 of 8  Import {len(material.truth)} cases, {self._settings.annotated} annotated")
+        self._heading(
+            f"2 of 8  Import {counted(len(material.truth), 'case')}, {self._settings.annotated} annotated"
+        )
         self._import()
         self._heading(f"3 of 8  Train with the method {self._settings.method}")
         first = self._train(start_from=None).model_id
@@ -99,7 +102,9 @@ class _Demo:
         accepted, corrected = self._review(queue)
         self._heading("6 of 8  Refine the model with what was accepted and corrected")
         refined = self._train(start_from=first).model_id
-        self._heading(f"7 of 8  Segment the folder of {len(material.new)} new scans with both models")
+        self._heading(
+            f"7 of 8  Segment the folder of {counted(len(material.new), 'new scan')} with both models"
+        )
         self._segment(first, self._out / "segmentations-first-model")
         segmentations = self._segment(refined, self._out / "segmentations")
         self._heading("8 of 8  Score both against the truth, and write the reports")

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from medssl.errors import ModelError
 from medssl.storage import atomic_path
+from medssl.words import counted
 
 _MOST_MEMBERS = 10_000
 _BLOCK = 1 << 20
@@ -121,7 +122,9 @@ def _checked(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(members) > _MOST_MEMBERS:
-        raise ModelError(f"{path} holds {len(members)} files, which no model does.", "Choose another file.")
+        raise ModelError(
+            f"{path} holds {counted(len(members), 'file')}, which no model does.", "Choose another file."
+        )
     if len({name.casefold() for name in names}) < len(names):
         raise ModelError(f"{path} holds two files of one name.", "Get it again from where it was exported.")
     if any(member.compress_type not in _USUAL for member in members):

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from medssl.errors import DataError, UsageError
 from medssl.faults import first_fault
 from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
+from medssl.words import counted
 
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".nhdr")
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})$")
@@ -248,7 +249,7 @@ def _complete(
             f"Give every case one file a channel, {case.name}_0000.nii.gz, {case.name}_0001.nii.gz, ..., "
             "or one 4D file."
         )
-        channels = f"{len(case.channels)} of {len(channel_names)} channels ({found})"
+        channels = f"{len(case.channels)} of {counted(len(channel_names), 'channel')} ({found})"
         raise DataError(f"The case {case.name} has {channels}, by {path}.", remedy)
     return cases
 

@@ -8,6 +8,7 @@ from medssl.inference.channels import ChannelRules
 from medssl.learning.methods import METHODS
 from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
+from medssl.words import counted
 
 _NOT_STATED = "Not stated; ask whoever trained it."
 INTENDED_USE = "Research on scans like those it was trained on. Not a medical device."
@@ -44,8 +45,8 @@ def describe_model(card: ModelCard, plan: Plan, rules: ChannelRules | None = Non
         "## Validation",
         _validation(card),
         "## Training",
-        f"{method}, {card.annotated_cases} annotated and {card.unannotated_cases} other cases, "
-        f"{card.steps} steps in {card.seconds:.0f} s, seed {card.seed}"
+        f"{method}, {card.annotated_cases} annotated and {counted(card.unannotated_cases, 'other case')}, "
+        f"{counted(card.steps, 'step')} in {card.seconds:.0f} s, seed {card.seed}"
         + (f", begun with the model {card.started_from}." if card.started_from else "."),
     ]
     return "\n\n".join(sections) + "\n"

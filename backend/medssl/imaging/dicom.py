@@ -19,6 +19,7 @@ from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.volume import Grid, Volume
+from medssl.words import counted
 
 _HEARD_EVERY = 200  # files, about a quarter of a second
 
@@ -163,7 +164,8 @@ def only_series(folder: Path) -> Series:
             f"{folder} holds {len(found)} DICOM series, none of which is a volume. {found[0].refusal}"
         )
     names = "; ".join(
-        f"{s.header.description or 'no name'} ({s.header.modality}, {len(s.placed)} images)" for s in usable
+        f"{s.header.description or 'no name'} ({s.header.modality}, {counted(len(s.placed), 'image')})"
+        for s in usable
     )
     raise ImageError(
         f"{folder} holds {len(usable)} DICOM series: {names}.",

@@ -14,6 +14,7 @@ from medssl.imaging.dicom_files import Plane, Slice
 from medssl.imaging.dicom_tilt import Tilt, straightened
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.volume import Grid
+from medssl.words import counted
 
 # Scanners round positions to a few hundredths of a millimetre.
 _STEP_TOLERANCE = 0.02  # of the step between slices
@@ -160,10 +161,14 @@ def _check_steps(heights: NDArray[np.float64], title: str) -> float:
     if places < len(heights):
         if places > 1 and len(heights) % places == 0:
             raise ImageError(
-                f"{title} holds {len(heights) // places} volumes at the same place, each of {places} slices.",
+                f"{title} holds {len(heights) // places} volumes at the same place, each of "
+                f"{counted(places, 'slice')}.",
                 "Export each time point or contrast as a series of its own.",
             )
-        raise ImageError(f"{title} has {len(heights)} slices at only {places} different places.", _EXPORT)
+        raise ImageError(
+            f"{title} has {len(heights)} slices at only {counted(places, 'place', 'different places')}.",
+            _EXPORT,
+        )
     usual = float(np.median(steps))
     tolerance = max(_STEP_TOLERANCE * usual, _STEP_TOLERANCE_MM)
     if np.abs(steps - usual).max() <= tolerance:
@@ -172,7 +177,7 @@ def _check_steps(heights: NDArray[np.float64], title: str) -> float:
     if (times >= 1).all() and np.abs(steps - times * usual).max() <= tolerance * times.max():
         gap, missing = int(steps.argmax()), int((times - 1).sum())
         raise ImageError(
-            f"{title} misses {missing} slice{'s' if missing > 1 else ''}: they are {usual:.4g} mm apart, but "
+            f"{title} misses {counted(missing, 'slice')}: they are {usual:.4g} mm apart, but "
             f"{steps[gap]:.4g} mm after slice {gap + 1} of {len(heights)}.",
             _EXPORT,
         )

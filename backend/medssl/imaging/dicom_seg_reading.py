@@ -24,6 +24,7 @@ from medssl.imaging.headers import EXPORT_AGAIN, check_grid
 from medssl.imaging.segments import FileSegment
 from medssl.imaging.volume import Grid
 from medssl.labels import UNANNOTATED, Code, Colour, Terminology
+from medssl.words import counted
 
 _HALF = 0.5  # from this fraction on a voxel belongs to its segment
 _STEP_TOLERANCE = 0.02  # of the step between slices
@@ -168,7 +169,7 @@ def _segments(header: pydicom.Dataset, path: Path) -> dict[int, FileSegment]:
     """Read the segments by their numbers; each gets a value 1..254, its number where that is one."""
     items = [item for item in header.SegmentSequence if int(item.SegmentNumber) > 0]
     if len(items) >= UNANNOTATED:
-        raise ImageError(f"{path} has {len(items)} segments.", f"Use at most {UNANNOTATED - 1}.")
+        raise ImageError(f"{path} has {counted(len(items), 'segment')}.", f"Use at most {UNANNOTATED - 1}.")
     numbers = [int(item.SegmentNumber) for item in items]
     keep = max(numbers, default=0) < UNANNOTATED
     return {

@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medssl.errors import ImageError
+from medssl.words import counted
+
+_ONE = "voxel that is not a finite number was"
+_SEVERAL = "voxels that are not finite numbers were"
 
 
 def make_finite(array: NDArray[Any], title: str) -> tuple[str, ...]:
@@ -34,6 +38,4 @@ def make_finite(array: NDArray[Any], title: str) -> tuple[str, ...]:
     lowest = min(float(plane[np.isfinite(plane)].min(initial=np.inf)) for plane in array)
     for plane in array:
         plane[~np.isfinite(plane)] = lowest
-    return (
-        f"{title}: {bad} voxels that are not finite numbers were read as the smallest value, {lowest:g}.",
-    )
+    return (f"{title}: {counted(bad, _ONE, _SEVERAL)} read as the smallest value, {lowest:g}.",)

@@ -22,6 +22,7 @@ from medssl.imaging.segments import UNANNOTATED_NAME, FileSegment, parse_segment
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_image, write_volume
 from medssl.labels import UNANNOTATED, LabelSchema, Segment, count_values
+from medssl.words import counted
 
 __all__ = ["LabelVolume", "fit_to_grid", "match_schema", "read_labels", "write_labels"]
 
@@ -195,7 +196,10 @@ def _from_dicom(path: Path) -> LabelVolume:
 
 
 def _overlap_note(path: Path, voxels: int) -> str:
-    return f"{path}: {voxels} voxels belong to several segments; the later segment has them."
+    return (
+        f"{path}: {counted(voxels, 'voxel belongs', 'voxels belong')} to several segments; the later segment "
+        f"has {'it' if voxels == 1 else 'them'}."
+    )
 
 
 def _own_values(found: Iterable[FileSegment]) -> list[int]:

@@ -18,6 +18,7 @@ from medssl.imaging.finite import make_finite
 from medssl.imaging.headers import header_grid, open_header
 from medssl.imaging.reading import read_volume, read_voxels
 from medssl.imaging.volume import Grid, Volume
+from medssl.words import counted
 
 
 def look_inside(path: Path) -> tuple[Grid, int] | None:
@@ -51,9 +52,9 @@ def read_channels(paths: Sequence[Path], count: int) -> tuple[Volume, ...]:
 def _split(path: Path, count: int) -> tuple[Volume, ...]:
     inside = look_inside(path)
     if inside is None or inside[1] != count:
-        found = "1 volume" if inside is None else f"{inside[1]} volumes"
+        found = counted(1 if inside is None else inside[1], "volume")
         raise ImageError(
-            f"{path} holds {found}, and a scan here has {count} channels.",
+            f"{path} holds {found}, and a scan here has {counted(count, 'channel')}.",
             "Give one file for each channel, or one file with all of them.",
         )
     grid = inside[0]

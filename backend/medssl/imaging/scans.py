@@ -15,6 +15,7 @@ from medssl.imaging.dicom_files import is_dicom
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, SeriesNames, stem_of, suffix_of
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
+from medssl.words import counted
 
 _NAME_BYTES = 200  # leaves room for a suffix in the 255 bytes a file's name may have
 
@@ -45,7 +46,7 @@ class Scan:
             return str(self.source)
         header = self.series.header
         number = f"series {header.number}, " if header.number else ""
-        return f"{header.modality}, {number}{len(self.series.placed)} images"
+        return f"{header.modality}, {number}{counted(len(self.series.placed), 'image')}"
 
     def read(self) -> Volume:
         """Read it; see `read_volume` and `read_series` for the errors."""

@@ -28,6 +28,7 @@ from medssl.learning.model import Model
 from medssl.learning.preprocessing import Prepared
 from medssl.machine import Machine
 from medssl.storage import staging_folder
+from medssl.words import counted
 
 _LOG = logging.getLogger(__name__)
 _MEMORY_SHARE = 0.5  # of the free memory, for the scans that are on their way at one time
@@ -87,7 +88,7 @@ def segment_folder(
         result = FolderResult(tuple(rows), table, {source.name: source for source in sources})
     if monitor.cancelled and len(rows) < len(sources):
         raise Cancelled(
-            f"Cancelled after {len(rows)} of {len(sources)} scans.",
+            f"Cancelled after {len(rows)} of {counted(len(sources), 'scan')}.",
             "Start it again to go on with the others.",
         )
     return result

@@ -17,6 +17,7 @@ from medssl.inference.series_sources import series_sources
 from medssl.inference.settings import FolderSettings
 from medssl.inference.source import Source
 from medssl.learning.model import Model
+from medssl.words import counted
 
 _CHANNEL = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})")
 
@@ -94,7 +95,7 @@ def _single(scans: Iterable[Scan]) -> list[Source]:
 def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
     groups: dict[Path, dict[int, Scan]] = {}
     sources = []
-    wanted = f"the model needs {len(channels)} channels ({', '.join(channels)})"
+    wanted = f"the model needs {counted(len(channels), 'channel')} ({', '.join(channels)})"
     for scan in scans:
         if _holds(scan, len(channels)):
             sources.append(Source(scan.relative, (scan,), scan.problem, inside=len(channels)))

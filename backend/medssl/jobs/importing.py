@@ -25,6 +25,7 @@ from medssl.jobs.results import ImportResult
 from medssl.labels import UNANNOTATED
 from medssl.pace import Pace
 from medssl.project import Annotation, Case, CaseSummary, Role
+from medssl.words import counted
 
 
 class Receiver(Protocol):
@@ -206,7 +207,7 @@ def _divide(cases: Sequence[DatasetCase], request: ImportRequest) -> list[tuple[
     annotated = training if request.annotated is None else request.annotated
     if training < annotated or kept < 0:
         raise DataError(
-            f"{request.folder} has {len(labelled)} labelled cases; {annotated} annotated, "
+            f"{request.folder} has {counted(len(labelled), 'labelled case')}; {annotated} annotated, "
             f"{request.validation} for validation and {request.leave_out} left out are more than that.",
             "Ask for fewer.",
         )

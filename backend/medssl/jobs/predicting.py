@@ -33,6 +33,7 @@ from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow, Stac
 from medssl.reports.previews import make_previews
 from medssl.reports.scene import Scene
 from medssl.reports.stacks import make_stack, share_of
+from medssl.words import none_of
 
 _HIDDEN = "Writing is burnt into its pictures and may name the patient, so they are not shown here."
 
@@ -60,7 +61,7 @@ def predict(project: Project, request: PredictRequest, monitor: Monitor) -> Pred
     report = publish_report(request.output, _report(project, model, request, result, monitor))
     if len(result.failed) + len(result.unfit) == len(result.rows):
         first = next(iter((result.failed or result.unfit).values()))
-        raise DataError(f"None of the {len(result.rows)} scans could be segmented. The first: {first}")
+        raise DataError(f"{none_of(len(result.rows), 'scan')} could be segmented. The first: {first}")
     return PredictResult(
         model_id=model.card.id,
         done=result.count("done"),

@@ -20,6 +20,7 @@ from medssl.reports.data import SIGN, write_data
 from medssl.reports.model import Fact, HistoryEntry, Report, ReportRow, Scale
 from medssl.reports.page import write_report
 from medssl.storage import storage_error
+from medssl.words import counted
 
 REPORT_FILE = "report.html"
 DATA_FILE = "report.json"
@@ -35,7 +36,10 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
     facts = [
         Fact("Model", f"{card.name} ({card.id})"),
         Fact("Method", METHODS[card.method].title if card.method in METHODS else card.method),
-        Fact("Trained on", f"{card.annotated_cases} annotated and {card.unannotated_cases} other cases"),
+        Fact(
+            "Trained on",
+            f"{card.annotated_cases} annotated and {counted(card.unannotated_cases, 'other case')}",
+        ),
     ]
     if card.validation_dice is not None:
         scores = ", ".join(f"{name} {dice:.3f}" for name, dice in card.validation_dice.items())
@@ -70,7 +74,9 @@ def settings_facts(card: ModelCard | None, device: DeviceName) -> tuple[Fact, ..
         facts.append(
             Fact("Computed on", f"{choose_device(device)}, {platform.system()} {platform.machine()}")
         )
-        facts.append(Fact("Training", f"{card.steps} steps in {card.seconds:.0f} s, seed {card.seed}"))
+        facts.append(
+            Fact("Training", f"{counted(card.steps, 'step')} in {card.seconds:.0f} s, seed {card.seed}")
+        )
         facts.append(Fact("Trained with", f"MedSSL {card.medssl_version} on {card.created[:10]}"))
         if card.started_from is not None:
             facts.append(Fact("Started from", card.started_from))
@@ -82,11 +88,13 @@ def scale_for(project: Project, model_id: str, rows: Sequence[ReportRow]) -> Sca
     proposed = [
         case.score for case in project.cases() if case.model_id == model_id and case.score is not None
     ]
-    scale = Scale.of(proposed, f"the {len(proposed)} cases that this model proposed a segmentation for")
+    scale = Scale.of(
+        proposed, f"the {counted(len(proposed), 'case')} that this model proposed a segmentation for"
+    )
     if scale is not None:
         return scale
     scores = [row.uncertainty for row in rows if row.uncertainty is not None]
-    return Scale.of(scores, f"the {len(scores)} scans of this report")
+    return Scale.of(scores, f"the {counted(len(scores), 'scan')} of this report")
 
 
 def names_of(paths: Sequence[Path]) -> str:

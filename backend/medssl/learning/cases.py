@@ -18,6 +18,7 @@ from medssl.learning.plan import Plan
 from medssl.learning.preprocessing import prepare, prepare_labels
 from medssl.machine import Machine
 from medssl.project import Annotation, Case, Project
+from medssl.words import counted
 
 _PREPARATION = 1  # raised when preprocessing changes what it makes, so that old cache entries are not used
 MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training needs the rest
@@ -84,8 +85,8 @@ def load_cases(
         case = cases[index]
         if case.annotation is None and used >= limit:
             monitor.log(
-                f"The memory of this computer holds {done} of {len(cases)} cases; "
-                f"{len(cases) - done} unannotated ones are not used.",
+                f"The memory of this computer holds {done} of {counted(len(cases), 'case')}; "
+                f"{counted(len(cases) - done, 'unannotated one is', 'unannotated ones are')} not used.",
                 "warning",
             )
             break

@@ -19,6 +19,7 @@ from medssl.learning.plan import Plan
 from medssl.learning.planner import make_plan
 from medssl.learning.preprocessing import prepare
 from medssl.machine import Machine
+from medssl.words import counted
 
 # A plan has segments; those of the training that begins with the model take the place of this one.
 NO_SEGMENTS = LabelSchema.of_names({1: "Nothing drawn yet"})
@@ -76,8 +77,8 @@ def load_scans(
         monitor.progress("Preparing scans", done, len(order))
         if used >= limit:
             monitor.log(
-                f"The memory of this computer holds {done} of {len(order)} scans; "
-                f"{len(order) - done} are not used.",
+                f"The memory of this computer holds {done} of {counted(len(order), 'scan')}; "
+                f"{counted(len(order) - done, 'is', 'are')} not used.",
                 "warning",
             )
             break

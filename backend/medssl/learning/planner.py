@@ -21,6 +21,7 @@ from medssl.learning.facts import ChannelFacts, ScanFacts
 from medssl.learning.plan import PLAN_FORMAT, NetworkShape, Normalisation, Plan, Triple
 from medssl.machine import Machine
 from medssl.storage import write_text
+from medssl.words import counted
 
 _CT_AIR = -500.0  # Hounsfield units: a CT of a body holds darker voxels, a scan of another kind rarely does
 _CT_BRIGHTEST = 3000.0  # phase images are whole numbers with large negative ones too, but as bright as dark
@@ -122,7 +123,7 @@ def _check(scans: Sequence[ScanFacts], channel_names: Sequence[str]) -> None:
     for scan in scans:
         if len(scan.channels) != len(channel_names):
             raise DataError(
-                f"The case {scan.name} has {len(scan.channels)} channels, "
+                f"The case {scan.name} has {counted(len(scan.channels), 'channel')}, "
                 f"but the project has {len(channel_names)}.",
                 "Add the case again with one volume for each channel.",
             )

@@ -17,6 +17,7 @@ from medssl.labels import UNANNOTATED
 from medssl.learning.intensities import Scale, find_scale
 from medssl.learning.plan import Normalisation, Plan, Triple
 from medssl.learning.resampling import cells_with_any, resample_slabs
+from medssl.words import counted
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def prepare(channels: Sequence[Volume], plan: Plan, device: torch.device | str =
     """
     if len(channels) != len(plan.channel_names):
         raise ModelError(
-            f"The scan has {len(channels)} channels, but the model needs {len(plan.channel_names)} "
-            f"({', '.join(plan.channel_names)}).",
+            f"The scan has {counted(len(channels), 'channel')}, but the model needs "
+            f"{len(plan.channel_names)} ({', '.join(plan.channel_names)}).",
             "Give one volume for each channel, in this order.",
         )
     for volume, name in zip(channels[1:], plan.channel_names[1:], strict=True):

@@ -29,6 +29,7 @@ from medssl.learning.settings import PretrainingSettings
 from medssl.learning.shrinking import within_memory
 from medssl.learning.training import CHECKPOINT, PLAN, plan_for
 from medssl.project import Project
+from medssl.words import counted
 
 STAGE = "Pretraining"
 CHECKS = 10  # how often a pretraining is asked whether it is well
@@ -71,7 +72,7 @@ def pretrain(
     kind = PRETEXTS[settings.method]
     if len(cases) < kind.least_scans:
         raise DataError(
-            f"{kind.title} needs {kind.least_scans} scans or more, but there are {len(cases)}.",
+            f"{kind.title} needs {counted(kind.least_scans, 'scan')} or more, but there are {len(cases)}.",
             "Add scans, or choose another task.",
         )
     generator = random_generator(settings.seed)

@@ -15,6 +15,7 @@ from medssl.events import Monitor
 from medssl.learning.model import Weights
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
+from medssl.words import counted
 
 LEAST_SHARE = 0.9  # of a level's parameters: with fewer, those after it do not see what they learned to see
 _LEVEL = re.compile(r"encoder\.levels\.\d+")
@@ -215,8 +216,8 @@ def _check_channels(source: Weights, plan: Plan, adapt_channels: bool) -> None:
     theirs, ours = source.plan.network.channels, plan.network.channels
     if theirs != ours and not adapt_channels:
         raise ModelError(
-            f"The model {source.card.name} takes {_counted(theirs)} "
-            f"({', '.join(source.plan.channel_names)}), this training {_counted(ours)} "
+            f"The model {source.card.name} takes {counted(theirs, 'channel')} "
+            f"({', '.join(source.plan.channel_names)}), this training {counted(ours, 'channel')} "
             f"({', '.join(plan.channel_names)}).",
             "Begin with a model of the same channels, or ask for the first convolution to be adapted.",
         )
@@ -226,10 +227,6 @@ def _with_channels(weight: Tensor, channels: int) -> Tensor:
     """Give a first convolution `(F, C, d, h, w)` another number of channels and the same response to grey."""
     mean = weight.mean(dim=1, keepdim=True) * (weight.shape[1] / channels)
     return mean.expand(-1, channels, -1, -1, -1).contiguous()
-
-
-def _counted(channels: int) -> str:
-    return "1 channel" if channels == 1 else f"{channels} channels"
 
 
 def _millimetres(spacing: tuple[float, float, float]) -> str:

@@ -21,6 +21,7 @@ from medssl.project.records import CaseRef, CaseState, CaseSummary, Role, SortKe
 from medssl.project.store import Store, checked_name, folder_name, now, search_name, sort_name
 from medssl.project.traits import brightness, extents_mm
 from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
+from medssl.words import counted
 
 _STATE_ORDER: dict[str, int] = {"proposed": 0, "new": 1, "rejected": 2, "annotated": 3}  # most to do first
 
@@ -35,8 +36,8 @@ def add_case(
     count = len(paths) if inside is None else inside[1]
     if count != len(channel_names):
         raise UsageError(
-            f"Case '{name}' has {count} images, but the project has {len(channel_names)} channels "
-            f"({', '.join(channel_names)}).",
+            f"Case '{name}' has {counted(count, 'image')}, but the project has "
+            f"{counted(len(channel_names), 'channel')} ({', '.join(channel_names)}).",
             "Give one image for each channel, in that order, or one file that holds them all.",
         )
     with store.database.reading() as session:

@@ -18,6 +18,7 @@ from medssl.project import tables
 from medssl.project.cases import list_cases
 from medssl.project.records import CaseSummary, Role, Suggestion
 from medssl.project.store import Store
+from medssl.words import counted
 
 _MOST_COMPARED = 1000  # scans; of more, as many evenly spaced ones stand for all
 _SMALLEST_MM = 1e-3
@@ -87,7 +88,7 @@ def _most_telling(
     chosen = int(unlikeness.argmin())
     size = " x ".join(f"{mm:.0f}" for mm in reversed(traits[cases[chosen].id][:3]))
     if first:
-        reason = f"It is the most typical of {len(cases)} scans in size and brightness: {size} mm."
+        reason = f"It is the most typical of {counted(len(cases), 'scan')} in size and brightness: {size} mm."
         return Suggestion(cases[chosen], reason, "typical")
     reason = f"It stands best for the scans that are unlike the annotated ones: {size} mm."
     return Suggestion(cases[chosen], reason, "unlike")

@@ -1,13 +1,13 @@
 // The engine's computer: what it has, where the engine may look, and whether it is fit for the work.
 
 import { ask } from "./engine.js";
-import { duration, gigabytes, h, problem, when } from "./elements.js";
+import { counted, duration, gigabytes, h, problem, when } from "./elements.js";
 
 export async function showComputer(view, project, signal) {
   const [device, service] = await Promise.all([ask("/v1/device", signal), ask("/v1/service", signal)]);
   const facts = [
     ["Computer", service.host_name],
-    ["Processor", `${device.cores} ${device.cores === 1 ? "core" : "cores"}`],
+    ["Processor", counted(device.cores, "core")],
     ["Memory", `${gigabytes(device.memory_free_bytes)} of ${gigabytes(device.memory_total_bytes)} free`],
     ...device.gpus.map((gpu) => ["GPU", `${gpu.name}, ${gigabytes(gpu.memory_free_bytes)} of ${gigabytes(gpu.memory_total_bytes)} free, driver ${gpu.driver}`]),
     ...(device.gpus.length ? [] : [["GPU", "none: work is done by the processor"]]),

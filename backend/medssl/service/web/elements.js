@@ -19,6 +19,8 @@ export const gigabytes = (bytes) =>
 export const when = (moment) =>
   moment ? new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "–";
 
+export const counted = (number, one, several = `${one}s`) => `${number} ${number === 1 ? one : several}`;
+
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;

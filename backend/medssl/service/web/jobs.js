@@ -2,7 +2,7 @@
 
 import { ask, download, tell, text, watch } from "./engine.js";
 import { charts } from "./curves.js";
-import { duration, h, problem, table, when } from "./elements.js";
+import { counted, duration, h, problem, table, when } from "./elements.js";
 
 const WORKING = ["queued", "running", "cancelling"];
 const RESUMABLE = ["failed", "cancelled", "interrupted"];
@@ -27,7 +27,7 @@ const SUBJECTS = {
   predict: (asked) => asked.inputs.map(last).join(", "),
   import: (asked) => last(asked.folder),
   evaluate: (asked) => (asked.predictions ? last(asked.predictions) : `${asked.role} cases`),
-  sample: (asked) => `${asked.cases} cases`,
+  sample: (asked) => counted(asked.cases, "case"),
   export_model: (asked) => last(asked.output),
   import_model: (asked) => last(asked.path),
   export_project: (asked) => last(asked.output),

@@ -1,7 +1,7 @@
 // The page: which part is shown, for which project, and that it stays up to date.
 
 import { ask, dropToken, hasToken, keepToken, tell } from "./engine.js";
-import { gigabytes, h, problem } from "./elements.js";
+import { counted, gigabytes, h, problem } from "./elements.js";
 import { showCases, showModels } from "./tables.js";
 import { showJobs } from "./jobs.js";
 import { showComputer } from "./computer.js";
@@ -75,7 +75,7 @@ async function showDevice() {
     const gpu = device.gpus[0];
     const place = gpu
       ? `${gpu.name}, ${gigabytes(gpu.memory_free_bytes)} of ${gigabytes(gpu.memory_total_bytes)} free`
-      : `CPU, ${device.cores} ${device.cores === 1 ? "core" : "cores"}, ${gigabytes(device.memory_free_bytes)} free`;
+      : `CPU, ${counted(device.cores, "core")}, ${gigabytes(device.memory_free_bytes)} free`;
     engine.replaceChildren(h("span", { class: "ready" }), place);
   } catch (error) {
     if (error.status) failed(error); // the token was changed meanwhile

@@ -1,7 +1,7 @@
 // Cases and models.
 
 import { ask } from "./engine.js";
-import { duration, gigabytes, h, problem, table, when } from "./elements.js";
+import { counted, duration, gigabytes, h, problem, table, when } from "./elements.js";
 
 const PAGE = 50;
 const STATES = ["new", "proposed", "annotated", "rejected"];
@@ -76,9 +76,9 @@ function card(model) {
     ? [
         ["Method", card.method.replaceAll("_", " ")],
         model.can_segment
-          ? ["Trained on", `${card.annotated_cases} annotated, ${card.unannotated_cases} other cases`]
-          : ["Pretrained on", `${card.unannotated_cases} scans`],
-        ["Training", `${card.steps} steps in ${duration(card.seconds)}`],
+          ? ["Trained on", `${card.annotated_cases} annotated, ${counted(card.unannotated_cases, "other case")}`]
+          : ["Pretrained on", counted(card.unannotated_cases, "scan")],
+        ["Training", `${counted(card.steps, "step")} in ${duration(card.seconds)}`],
         ["Started from", card.started_from ?? "nothing"],
         ["On disk", gigabytes(model.size_bytes)],
       ]
