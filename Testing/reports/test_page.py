@@ -102,6 +102,15 @@ def test_a_missed_segment_shows_dice_zero_and_no_distance() -> None:
     assert re.search(r'0\.000<span class="fine">missed</span>', page)
 
 
+def test_a_single_slice_and_a_single_decision_are_told_as_one() -> None:
+    first = REPORT.rows[0]
+    assert first.stack is not None
+    flat = replace(first, stack=replace(first.stack, numbers=(5,), first=0))
+    page = render(replace(REPORT, rows=(flat,)))
+    assert "<span>1 slice</span>" in page
+    assert "<summary>1 decision: 1 accepted" in page
+
+
 def test_a_report_without_scores_previews_or_rows_is_still_a_page() -> None:
     bare = ReportRow("a", volumes_ml=(1.0, None))
     assert "Dice" not in render(Report("t", NOW, SEGMENTS, (bare,)))

@@ -91,6 +91,6 @@ def _path_length(folder: Path) -> Point:
         return Point("Path length", "short enough")
     return Point(
         "Path length",
-        f"{folder} is {length - limit} characters too long for Windows",
+        f"{folder} makes paths of {length} characters, and Windows opens no more than {limit}",
         "Choose a short folder, such as --env C:\\medssl-env, or switch on long paths in Windows.",
     )

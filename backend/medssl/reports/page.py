@@ -20,6 +20,7 @@ from medssl.reports.model import FLAG_WORDS, SHOWN_DIGITS, Report, ReportRow
 from medssl.reports.verdicts import judge
 from medssl.reports.volumes import Unusual, VolumeSpread
 from medssl.storage import write_text
+from medssl.words import counted
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = counted
     environment.filters["data_uri"] = _data_uri
     environment.filters["ml"] = _ml
     environment.filters["duration"] = _duration
