@@ -55,7 +55,7 @@ def test_what_a_label_map_lost_is_told_with_its_version(
     case = client.add_case(project.key, "a", [write_scan(engine.root / "lost.nii.gz")])
     write_overlapping(engine.root / "lost.seg.nrrd", GRID, "Head", "Body")
     (note,) = client.save_annotation(project.key, case.id, engine.root / "lost.seg.nrrd").notes
-    assert "belong to several segments" in note
+    assert "1 voxel belongs to several segments" in note
 
 
 def test_a_case_goes_the_whole_way_from_its_scan_to_a_correction(
