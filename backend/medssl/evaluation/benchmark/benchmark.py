@@ -23,6 +23,7 @@ from medssl.events import Monitor
 from medssl.exchange.datasets import Dataset, read_dataset
 from medssl.project import DATABASE_NAME
 from medssl.storage import storage_error
+from medssl.words import counted
 
 RUNS, PLOT = "runs", "dice.svg"
 _WORKING = "working"
@@ -79,8 +80,8 @@ def _check_enough(dataset: Dataset, settings: BenchmarkSettings) -> None:
     most = max(settings.annotated)
     if len(test) < settings.measure.held_out or len(train) < most:
         raise DataError(
-            f"{dataset.folder} has {len(train) + len(test)} labelled cases; {most} to annotate and "
-            f"{settings.measure.held_out} held out are more than that.",
+            f"{dataset.folder} has {counted(len(train) + len(test), 'labelled case')}; {most} to annotate "
+            f"and {settings.measure.held_out} held out are more than that.",
             "Ask for fewer.",
         )
 
@@ -122,7 +123,7 @@ def _try(dataset: Dataset, run: Run, title: str, output: Path, monitor: Monitor)
     except Timeout:
         return False
     dice = "not known" if result.dice is None else f"{result.dice:.3f}"
-    monitor.log(f"{title}: Dice {dice} after {result.steps} steps.")
+    monitor.log(f"{title}: Dice {dice} after {counted(result.steps, 'step')}.")
     return True
 
 

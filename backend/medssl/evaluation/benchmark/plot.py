@@ -11,6 +11,7 @@ from medssl.errors import UsageError
 from medssl.evaluation.benchmark.comparison import Cell
 from medssl.evaluation.benchmark.runs import Arm
 from medssl.storage import write_bytes
+from medssl.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def _draw(axes: Axes, cells: Sequence[Cell], arms: Sequence[Arm]) -> None:
     seeds = max(len(cell.seeds) for cell in cells)
     axes.set_title(first.dataset, loc="left", color=_INK, fontweight="bold")
     axes.set_title(
-        f"{first.measure.budget} each, {seeds} {'seed' if seeds == 1 else 'seeds'}",
+        f"{first.measure.budget} each, {counted(seeds, 'seed')}",
         loc="right",
         color=_FINE,
         fontsize=9,
@@ -91,7 +92,7 @@ def _draw(axes: Axes, cells: Sequence[Cell], arms: Sequence[Arm]) -> None:
     axes.set_xticks(range(len(counts)), [str(count) for count in counts])
     axes.set_xlim(-0.4, len(counts) - 0.6)
     axes.set_xlabel("annotated cases", color=_INK)
-    axes.set_ylabel(f"Dice of {first.measure.held_out} unseen cases", color=_INK)
+    axes.set_ylabel(f"Dice of {counted(first.measure.held_out, 'unseen case')}", color=_INK)
     axes.grid(axis="y", color=_RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=_FINE, length=0)

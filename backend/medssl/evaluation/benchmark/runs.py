@@ -14,6 +14,7 @@ from medssl.evaluation.benchmark.settings import BenchmarkSettings, Measure, Sta
 from medssl.evaluation.summary import Spread
 from medssl.learning.settings import MethodName
 from medssl.storage import write_text
+from medssl.words import counted
 
 _ENDING = ".json"
 
@@ -46,8 +47,7 @@ class Run(_Record):
     @property
     def title(self) -> str:
         """For a person."""
-        cases = "1 case" if self.annotated == 1 else f"{self.annotated} cases"
-        return f"{self.arm.title}, {cases}, seed {self.seed}"
+        return f"{self.arm.title}, {counted(self.annotated, 'case')}, seed {self.seed}"
 
     @property
     def key(self) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medssl.learning.settings import DeviceName, MethodName, PretextName
+from medssl.words import counted
 
 PRETRAINING_SHARE = 0.3  # of the budget, where nothing else is said
 
@@ -71,7 +72,7 @@ class Measure(BaseModel):
     def budget(self) -> str:
         """For a person: '240 s of processor time'."""
         if self.steps is not None:
-            return f"{self.steps} steps"
+            return counted(self.steps, "step")
         if self.seconds is not None:
             return f"{self.seconds:g} s"
         return f"{self.core_seconds:g} s of processor time"

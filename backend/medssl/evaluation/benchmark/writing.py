@@ -13,6 +13,7 @@ from medssl.evaluation.benchmark.comparison import Cell, Difference
 from medssl.evaluation.benchmark.runs import Results, RunResult
 from medssl.evaluation.summary import Spread
 from medssl.storage import write_text
+from medssl.words import counted
 
 CASES, SUMMARY, PAGE = "cases.csv", "summary.json", "summary.md"
 _RUN = ("dataset", "scored", "budget", "annotated", "method", "start", "seed")
@@ -66,7 +67,7 @@ def difference_text(difference: Difference | None) -> str:
     text = f"{difference.mean:+.3f}"
     if difference.low is not None and difference.high is not None:
         text += f" ({difference.low:.3f} to {difference.high:.3f})"
-    return f"{text}, {difference.above} of {difference.seeds} seeds"
+    return f"{text}, {difference.above} of {counted(difference.seeds, 'seed')}"
 
 
 def _row(cell: Cell, with_ranking: bool) -> tuple[str, ...]:
