@@ -49,3 +49,11 @@ def test_too_few_labelled_cases_are_told_before_anything_is_trained(
 
     with pytest.raises(DataError, match="6 labelled cases"):
         run_demo(settings, Monitor(), lambda _: None)
+
+
+def test_a_slow_computer_shows_on_made_up_scans_what_a_fast_one_does() -> None:
+    steps, seconds = DemoSettings().budget
+    assert (steps is not None, seconds) == (True, None)
+    assert DemoSettings(data=Path("scans")).budget == (None, 420.0)
+    assert DemoSettings(seconds=5).budget == (None, 5.0)
+    assert DemoSettings(data=Path("scans"), steps=2).budget == (2, None)

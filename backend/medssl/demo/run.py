@@ -32,7 +32,6 @@ from medssl.project import CaseSummary, Project
 from medssl.storage import storage_error
 from medssl.words import counted
 
-OWN_SCANS_S, GIVEN_SCANS_S = 60.0, 420.0  # of the first training
 REVIEWER = "demo (known truth)"
 
 
@@ -136,9 +135,7 @@ class _Demo:
 
     def _train(self, start_from: str | None) -> TrainResult:
         chosen, refine = self._settings, start_from is not None
-        steps, seconds = chosen.steps, chosen.seconds
-        if steps is None and seconds is None:
-            seconds = OWN_SCANS_S if chosen.data is None else GIVEN_SCANS_S
+        steps, seconds = chosen.budget
         settings = settings_for(
             "quick",
             method=chosen.method,

@@ -9,12 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from medssl.learning.settings import DeviceName, MethodName
 
+# Of the first training. Steps and not seconds where the scans are known: a slow computer shall show as much.
+OWN_SCANS_STEPS, GIVEN_SCANS_S = 360, 420.0
+
 
 class DemoSettings(BaseModel):
     """Which scans, where to, and how long.
 
-    Without `data` the demo makes scans of its own. Without `steps` and `seconds` it trains 1 minute on its
-    own scans and 7 on others; the refinement takes half of that.
+    Without `data` the demo makes scans of its own. Without `steps` and `seconds` it trains 360 steps on its
+    own scans, about a minute on two processor cores, and 7 minutes on others; the refinement takes half of
+    that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,3 +37,10 @@ class DemoSettings(BaseModel):
     seconds: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     device: DeviceName = "auto"
+
+    @property
+    def budget(self) -> tuple[int | None, float | None]:
+        """Steps and seconds of the first training, one of which is None; the refinement gets half of them."""
+        if self.steps is not None or self.seconds is not None:
+            return self.steps, self.seconds
+        return (OWN_SCANS_STEPS, None) if self.data is None else (None, GIVEN_SCANS_S)

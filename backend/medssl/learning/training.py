@@ -60,9 +60,8 @@ def train_project(
         monitor: told of progress, asked whether to stop.
         name: of the model, for people; the method's title when empty.
         start_from: a model to begin with, pretrained or trained: the id of one of this project, 'latest' or
-            the folder of any.
-            How it sees data is kept; which of its tensors were loaded is logged. What is new in the network
-            learns first, see `FineTuning`.
+            the folder of any. How it sees data is kept; which of its tensors were loaded is logged. What is
+            new in the network learns first, see `FineTuning`.
         adapt_channels: begin with a model of another number of channels as well, see `transfer`.
         clock: of the budget, see `Budget`.
 
