@@ -55,6 +55,9 @@ def test_each_command_on_projects_and_cases_says_the_same_here_and_there(
     engine: Engine, here: Run, there: Run, tmp_path: Path
 ) -> None:
     scan, drawing = write_scan(tmp_path / "scan.nii.gz"), write_drawing(tmp_path / "drawn.nii.gz")
+    apart, drawn_apart = tmp_path / "apart.mhd", tmp_path / "apart.seg.nhdr"
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(scan)), str(apart))
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(drawing)), str(drawn_apart))
     folders = {here: tmp_path / "here", there: engine.root / "there"}
     said: list[list[tuple[int, str, str]]] = []
     for medssl, folder in folders.items():
@@ -72,6 +75,8 @@ def test_each_command_on_projects_and_cases_says_the_same_here_and_there(
             ("case", "annotate", "a", drawing, "--author", "Dr. A", "--seconds", "3"),
             ("case", "annotate", "nobody", drawing),
             ("case", "annotate", "a", scan),
+            ("case", "add", apart, "--name", "d", "--copy"),
+            ("case", "annotate", "d", drawn_apart),
             ("review", "list"),
             ("review", "accept", "b", "--author", "Dr. A"),
             ("review", "accept", "b"),
@@ -127,7 +132,7 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     code, _, err = there("predict", tree, "--out", tmp_path / "out", *project)
     assert (code, "new or empty" in err) == (2, True)
     code, out, err = there("case", "add", tree, *project)
-    assert (code, "2 cases added" in out, "2 could not be added" in out) == (1, True, True), err
+    assert (code, "3 cases added" in out, "1 could not be added" in out) == (1, True, True), err
     assert there("model", "export", tmp_path / "model.zip", *project)[0] == 0
     code, out, err = there("model", "import", tmp_path / "model.zip", *project)
     assert code == 0, err

@@ -19,6 +19,7 @@ from medssl.errors import DataError, MedSSLError, UsageError
 from medssl.events import Monitor, Row
 from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.scans import Scan
+from medssl.imaging.single_file import as_one_file
 from medssl.imaging.writing import write_volume
 from medssl.inference.inputs import find_inputs
 from medssl.jobs import JobResult, PredictRequest, PredictResult, Request
@@ -29,7 +30,6 @@ _WRITTEN = "output"  # the field of every request that names where results go; a
 _SCANS = ("inputs", "scans")  # the fields with scans, of which folders hold many
 _LABELS = ("predictions", "references")  # those with folders of segmentations
 _REFUSED = ("image", "grid", "usage", "too_large")  # what an engine says of one bad file
-_TWO_FILES = (".nhdr", ".seg.nhdr", ".mhd")
 
 
 class Luggage:
@@ -135,11 +135,13 @@ class Luggage:
         if is_there(path):
             return self._there(path)
         if path.is_dir() and name in _LABELS:
-            files = sorted(file for file in path.rglob("*") if _is_one_volume(file, path))
+            files = sorted(file for file in path.rglob("*") if _is_volume(file, path))
             parcel = self._folder()
             for number, file in enumerate(files, start=1):
                 monitor.check()
-                self._upload(file, parcel, f"{path.name}/{file.relative_to(path).as_posix()}")
+                place = PurePosixPath(path.name, *file.relative_to(path).parts)
+                with as_one_file(file) as whole:
+                    self._upload(whole, parcel, place.with_name(whole.name).as_posix(), file)
                 monitor.progress(f"send {name}", number, len(files))
             if not files:
                 raise DataError(f"No segmentation was found in {path}.", "Give NIfTI, NRRD or MHA files.")
@@ -149,7 +151,8 @@ class Luggage:
                 f"{path} is a folder of this computer, which the engine cannot see.",
                 f"Copy it to the engine's computer and name it there: {THERE}/its/path.",
             )
-        return self._upload(path)
+        with as_one_file(path) as whole:
+            return self._upload(whole, known_as=path)
 
     def _results(self, path: Path) -> str:
         """Say where the engine puts results that belong into a folder of this computer."""
@@ -195,13 +198,13 @@ class Luggage:
 
     def _scan(self, scan: Scan, parcel: ResultFolder, top: PurePosixPath) -> str:
         place = (top / PurePosixPath(*scan.relative.parts)).as_posix()
-        suffix = suffix_of(scan.source)
-        if scan.series is None and suffix is not None and suffix not in _TWO_FILES:
-            return self._upload(scan.source, parcel, f"{place}{suffix}")
+        if scan.series is None and suffix_of(scan.source) is not None:
+            with as_one_file(scan.source) as whole:
+                return self._upload(whole, parcel, f"{place}{suffix_of(whole) or ''}", scan.source)
         with tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / "scan.nrrd"
-            write_volume(whole, scan.read())
-            return self._upload(whole, parcel, f"{place}.nrrd", scan.source)
+            written = Path(folder, "scan.nrrd")
+            write_volume(written, scan.read())
+            return self._upload(written, parcel, f"{place}.nrrd", scan.source)
 
     def _folder(self) -> ResultFolder:
         made = self._client.make_folder()
@@ -250,10 +253,9 @@ class Luggage:
                 yield entry.path, here / entry.name
 
 
-def _is_one_volume(file: Path, top: Path) -> bool:
-    suffix = suffix_of(file)
+def _is_volume(file: Path, top: Path) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(top).parts)
-    return suffix is not None and suffix not in _TWO_FILES and not hidden and file.is_file()
+    return suffix_of(file) is not None and not hidden and file.is_file()
 
 
 def _tell(scan: Scan, reason: str, monitor: Monitor) -> None:

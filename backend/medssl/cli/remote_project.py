@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,8 +21,7 @@ from medssl.errors import (
     NotFoundError,
     UsageError,
 )
-from medssl.imaging.reading import read_volume
-from medssl.imaging.writing import write_volume
+from medssl.imaging.single_file import as_one_file
 from medssl.labels import LabelSchema
 from medssl.project import (
     Annotation,
@@ -251,12 +249,8 @@ def there(client: Client, path: Path) -> str:
 
 
 def _send(client: Client, volume: Path) -> told.Upload:
-    """Send a volume; a series of many files goes as one."""
-    if not volume.is_dir():
-        return client.upload(volume)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / f"{volume.name or 'scan'}.nrrd"
-        write_volume(whole, read_volume(volume))
+    """Send a volume; one of several files goes as one."""
+    with as_one_file(volume) as whole:
         return client.upload(whole)
 
 

@@ -17,7 +17,8 @@ SEGMENTATION_SUFFIX = ".seg.nrrd"
 READABLE = (SEGMENTATION_SUFFIX, ".seg.nhdr", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 DICOM_SUFFIX = ".dcm"
 DICOM_SEGMENTATION_SUFFIX = ".seg.dcm"
-# Formats of two files (.mhd, .nhdr) are read but not written: two files cannot be replaced at once.
+# A header and its voxels apart: read but not written, since two files cannot be replaced at once.
+TWO_FILES = (".seg.nhdr", ".nhdr", ".mhd")
 WRITABLE = (SEGMENTATION_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")
 
 

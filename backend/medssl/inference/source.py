@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medssl.errors import MedSSLError
+from medssl.imaging.formats import TWO_FILES, suffix_of
 from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.scans import Scan
 from medssl.imaging.volume import Volume
-
-_WITH_VOXELS_APART = (".nhdr", ".mhd")  # headers whose voxels are in another file of the same stem
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Source:
 def _files(scan: Scan) -> list[Path]:
     if scan.series is not None:
         return sorted(scan.series.files)
-    if scan.source.suffix.lower() in _WITH_VOXELS_APART:
+    if suffix_of(scan.source) in TWO_FILES:
         stem = f"{scan.source.stem}."
         return sorted(path for path in scan.source.parent.iterdir() if path.name.startswith(stem))
     return [scan.source]
