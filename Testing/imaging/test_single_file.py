@@ -58,5 +58,5 @@ def test_half_a_scan_is_told_by_its_name(tmp_path: Path) -> None:
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(scan.array), str(apart))
     (tmp_path / "scan.raw").write_bytes((tmp_path / "scan.raw").read_bytes()[:100])
 
-    with pytest.raises(ImageError, match="scan"), as_one_file(apart):
+    with pytest.raises(ImageError, match=r"scan\.mhd"), as_one_file(apart):
         pass

@@ -192,6 +192,13 @@ def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
     assert factors[3:] == sorted(factors[3:], reverse=True)
 
 
+def test_what_begins_later_rises_from_there() -> None:
+    late = [learning_rate_factor(i / 100, begin=0.1) for i in range(101)]
+    assert late[:10] == [0.0] * 10
+    assert 0 < late[10] < 0.1
+    assert late[13:] == [learning_rate_factor(i / 100) for i in range(13, 101)]
+
+
 def test_a_spared_encoder_rests_first_and_then_learns_more_slowly(make_case, plan: Plan) -> None:
     def moved(rest: float, rate: float) -> tuple[float, float]:
         torch.manual_seed(0)

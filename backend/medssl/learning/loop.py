@@ -31,10 +31,17 @@ LEAST_BFLOAT16_SIDE = 4  # voxels, on processors, see `mixed_precision`
 
 @dataclass(frozen=True)
 class Learners:
-    """Parameters that learn at a pace of their own: `rate` times the learning rate of the settings."""
+    """Parameters that learn at a pace of their own.
+
+    Attributes:
+        parameters: what learns.
+        rate: of learning, as part of the settings' learning rate.
+        begin: when it begins, in parts of the training; its rate rises from there.
+    """
 
     parameters: Iterable[nn.Parameter]
     rate: float = 1.0
+    begin: float = 0.0
 
 
 def fresh_state(
@@ -42,10 +49,13 @@ def fresh_state(
 ) -> TrainingState[ModuleT]:
     """Put a network, on its device, at the start of a training with AdamW."""
     groups = [
-        {"params": list(group.parameters), "lr": settings.learning_rate * group.rate} for group in learners
+        {
+            "params": list(group.parameters),
+            "initial_lr": settings.learning_rate * group.rate,  # torch's name for what schedules multiply
+            "begin": group.begin,
+        }
+        for group in learners
     ]
-    for group in groups:
-        group["initial_lr"] = group["lr"]  # torch's name for what schedules multiply
     optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     return TrainingState(network, average, optimiser, generator)
@@ -89,7 +99,7 @@ class Loop(Generic[ModuleT]):
         while self.budget.fraction < 1:
             fraction = self.budget.fraction
             for group in self.state.optimiser.param_groups:
-                group["lr"] = group["initial_lr"] * learning_rate_factor(fraction)
+                group["lr"] = group["initial_lr"] * learning_rate_factor(fraction, group["begin"])
             yield fraction
             stop = self._monitor.cancelled
             if self._checkpoint is not None and (stop or time.monotonic() - saved > CHECKPOINT_S):
@@ -160,9 +170,16 @@ def full_precision(like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, enabled=False)
 
 
-def learning_rate_factor(fraction: float) -> float:
-    """Rise linearly over the first 2 %, then fall as (1 - t) ** 0.9, as nnU-Net's schedule does."""
-    return float(min(1.0, (fraction + 1e-3) / WARM_UP) * (1 - fraction) ** 0.9)
+def learning_rate_factor(fraction: float, begin: float = 0.0) -> float:
+    """Rise linearly over 2 % of the training, then fall as (1 - t) ** 0.9, as nnU-Net's schedule does.
+
+    Args:
+        fraction: t, how much of the training is done, 0..1.
+        begin: where the rise begins, 0..1. Before it the factor is 0. What begins later needs its own rise:
+            the first steps of AdamW change every weight by the whole learning rate.
+    """
+    rise = (fraction - begin + 1e-3) / WARM_UP if fraction >= begin else 0.0
+    return float(min(1.0, rise) * (1 - fraction) ** 0.9)
 
 
 @torch.no_grad()

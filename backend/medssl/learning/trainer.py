@@ -40,7 +40,8 @@ class FineTuning:
     """How to treat an encoder that has learned already, while the rest of the network starts from nothing.
 
     A fresh decoder first sends gradients that would only spoil the encoder: it rests until the decoder has
-    caught up, and then learns more slowly.
+    caught up. Then its learning rate rises, as everybody's did at the start (the sawtooth of Wald et al.,
+    'Revisiting MAE pre-training for 3D medical image segmentation', CVPR 2025), and stays the smaller one.
 
     Attributes:
         rest: part of the training, 0..1, in which the encoder does not change.
@@ -152,6 +153,6 @@ def _fresh_state(
 def _sparing(network: Network, fine_tuning: FineTuning) -> list[Learners]:
     others: list[nn.Module] = [network.decoder, network.heads]
     return [
-        Learners(network.encoder.parameters(), fine_tuning.encoder_rate),
+        Learners(network.encoder.parameters(), fine_tuning.encoder_rate, fine_tuning.rest),
         *(Learners(part.parameters()) for part in others),
     ]
