@@ -133,7 +133,7 @@ def test_a_training_begins_with_a_pretrained_model(project: Project, tmp_path: P
     settings = PretrainingSettings(method="rotation", steps=2)
     pretrained = pretrain_project(project, settings, job(tmp_path, "a"), Monitor())
     monitor = Watcher()
-    gentle = TrainingSettings(method=method, steps=1)  # the encoder rests in the first tenth: all of it
+    gentle = TrainingSettings(method=method, steps=1)  # the encoder rests at first: all of it
     trained = train_project(project, gentle, job(tmp_path, "b"), monitor, start_from=pretrained)
     model = load_model(project.model(trained).folder)
     assert model.card.started_from == pretrained

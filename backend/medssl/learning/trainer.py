@@ -39,16 +39,17 @@ class Trained:
 class FineTuning:
     """How to treat an encoder that has learned already, while the rest of the network starts from nothing.
 
-    A fresh decoder first sends gradients that would only spoil the encoder: it rests until the decoder has
-    caught up. Then its learning rate rises, as everybody's did at the start (the sawtooth of Wald et al.,
-    'Revisiting MAE pre-training for 3D medical image segmentation', CVPR 2025), and stays the smaller one.
+    A fresh decoder first sends gradients that would only spoil the encoder: it rests for a moment. Then its
+    learning rate rises, as everybody's did at the start (the sawtooth of Wald et al., 'Revisiting MAE
+    pre-training for 3D medical image segmentation', CVPR 2025), and stays the smaller one. A longer rest did
+    harm, see docs/pretraining.md.
 
     Attributes:
         rest: part of the training, 0..1, in which the encoder does not change.
         encoder_rate: of its learning rate after that, as part of everybody else's.
     """
 
-    rest: float = 0.1
+    rest: float = 0.02
     encoder_rate: float = 0.3
 
 
