@@ -138,7 +138,12 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     assert code == 0, err
     assert not list((engine.state / "uploads").iterdir())
     labels, scans = small_dataset / "labelsTs", small_dataset / "imagesTs"
-    folders = ("--predictions", labels, "--references", labels, "--scans", scans)
+    apart = tmp_path / "apart"  # the same segmentations, in a format of two files
+    apart.mkdir()
+    for file in labels.iterdir():
+        image = SimpleITK.ReadImage(str(file))
+        SimpleITK.WriteImage(image, str(apart / file.name.replace(".nii.gz", ".mhd")))
+    folders = ("--predictions", apart, "--references", labels, "--scans", scans)
     code, out, err = there("evaluate", "--out", tmp_path / "e", *folders, *project)
     assert (code, "1.000" in out, (tmp_path / "e" / "report.html").is_file()) == (0, True, True), err
     assert not list((engine.state / "uploads").iterdir())
