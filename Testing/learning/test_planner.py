@@ -124,6 +124,32 @@ def test_every_plan_is_one_that_a_network_can_be_built_from(
     assert all(math.isfinite(step) and step > 0 for step in plan.spacing_mm)
     coarsest = [side // step for side, step in zip(plan.patch_size, network.divisor, strict=True)]
     assert max(coarsest) > 1 or max(plan.patch_size) <= 2  # instance normalisation needs two voxels
+    for axis in range(3):
+        strides, kernels = (
+            [level[axis] for level in levels] for levels in (network.strides, network.kernels)
+        )
+        assert kernels == sorted(kernels), "what a level looked along, the next ones do not drop"
+        assert all(k == 3 for k, s in zip(kernels, strides, strict=True) if s == 2), "no voxel is jumped over"
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [
+        ((1, 256, 256), (1.0, 1.0, 1.0)),
+        ((1, 256, 256), (0.5, 3.0, 3.0)),
+        ((6, 200, 200), (1.0, 1.0, 1.0)),
+        ((6, 200, 200), (1.0, 2.9, 2.9)),
+        ((6, 256, 256), (10.0, 1.4, 1.4)),
+        ((1, 256, 256), (5.0, 0.9, 0.9)),
+    ],
+)
+@pytest.mark.parametrize("machine", [CPU, with_gpu(80)], ids=["processor", "gpu"])
+def test_thin_scans_are_looked_at_in_their_plane_on_every_level(
+    shape: Shape, spacing: Spacing, machine: Machine
+) -> None:
+    kernels = plan_of(facts(shape, spacing), machine=machine).network.kernels
+    assert {kernel[1:] for kernel in kernels} == {(3, 3)}
+    assert len(kernels) >= 4
 
 
 def test_ct_gets_a_window_and_everything_else_its_own_percentiles() -> None:

@@ -164,16 +164,17 @@ def _network(
     """Halve the axes that are within twice the finest spacing, as long as they have voxels to halve."""
     sides, steps = np.array(shape), np.array(spacing)
     strides: list[Triple] = [(1, 1, 1)]
-    kernels = [_kernel(sides, steps)]
+    wide = _wide(sides, steps)
+    kernels = [_kernel(wide)]
     for _ in budget.features[1:]:
-        halves = -(-sides // 2)
-        possible = halves >= _SMALLEST_LEVEL
+        possible = _can_halve(sides)
         if not possible.any():
             break
         halved = possible & (steps < 2 * steps[possible].min())
-        sides, steps = np.where(halved, halves, sides), np.where(halved, 2 * steps, steps)
+        sides, steps = np.where(halved, -(-sides // 2), sides), np.where(halved, 2 * steps, steps)
+        wide |= _wide(sides, steps)  # what a finer level looked along, a coarser one does not drop
         strides.append(_triple(np.where(halved, 2, 1)))
-        kernels.append(_kernel(sides, steps))
+        kernels.append(_kernel(wide))
     if len(strides) == 1:  # a scan of a few voxels: two levels are the least an encoder and a decoder have
         strides.append((1, 1, 1))
         kernels.append(kernels[0])
@@ -187,9 +188,23 @@ def _network(
     )
 
 
-def _kernel(sides: NDArray[np.int64], steps: NDArray[np.float64]) -> Triple:
-    """One voxel wide along axes on which the neighbour is more than twice as far as on the finest."""
-    return _triple(np.where((steps > 2 * steps.min()) | (sides == 1), 1, 3))
+def _can_halve(sides: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return -(-sides // 2) >= _SMALLEST_LEVEL
+
+
+def _wide(sides: NDArray[np.int64], steps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Axes to look along: those on which the neighbour is at most twice as far as on the finest.
+
+    The finest is one of those that can be halved: a few thin slices, or a single one, say nothing about how
+    far a neighbour in their plane may be.
+    """
+    compared = _can_halve(sides) if _can_halve(sides).any() else sides > 1
+    finest = steps[compared].min(initial=np.inf)
+    return (sides > 1) & (steps <= 2 * finest)
+
+
+def _kernel(wide: NDArray[np.bool_]) -> Triple:
+    return _triple(np.where(wide, 3, 1))
 
 
 def _patch(shape: Triple, divisor: Triple, spacing: tuple[float, float, float], most_voxels: int) -> Triple:
