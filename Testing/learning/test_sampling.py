@@ -8,10 +8,10 @@ import torch
 from medssl.labels import UNANNOTATED
 from medssl.learning.plan import Plan
 from medssl.learning.sampling import Augmentation, PatchSampler
-from medssl.learning.spatial import NONE
+from medssl.learning.spatial import Deformation
 
 CPU = torch.device("cpu")
-STILL = Augmentation(deformation=NONE)
+STILL = Augmentation(deformation=Deformation(chance=0.0, bend_chance=0.0))
 
 
 def test_one_case_fills_any_batch(make_case, plan: Plan) -> None:

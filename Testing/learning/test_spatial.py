@@ -8,7 +8,9 @@ import pytest
 import torch
 from medssl.labels import UNANNOTATED
 from medssl.learning.cases import TrainingCase
-from medssl.learning.spatial import NONE, Cut, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
+from medssl.learning.spatial import Cut, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
+
+NONE = Deformation(chance=0.0, bend_chance=0.0)
 
 
 def cut(
@@ -137,3 +139,50 @@ def test_a_patch_far_beyond_the_scan_repeats_its_border_and_knows_nothing(make_c
     found = cut(case, NONE, centre=[60.5, 13.5, 9.5])
     assert torch.allclose(cut_image(case, found)[0, :, 0], case.image[:, -1, 10:18, 6:14], atol=1e-5)
     assert (cut_labels(case, found, 3) == UNANNOTATED).all()
+
+
+BENDING = Deformation(0.0, 1.0, 1.0, bend_voxels=2.0, chance=0.0, bend_chance=1.0)
+
+
+def bent(patch: tuple[int, int, int], spacing_mm: tuple[float, float, float], seed: int) -> torch.Tensor:
+    """How far each voxel of a patch is displaced, `(D, H, W, 3)` in voxels."""
+    generator = torch.Generator().manual_seed(seed)
+    middle = torch.tensor([100.0, 100.0, 100.0])
+    found = voxels(plan_cut((201, 201, 201), middle, patch, spacing_mm, BENDING, (), generator))
+    grid = torch.meshgrid(*(torch.arange(n) - (n - 1) / 2 for n in patch), indexing="ij")
+    return found - torch.stack(grid, dim=-1) - middle
+
+
+@pytest.mark.parametrize(
+    ("patch", "spacing_mm"),
+    [
+        ((32, 48, 40), (1.0, 1.0, 1.0)),
+        ((16, 56, 64), (1.0, 1.0, 1.0)),
+        ((8, 96, 80), (1.0, 1.0, 1.0)),
+        ((4, 120, 128), (1.0, 1.0, 1.0)),
+        ((8, 96, 80), (8.0, 1.0, 1.0)),
+        ((16, 112, 112), (3.0, 0.7, 0.7)),
+    ],
+)
+def test_bending_does_not_fold_a_patch(patch, spacing_mm) -> None:
+    folded = []
+    for seed in range(40):
+        places = bent(patch, spacing_mm, seed)
+        inside = tuple(slice(side - 1) for side in patch)
+        along = [places.diff(dim=axis)[inside] for axis in range(3)]
+        jacobian = torch.stack(along, dim=-1) + torch.eye(3)
+        folded.append(float((torch.linalg.det(jacobian) <= 0).float().mean()))
+    assert sum(folded) / len(folded) < 0.01
+
+
+def test_bending_reaches_as_many_millimetres_along_every_axis() -> None:
+    spacing_mm = (4.0, 1.0, 2.0)
+    displaced = torch.stack([bent((40, 40, 40), spacing_mm, seed) for seed in range(20)])
+    spread_mm = displaced.flatten(0, 3).std(dim=0) * torch.tensor(spacing_mm)
+    assert torch.allclose(spread_mm, spread_mm[1].expand(3), rtol=0.15)
+
+
+def test_a_single_slice_is_bent_in_its_plane_only() -> None:
+    displaced = bent((1, 64, 64), (1.0, 1.0, 1.0), 0)
+    assert (displaced[..., 0] == 0).all()
+    assert (displaced[..., 1:].std(dim=(0, 1, 2)) > 0.5).all()

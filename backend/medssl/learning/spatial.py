@@ -19,13 +19,14 @@ from medssl.learning.plan import Triple
 
 @dataclass(frozen=True)
 class Deformation:
-    """How strongly patches are deformed; zero of everything is a plain crop.
+    """How strongly patches are deformed; with no chance of either change they are plain crops.
 
     Attributes:
         rotation_deg: largest rotation about each axis.
         scale: largest change of size, as a factor: between 1 / scale and scale.
         stretch: the same, but of each axis for itself.
-        bend_voxels: standard deviation of the control points of the elastic field.
+        bend_voxels: standard deviation of the control points of the elastic field, in voxels of the finest
+            axis; less along an axis of which the patch shows too little to be bent that much.
         chance: how often a patch is deformed at all.
         bend_chance: how often it is bent as well.
     """
@@ -38,8 +39,9 @@ class Deformation:
     bend_chance: float = 0.5
 
 
-NONE = Deformation(0.0, 1.0, 1.0, 0.0, 0.0, 0.0)
-_CONTROL_POINTS = 6  # a side of the elastic field's grid
+_CONTROL_POINTS = 6  # a side of the elastic field's grid at most,
+_BETWEEN_POINTS = 5  # and so many voxels for each at least; two at the least
+_LARGEST_BEND = 0.33  # standard deviation in parts of the distance between points: more would fold the patch
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def plan_cut(
     )
     voxels = z[:, None, None] + y[:, None] + (x + centre)
     if deformation.bend_voxels > 0 and torch.rand((), generator=generator) < deformation.bend_chance:
-        voxels = voxels + _bend(patch, deformation.bend_voxels, generator)
+        voxels = voxels + _bend(patch, deformation.bend_voxels * spacing.min() / spacing, generator)
     return cut_through(voxels, shape, enlargement)
 
 
@@ -184,10 +186,17 @@ def _random_matrix(deformation: Deformation, generator: Generator) -> tuple[Tens
     return matrix @ torch.diag(torch.tensor(factors)), enlargement
 
 
-def _bend(patch: Triple, voxels: float, generator: Generator) -> Tensor:
-    """Draw a smooth displacement field, `(D, H, W, 3)` in voxels."""
-    points = (
-        torch.randn((1, 3, _CONTROL_POINTS, _CONTROL_POINTS, _CONTROL_POINTS), generator=generator) * voxels
-    )
+def _bend(patch: Triple, voxels: Tensor, generator: Generator) -> Tensor:
+    """Draw a smooth displacement field, `(D, H, W, 3)` in voxels.
+
+    Args:
+        patch: its sides.
+        voxels: (3,) standard deviation of the control points along each axis.
+        generator: of the CPU.
+    """
+    count = [min(_CONTROL_POINTS, max(2, side // _BETWEEN_POINTS)) for side in patch]
+    apart = torch.tensor([(side - 1) / (points - 1) for side, points in zip(patch, count, strict=True)])
+    spread = voxels.minimum(_LARGEST_BEND * apart)
+    points = torch.randn((1, 3, *count), generator=generator) * spread[:, None, None, None]
     field = F.interpolate(points, size=patch, mode="trilinear", align_corners=True)
     return field[0].movedim(0, -1)
