@@ -200,7 +200,8 @@ def _wide(sides: NDArray[np.int64], steps: NDArray[np.float64]) -> NDArray[np.bo
     """
     compared = _can_halve(sides) if _can_halve(sides).any() else sides > 1
     finest = steps[compared].min(initial=np.inf)
-    return (sides > 1) & (steps <= 2 * finest)
+    wide: NDArray[np.bool_] = (sides > 1) & (steps <= 2 * finest)
+    return wide
 
 
 def _kernel(wide: NDArray[np.bool_]) -> Triple:
