@@ -58,3 +58,11 @@ def test_the_input_is_left_as_it_was(image: torch.Tensor) -> None:
     before = image.clone()
     change_appearance(image, ALWAYS, torch.Generator().manual_seed(0))
     assert torch.equal(image, before)
+
+
+def test_every_channel_changes_for_itself(image: torch.Tensor) -> None:
+    channels = image[:1, :1].expand(1, 3, *image.shape[2:])
+    noiseless = Appearance(noise=0.0, chance=1.0)
+    changed = change_appearance(channels, noiseless, torch.Generator().manual_seed(0))[0]
+    assert not torch.allclose(changed[0], changed[1], atol=0.05)
+    assert not torch.allclose(changed[1], changed[2], atol=0.05)

@@ -45,7 +45,12 @@ def change_appearance(image: Tensor, appearance: Appearance, generator: Generato
     Every channel of a patch gets its own curve, as channels come from acquisitions of their own. All
     randomness comes from `generator` (of the CPU).
     """
-    return torch.stack([_change_one(patch, appearance, generator) for patch in image])
+    return torch.stack(
+        [
+            torch.cat([_change_one(channel, appearance, generator) for channel in patch.split(1)])
+            for patch in image
+        ]
+    )
 
 
 def _change_one(patch: Tensor, appearance: Appearance, generator: Generator) -> Tensor:
