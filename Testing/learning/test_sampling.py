@@ -79,3 +79,19 @@ def test_the_plain_patch_keeps_the_scans_own_look(make_case, plan: Plan) -> None
     assert not torch.allclose(patches.image, patches.plain)
     assert patches.plain.min() >= case.image.min() - 1e-4
     assert patches.plain.max() <= case.image.max() + 1e-4
+
+
+def test_patches_know_where_the_scan_ends_whether_it_is_annotated_or_not(make_case, plan: Plan) -> None:
+    case = make_case(0)
+    tiny = dataclasses.replace(
+        case, image=case.image[:, :12], labels=case.labels[:12], level_set=case.level_set[:, :12]
+    )
+    patches, unannotated = (
+        PatchSampler([of], plan, Augmentation(), False).draw(20, torch.Generator().manual_seed(0), CPU)
+        for of in (tiny, dataclasses.replace(tiny, labels=None))
+    )
+    assert 0.05 < (~patches.inside).float().mean() < 0.6
+    known = patches.labels != UNANNOTATED
+    assert patches.inside[known].all()
+    assert known[patches.inside].float().mean() > 0.97  # at the scan's edges and corners labels fade a bit
+    assert 0.05 < (~unannotated.inside).float().mean() < 0.6

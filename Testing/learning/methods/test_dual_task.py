@@ -70,6 +70,15 @@ def test_where_the_tasks_of_the_average_disagree_nothing_is_asked(step: Step) ->
     assert DualTask().losses(step)["consistency"] == 0
 
 
+def test_what_the_average_guesses_beyond_the_scan_is_not_taught(step: Step) -> None:
+    others = step.batch.unlabelled
+    assert others is not None
+    beyond = dataclasses.replace(others, inside=torch.zeros_like(others.inside))
+    assert DualTask().losses(step)["consistency"] > 0
+    nowhere = dataclasses.replace(step, batch=Batch(step.batch.labelled, beyond))
+    assert DualTask().losses(nowhere)["consistency"] == 0
+
+
 def test_level_set_loss_ignores_what_nobody_looked_at() -> None:
     truth = -torch.ones((1, 1, 4, 4, 4))
     found = truth.clone()

@@ -42,6 +42,18 @@ def test_it_is_registered_under_its_name() -> None:
     assert METHODS["local_contrastive"] is LocalContrastive
 
 
+def test_what_is_guessed_beyond_the_scan_is_not_compared(step: Step) -> None:
+    guessing(step, [0.0, 50.0, 0.0])
+    others = step.batch.unlabelled
+    assert others is not None
+    beyond = dataclasses.replace(others, inside=torch.zeros_like(others.inside))
+    nowhere = dataclasses.replace(step, batch=Batch(step.batch.labelled, beyond))
+    without = dataclasses.replace(step, batch=Batch(step.batch.labelled))
+    contrast = [LocalContrastive().losses(of)["contrast"] for of in (step, nowhere, without)]
+    assert torch.allclose(contrast[1], contrast[2], rtol=1e-5)
+    assert not torch.allclose(contrast[0], contrast[1], rtol=1e-4)
+
+
 def test_the_start_is_supervised(step: Step) -> None:
     early = dataclasses.replace(step, batch=Batch(step.batch.labelled), fraction=START / 2)
     method = LocalContrastive()

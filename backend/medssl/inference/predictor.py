@@ -26,8 +26,7 @@ from medssl.inference.uncertainty import (
 )
 from medssl.labels import LabelSchema, MirrorAxis, count_values
 from medssl.learning.device import choose_device
-from medssl.learning.level_sets import class_probabilities, sharpness_over
-from medssl.learning.methods.dual_task import RISE_VOXELS
+from medssl.learning.level_sets import RISE_VOXELS, class_probabilities, sharpness_over
 from medssl.learning.model import Model
 from medssl.learning.plan import Plan, Triple
 from medssl.learning.preprocessing import Prepared, WayBack, prepare

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+RISE_VOXELS = 2.0  # the task transform rises over two voxels, so that gradients reach both sides of a border
+
 
 def class_probabilities(level_set: Tensor, sharpness: Sequence[float]) -> Tensor:
     """Turn level sets into a distribution over classes, in 32-bit floats.

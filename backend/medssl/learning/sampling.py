@@ -63,6 +63,7 @@ class PatchSampler:
             image=change_appearance(plain, self._augmentation.appearance, generator),
             plain=plain,
             labels=torch.cat([cut_labels(case, cut, classes) for case, cut in cuts]).to(device),
+            inside=torch.cat([cut.inside for _, cut in cuts]).to(device),
             level_set=level_sets,
         )
 

@@ -58,6 +58,11 @@ class Cut:
     coordinates: Tensor
     enlargement: float
 
+    @property
+    def inside(self) -> Tensor:
+        """Where the patch shows the scan, `(1, D, H, W)` bool; elsewhere it lies beyond the scan's border."""
+        return (self.coordinates.abs() <= 1).all(dim=-1)
+
 
 def plan_cut(
     shape: tuple[int, int, int],

@@ -19,7 +19,7 @@ class Step:
 
     Attributes:
         network: being trained.
-        average: moving average of the network's weights, never trained; use it under `torch.no_grad()`.
+        average: moving average of the network's weights; it takes no gradients.
         batch: on the network's device.
         plan: of the data.
         fraction: how much of the training is done, 0..1.

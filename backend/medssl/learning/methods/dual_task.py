@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medssl.labels import UNANNOTATED
-from medssl.learning.level_sets import class_probabilities, sharpness_over
+from medssl.learning.level_sets import RISE_VOXELS, class_probabilities, sharpness_over
 from medssl.learning.losses import dice_loss, segmentation_loss
 from medssl.learning.methods.base import Method, Step
 from medssl.learning.network import HeadName
@@ -25,7 +25,6 @@ ABSENT_WEIGHT = 0.1  # of a class that a patch does not show: its level set is +
 CONSISTENCY_WEIGHT = 0.5
 START, RAMP = 0.5, 0.3  # in parts of the training: when the consistency sets in, and how long it rises
 SHARE = 0.5  # unannotated patches for each annotated one
-RISE_VOXELS = 2.0  # the task transform rises over two voxels, so that gradients reach both sides of a border
 
 
 class DualTask(Method):
@@ -38,7 +37,7 @@ class DualTask(Method):
 
         L = L_seg + beta L_level_set + lambda(t) d L_con
         L_con = CE(p, c) + Dice(p, c) + Dice(T(z), c),
-        c = argmax p' where that is argmax T(z'), else unknown
+        c = argmax p' where that is argmax T(z'), else unknown; and unknown beyond the scan
 
     d is the Dice of the worst class on the annotated patches of the same step: guesses are trusted as far as
     what is known has been learned.
@@ -78,7 +77,8 @@ class DualTask(Method):
             trust = worst_dice(logits[known].detach(), patches.labels)
             guessed = slice(len(patches), None)
             sharpness = sharpness_over(RISE_VOXELS, step.plan.spacing_mm, step.plan.level_set_mm)
-            target = agreed_classes(step.average(others.plain), sharpness)
+            agreed = agreed_classes(step.average(others.plain), sharpness)
+            target = torch.where(others.inside, agreed, UNANNOTATED)
             transformed = class_probabilities(level_sets[guessed], sharpness)
             consistency = segmentation_loss(logits[guessed], target) + dice_loss(transformed, target)
             terms["consistency"] = weight * trust * consistency

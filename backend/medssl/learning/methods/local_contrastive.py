@@ -13,6 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from medssl.labels import UNANNOTATED
 from medssl.learning.contrast import guessed_classes, local_contrastive_loss
 from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods.base import Method, Step
@@ -66,7 +67,8 @@ class LocalContrastive(Method):
             teacher = step.average(others.plain, ("segmentation",))["segmentation"]
             # One pass for all patches: instance normalisation keeps them apart, and a larger batch is faster.
             images = torch.cat((images, others.image))
-            labels = torch.cat((labels, guessed_classes(teacher, self._confidence)))
+            guesses = guessed_classes(teacher, self._confidence)
+            labels = torch.cat((labels, torch.where(others.inside, guesses, UNANNOTATED)))
         output = step.network(images)
         logits = output["segmentation"][: len(patches)]
         weights = torch.ones(len(images), device=images.device)
