@@ -10,6 +10,7 @@ from medssl.labels import UNANNOTATED
 from medssl.learning.cases import TrainingCase
 from medssl.learning.spatial import Cut, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
 
+CPU = torch.device("cpu")
 NONE = Deformation(chance=0.0, bend_chance=0.0)
 
 
@@ -19,7 +20,7 @@ def cut(
     shape = tuple(case.image.shape[1:])
     place = torch.tensor([(n - 1) / 2 for n in shape] if centre is None else centre)
     generator = torch.Generator().manual_seed(seed)
-    return plan_cut(shape, place, (8, 8, 8), (1.0, 1.0, 1.0), deformation, mirror, generator)
+    return plan_cut(shape, place, (8, 8, 8), (1.0, 1.0, 1.0), deformation, mirror, generator, CPU)
 
 
 def voxels(found: Cut) -> torch.Tensor:
@@ -105,9 +106,8 @@ def test_rotation_keeps_right_angles_in_millimetres(make_case) -> None:
     )
     spacing = (3.0, 1.0, 1.0)
     shape = tuple(case.image.shape[1:])
-    found = plan_cut(
-        shape, torch.tensor([11.5, 13.5, 9.5]), (8, 8, 8), spacing, turn, (), torch.Generator().manual_seed(2)
-    )
+    centre, generator = torch.tensor([11.5, 13.5, 9.5]), torch.Generator().manual_seed(2)
+    found = plan_cut(shape, centre, (8, 8, 8), spacing, turn, (), generator, CPU)
     down = (voxels(found)[1, 0, 0] - voxels(found)[0, 0, 0]) * torch.tensor(spacing)
     across = (voxels(found)[0, 0, 1] - voxels(found)[0, 0, 0]) * torch.tensor(spacing)
     assert float(down @ across) == pytest.approx(0, abs=1e-3)
@@ -148,7 +148,7 @@ def bent(patch: tuple[int, int, int], spacing_mm: tuple[float, float, float], se
     """How far each voxel of a patch is displaced, `(D, H, W, 3)` in voxels."""
     generator = torch.Generator().manual_seed(seed)
     middle = torch.tensor([100.0, 100.0, 100.0])
-    found = voxels(plan_cut((201, 201, 201), middle, patch, spacing_mm, BENDING, (), generator))
+    found = voxels(plan_cut((201, 201, 201), middle, patch, spacing_mm, BENDING, (), generator, CPU))
     grid = torch.meshgrid(*(torch.arange(n) - (n - 1) / 2 for n in patch), indexing="ij")
     return found - torch.stack(grid, dim=-1) - middle
 

@@ -26,7 +26,7 @@ MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training ne
 
 @dataclass(frozen=True, eq=False)
 class TrainingCase:
-    """One prepared case; all tensors on the plan's grid and the CPU.
+    """One prepared case; all tensors on the plan's grid and one device, at first the CPU.
 
     Attributes:
         name: the case's.
@@ -97,7 +97,7 @@ def load_cases(
                 raise
             monitor.log(f"The case {case.name} is left out. {error}", "warning")
             continue
-        used += _bytes_of(loaded[index])
+        used += bytes_of(loaded[index])
     monitor.progress("Preparing scans", len(cases), len(cases))
     precise = 2 * used <= limit
     return [_in_full(loaded[index]) if precise else loaded[index] for index in sorted(loaded)]
@@ -162,5 +162,6 @@ def _in_full(case: TrainingCase) -> TrainingCase:
     return replace(case, image=case.image.float(), level_set=distances)
 
 
-def _bytes_of(case: TrainingCase) -> int:
+def bytes_of(case: TrainingCase) -> int:
+    """How much memory the tensors of a case take."""
     return sum(x.nbytes for x in (case.image, case.labels, case.level_set) if x is not None)

@@ -25,6 +25,7 @@ from medssl.learning.network import Encoder
 from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan, write_plan
 from medssl.learning.pretext import PRETEXTS, Scans
+from medssl.learning.residence import moved_close, room_for_cases
 from medssl.learning.settings import PretrainingSettings
 from medssl.learning.shrinking import within_memory
 from medssl.learning.training import CHECKPOINT, PLAN, plan_for
@@ -60,7 +61,7 @@ def pretrain(
         cases: their labels, if they have any, are not looked at.
         plan: patch size, batch size, network.
         settings: task, budget, seed, learning rate.
-        device: where to train; the cases' tensors may be elsewhere.
+        device: where to train; as many of the cases as fit are moved there.
         monitor: told of progress, losses and trouble, asked whether to stop.
         checkpoint: written every half minute and when cancelled; read when it exists, to go on from there.
         clock: of the budget, see `Budget`.
@@ -80,7 +81,7 @@ def pretrain(
     learners = [Learners(p for p in task.parameters() if p.requires_grad)]
     state = fresh_state(task, learners, settings, generator)
     loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
-    scans = Scans(cases)
+    scans = Scans(moved_close(cases, device, room_for_cases(device)))
     checks = Milestones(CHECKS, loop.budget.fraction)
 
     for _ in loop:

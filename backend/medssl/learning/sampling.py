@@ -72,9 +72,15 @@ class PatchSampler:
         case = self._cases[index]
         shape = (int(case.image.shape[1]), int(case.image.shape[2]), int(case.image.shape[3]))
         centre = self._centre(shape, self._places[index], generator)
-        deformation, patch = self._augmentation.deformation, self._plan.patch_size
         return case, plan_cut(
-            shape, centre, patch, self._plan.spacing_mm, deformation, self._mirror, generator
+            shape,
+            centre,
+            self._plan.patch_size,
+            self._plan.spacing_mm,
+            self._augmentation.deformation,
+            self._mirror,
+            generator,
+            case.image.device,
         )
 
     def _centre(self, shape: tuple[int, int, int], places: _Places, generator: Generator) -> Tensor:

@@ -72,6 +72,7 @@ def plan_cut(
     deformation: Deformation,
     mirror: tuple[int, ...],
     generator: Generator,
+    device: torch.device,
 ) -> Cut:
     """Draw one deformed patch position.
 
@@ -83,6 +84,8 @@ def plan_cut(
         deformation: how strongly to deform.
         mirror: array axes (0, 1, 2) along which a mirrored anatomy is the same anatomy.
         generator: of the CPU; every draw comes from it, so that a seed makes a run.
+        device: of the case that will be cut. A few numbers are drawn on the CPU; the million places that a
+            large patch has are worked out there.
     """
     spacing = torch.tensor(spacing_mm)
     matrix, enlargement = _random_matrix(deformation, generator)
@@ -95,9 +98,10 @@ def plan_cut(
         (torch.arange(n, dtype=torch.float32) - (n - 1) / 2)[:, None] * step
         for n, step in zip(patch, steps, strict=True)
     )
-    voxels = z[:, None, None] + y[:, None] + (x + centre)
+    voxels = z.to(device)[:, None, None] + y.to(device)[:, None] + (x + centre).to(device)
     if deformation.bend_voxels > 0 and torch.rand((), generator=generator) < deformation.bend_chance:
-        voxels = voxels + _bend(patch, deformation.bend_voxels * spacing.min() / spacing, generator)
+        spread = deformation.bend_voxels * spacing.min() / spacing
+        voxels = voxels + _bend(patch, spread, generator, device)
     return cut_through(voxels, shape, enlargement)
 
 
@@ -111,11 +115,11 @@ def cut_through(voxels: Tensor, shape: tuple[int, int, int], enlargement: float 
     """
     corners = voxels.reshape(-1, 3)
     ends = torch.tensor(shape)
-    least, most = torch.aminmax(corners, dim=0)
+    least, most = (end.cpu() for end in torch.aminmax(corners, dim=0))
     first = least.floor().long().clamp_min(0).minimum(ends - 1)
     last = (most.floor().long() + 2).clamp_min(1).minimum(ends)
     # Voxel index i lies at (2 i + 1) / n - 1 (align_corners=False); grid_sample wants x, y, z.
-    unit = (2 * (voxels - first) + 1) / (last - first) - 1
+    unit = (2 * (voxels - first.to(voxels.device)) + 1) / (last - first).to(voxels.device) - 1
     z, y, x = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
     return Cut((z, y, x), unit.flip(-1).unsqueeze(0), enlargement)
 
@@ -191,17 +195,18 @@ def _random_matrix(deformation: Deformation, generator: Generator) -> tuple[Tens
     return matrix @ torch.diag(torch.tensor(factors)), enlargement
 
 
-def _bend(patch: Triple, voxels: Tensor, generator: Generator) -> Tensor:
+def _bend(patch: Triple, voxels: Tensor, generator: Generator, device: torch.device) -> Tensor:
     """Draw a smooth displacement field, `(D, H, W, 3)` in voxels.
 
     Args:
         patch: its sides.
         voxels: (3,) standard deviation of the control points along each axis.
         generator: of the CPU.
+        device: of the field.
     """
     count = [min(_CONTROL_POINTS, max(2, side // _BETWEEN_POINTS)) for side in patch]
     apart = torch.tensor([(side - 1) / (points - 1) for side, points in zip(patch, count, strict=True)])
     spread = voxels.minimum(_LARGEST_BEND * apart)
     points = torch.randn((1, 3, *count), generator=generator) * spread[:, None, None, None]
-    field = F.interpolate(points, size=patch, mode="trilinear", align_corners=True)
+    field = F.interpolate(points.to(device), size=patch, mode="trilinear", align_corners=True)
     return field[0].movedim(0, -1)

@@ -19,6 +19,7 @@ from medssl.learning.methods import METHODS, Method, Step
 from medssl.learning.network import Network
 from medssl.learning.patches import Batch
 from medssl.learning.plan import Plan
+from medssl.learning.residence import moved_close, room_for_cases
 from medssl.learning.sampling import Augmentation, PatchSampler
 from medssl.learning.settings import TrainingSettings
 
@@ -74,7 +75,7 @@ def train(
         unlabelled: cases whose labels, if they have any, are not looked at; may be empty.
         plan: patch size, batch size, network.
         settings: method, budget, seed, learning rate.
-        device: where to train; the cases' tensors may be elsewhere.
+        device: where to train; as many of the cases as fit are moved there.
         monitor: told of progress and losses, asked whether to stop.
         start: a network to begin with, heads and shape as the method and plan ask.
         fine_tuning: how to spare the encoder of `start`; None trains all of it alike.
@@ -92,7 +93,8 @@ def train(
         )
     method = METHODS[settings.method]()
     state = _fresh_state(plan, method, settings, device, start, fine_tuning)
-    batches = _Batches(labelled, unlabelled, plan, method)
+    close = moved_close([*labelled, *unlabelled], device, room_for_cases(device))
+    batches = _Batches(close[: len(labelled)], close[len(labelled) :], plan, method)
     loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
     validations = Milestones(VALIDATIONS, loop.budget.fraction)
 

@@ -69,7 +69,8 @@ class Exemplar(Pretext[Exemplars]):
             corner = scans.box(index, sides, generator)
             originals.append(scans.cut(index, corner, sides, patch).to(onto))
             centre = corner + sides / 2 - 0.5
-            cut = plan_cut(shape, centre, patch, self.plan.spacing_mm, _CHANGED, (0, 1, 2), generator)
+            near = case.image.device
+            cut = plan_cut(shape, centre, patch, self.plan.spacing_mm, _CHANGED, (0, 1, 2), generator, near)
             changed.append(cut_image(case, cut)[0].to(onto))
         others = change_appearance(torch.stack(changed), Appearance(), generator)
         return Exemplars(torch.stack(originals), others, torch.tensor(chosen, device=onto))

@@ -77,9 +77,12 @@ class Scans:
 
     def cut(self, index: int, corner: Tensor, sides: Tensor, size: Triple) -> Tensor:
         """Resample a box of a scan to `size` voxels: `(C, *size)` float32, on the scan's device."""
-        parts = [(torch.arange(n, dtype=torch.float32) + 0.5) / n for n in size]
+        case = self.case(index)
+        device = case.image.device
+        parts = [(torch.arange(n, dtype=torch.float32, device=device) + 0.5) / n for n in size]
         share = torch.stack(torch.meshgrid(*parts, indexing="ij"), dim=-1)
-        return cut_image(self.case(index), cut_through(corner + share * sides - 0.5, self.shape(index)))[0]
+        places = corner.to(device) + share * sides.to(device) - 0.5
+        return cut_image(case, cut_through(places, self.shape(index)))[0]
 
 
 def body_map(image: Tensor) -> Tensor:
