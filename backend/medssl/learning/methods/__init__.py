@@ -1,4 +1,4 @@
-"""The training methods, by name. A new method is a file, its test and a line here."""
+"""The training methods, by name. A new method is a file, its test, a line here and its name in `settings`."""
 
 from medssl.learning.methods.automatic import Automatic
 from medssl.learning.methods.base import Method, Step

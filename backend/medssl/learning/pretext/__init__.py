@@ -1,4 +1,4 @@
-"""The pretext tasks, by name. A new task is a file, its test and a line here."""
+"""The pretext tasks, by name. A new task is a file, its test, a line here and its name in `settings`."""
 
 from typing import Any
 
