@@ -19,8 +19,9 @@ from medssl.learning.plan import Plan
 from medssl.learning.pretext import PRETEXTS
 from medssl.learning.pretext.pgl import PriorGuidedLocal
 from medssl.learning.pretraining import STAGE, pretrain, pretrain_project
+from medssl.learning.project_plan import plan_for
 from medssl.learning.settings import PretrainingSettings, TrainingSettings
-from medssl.learning.training import CHECKPOINT, PLAN, plan_for, train_project
+from medssl.learning.training import CHECKPOINT, PLAN, train_project
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
 from watching import Watcher
@@ -157,7 +158,7 @@ def test_a_model_of_another_spacing_is_kept_to_and_the_difference_told(
     trained = train_project(project, supervised, job(tmp_path, "b"), monitor, start_from=pretrained)
     models = [project.model(model_id).folder for model_id in (pretrained, trained)]
     kept, used = (read_weights(model).plan.spacing_mm for model in models)
-    own = plan_for(project, [project.case(row.id) for row in project.cases()], Monitor()).spacing_mm
+    own = plan_for(project, [project.case(row.id) for row in project.cases()], Monitor()).plan.spacing_mm
     assert used == kept != own
     ours, theirs = (" x ".join(f"{side:.3g}" for side in spacing) for spacing in (own, kept))
     (told,) = (text for text in monitor.told if "keeps what the model has" in text)
@@ -181,6 +182,30 @@ def test_a_model_pretrained_on_a_folder_starts_a_training_in_any_project(
     assert model.card.started_from == card.id
     assert model.plan.label_schema == SCHEMA
     assert model.plan.network.features == read_weights(record.folder).plan.network.features
+
+
+def test_a_case_that_cannot_be_read_is_told_once_and_stops_no_pretraining(
+    project: Project, scan_folder: Path, tmp_path: Path
+) -> None:
+    damaged = scan_folder / "more" / "c.nii.gz"
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    monitor = Watcher()
+    settings = PretrainingSettings(method="relative_location", steps=1)
+    model_id = pretrain_project(project, settings, job(tmp_path), monitor)
+    assert read_card(project.model(model_id).folder).unannotated_cases == 2
+    (told,) = monitor.warnings
+    assert told.startswith("The case more c is left out.")
+    assert str(damaged) in told
+
+
+def test_a_project_of_which_no_scan_can_be_read_says_so(
+    project: Project, scan_folder: Path, tmp_path: Path
+) -> None:
+    project.undo("a")
+    for name in ("a.nii.gz", "b.nrrd", "more/c.nii.gz"):
+        (scan_folder / name).unlink()
+    with pytest.raises(DataError, match="none can be read"):
+        pretrain_project(project, PretrainingSettings(steps=1), job(tmp_path), Monitor())
 
 
 def test_what_is_no_scan_is_passed_over_and_told(project: Project, scan_folder: Path, tmp_path: Path) -> None:

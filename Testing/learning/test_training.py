@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from medssl.errors import Cancelled, DataError, UsageError
+from medssl.errors import Cancelled, DataError, ImageError, UsageError
 from medssl.events import Event, Log, Metric, Monitor, Progress
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
@@ -16,8 +17,9 @@ from medssl.labels import LabelSchema
 from medssl.learning.device import choose_device
 from medssl.learning.model import load_model
 from medssl.learning.planner import read_plan, write_plan
-from medssl.learning.settings import TrainingSettings
-from medssl.learning.training import CHECKPOINT, PLAN, plan_for, train_project
+from medssl.learning.project_plan import plan_for
+from medssl.learning.settings import MethodName, TrainingSettings
+from medssl.learning.training import CHECKPOINT, PLAN, train_project
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
 
@@ -147,7 +149,7 @@ def test_refining_tells_what_the_scans_of_now_would_have_been_given_and_keeps_th
     second = train_project(project, ONE_STEP, job(tmp_path, "c"), Monitor(events.append), start_from=first)
     kept, used = (load_model(project.model(i).folder).plan for i in (first, second))
     assert used == kept
-    own = plan_for(project, [project.case(row.id) for row in project.cases()], Monitor())
+    own = plan_for(project, [project.case(row.id) for row in project.cases()], Monitor()).plan
     ours, theirs = (" x ".join(f"{side:.3g}" for side in plan.spacing_mm) for plan in (own, kept))
     (told,) = warnings_of(events)
     assert f"The spacing (z, y, x) is {theirs} mm in the model and {ours} mm here." in told
@@ -220,6 +222,45 @@ def test_a_segment_of_which_resampling_leaves_nothing_is_named(tmp_path: Path) -
             DataError, match=r"too little of .*Vessel: at the spacing of the training, 3 x 3 x 3"
         ):
             train_project(project, TWO_STEPS, job(tmp_path), Monitor())
+
+
+def truncate(project: Project, name: str) -> Path:
+    """Damage a case's scan as a broken copy does."""
+    path = project.case(name).channels[0]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize("method", ["automatic", "supervised"])
+def test_an_unannotated_scan_that_cannot_be_read_is_told_once_and_stops_no_training(
+    project: Project, tmp_path: Path, method: MethodName
+) -> None:
+    damaged = truncate(project, "scan 2")
+    events: list[Event] = []
+    settings = TrainingSettings(method=method, steps=1)
+    model_id = train_project(project, settings, job(tmp_path), Monitor(events.append))
+    card = load_model(project.model(model_id).folder).card
+    assert (card.annotated_cases, card.unannotated_cases) == (1, 2 if method == "automatic" else 0)
+    (told,) = warnings_of(events)
+    assert told.startswith("The case scan 2 is left out.")
+    assert str(damaged) in told
+
+
+def test_a_plan_is_made_from_as_many_scans_where_one_cannot_be_read(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truncate(project, "scan 1")
+    monkeypatch.setattr("medssl.learning.project_plan._PLANNED_CASES", 2)
+    planned = plan_for(project, [project.case(row.id) for row in project.cases()], Monitor())
+    readable = [project.case(name) for name in ("scan 0", "scan 2")]
+    assert planned.plan == plan_for(project, readable, Monitor()).plan
+    assert planned.unreadable == {project.case("scan 1").id}
+
+
+def test_an_annotated_scan_that_cannot_be_read_stops_a_training(project: Project, tmp_path: Path) -> None:
+    damaged = truncate(project, "scan 0")
+    with pytest.raises(ImageError, match=re.escape(str(damaged))):
+        train_project(project, TWO_STEPS, job(tmp_path), Monitor())
 
 
 def test_a_project_without_annotations_says_so(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -93,14 +94,31 @@ def load_cases(
         try:
             loaded[index] = loader.load(case)
         except ImageError as error:
-            if case.annotation is not None:
-                raise
-            monitor.log(f"The case {case.name} is left out. {error}", "warning")
+            leave_out(case, error, monitor)
             continue
         used += bytes_of(loaded[index])
     monitor.progress("Preparing scans", len(cases), len(cases))
     precise = 2 * used <= limit
     return [_in_full(loaded[index]) if precise else loaded[index] for index in sorted(loaded)]
+
+
+@contextmanager
+def reading(case: Case) -> Iterator[None]:
+    """Name the case where the operating system refuses to read its files: as an `ImageError`."""
+    try:
+        yield
+    except OSError as error:
+        raise ImageError(
+            f"The scan of the case {case.name} cannot be read: {error.filename}: {error.strerror}.",
+            "Put the file back, or exclude the case.",
+        ) from error
+
+
+def leave_out(case: Case, error: ImageError, monitor: Monitor) -> None:
+    """Tell that a case which cannot be read is not used; of an annotated one, raise `error`."""
+    if case.annotation is not None:
+        raise error
+    monitor.log(f"The case {case.name} is left out. {error}", "warning")
 
 
 def _order(cases: Sequence[Case]) -> list[int]:
@@ -120,14 +138,9 @@ class _Loader:
 
     def load(self, case: Case) -> TrainingCase:
         """Load one case, in 16-bit floats."""
-        try:
+        with reading(case):
             image = self.cache.get(f"{case.folder}.image", self._image_key(case), lambda: self._image(case))
             labels = None if case.annotation is None else self._labels(case, case.annotation)
-        except OSError as error:
-            raise ImageError(
-                f"The scan of the case {case.name} cannot be read: {error.filename}: {error.strerror}.",
-                "Put the file back, or exclude the case.",
-            ) from error
         distances = None
         if labels is not None and self.with_level_set:
             count = self.plan.network.classes - 1

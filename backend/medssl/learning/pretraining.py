@@ -25,10 +25,11 @@ from medssl.learning.network import Encoder
 from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan, write_plan
 from medssl.learning.pretext import PRETEXTS, Scans
+from medssl.learning.project_plan import Planned, plan_for
 from medssl.learning.residence import moved_close, room_for_cases
 from medssl.learning.settings import PretrainingSettings
 from medssl.learning.shrinking import within_memory
-from medssl.learning.training import CHECKPOINT, PLAN, plan_for
+from medssl.learning.training import CHECKPOINT, PLAN
 from medssl.project import Project
 from medssl.words import counted
 
@@ -147,24 +148,25 @@ def _cases_of(project: Project, folder: Path, monitor: Monitor) -> tuple[Plan, l
         raise DataError(
             f"The project {project.folder} has no case with the role 'training'.", "Add cases first."
         )
-    plan = _plan(folder, lambda: plan_for(project, cases, monitor))
-    return plan, load_cases(project, cases, plan, monitor, with_level_set=False)
+    planned = _plan(folder, lambda: plan_for(project, cases, monitor))
+    plan = planned.plan
+    return plan, load_cases(project, planned.readable(cases), plan, monitor, with_level_set=False)
 
 
 def _cases_in(scans: Path, folder: Path, monitor: Monitor) -> tuple[Plan, list[TrainingCase]]:
     found = find_scans(scans)
-    plan = _plan(folder, lambda: plan_for_scans(found, scans, monitor))
+    plan = _plan(folder, lambda: Planned(plan_for_scans(found, scans, monitor))).plan
     return plan, load_scans(found, plan, monitor)
 
 
-def _plan(folder: Path, make: Callable[[], Plan]) -> Plan:
+def _plan(folder: Path, make: Callable[[], Planned]) -> Planned:
     """Take the plan of the interrupted job, or make one."""
     path = folder / PLAN
     if path.exists():
-        return read_plan(path)
-    plan = make()
-    write_plan(path, plan)
-    return plan
+        return Planned(read_plan(path))
+    planned = make()
+    write_plan(path, planned.plan)
+    return planned
 
 
 def _within_memory(

@@ -17,23 +17,21 @@ from medssl.events import Monitor
 from medssl.learning.card import TrainingScans
 from medssl.learning.cases import TrainingCase, load_cases
 from medssl.learning.device import choose_device
-from medssl.learning.facts import ScanFacts, gather_facts
 from medssl.learning.methods import METHODS
 from medssl.learning.model import CARD, ModelCard, Weights, read_weights, save_model
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
-from medssl.learning.planner import make_plan, read_plan, write_plan
+from medssl.learning.planner import read_plan, write_plan
+from medssl.learning.project_plan import Planned, plan_for, plan_to_begin_with
 from medssl.learning.settings import TrainingSettings
 from medssl.learning.shrinking import within_memory
 from medssl.learning.trainer import FineTuning, Trained, train
-from medssl.learning.training_scans import look_at_scans, read_headers
-from medssl.learning.transfer import Transfer, differences_given_up, plan_after, transfer
+from medssl.learning.training_scans import look_at_scans
+from medssl.learning.transfer import Transfer, transfer
 from medssl.learning.validation import Validation
-from medssl.machine import Machine
 from medssl.project import Case, Project
 
 PLAN, CHECKPOINT = "plan.json", "checkpoint.safetensors"
-_PLANNED_CASES = 40  # facts are gathered from so many cases at most: medians do not need more
 
 
 def train_project(
@@ -155,12 +153,15 @@ def _gather(
     """Plan, and prepare the cases that the method looks at."""
     method = METHODS[settings.method]
     roles = _roles(project)
-    plan = _plan(project, roles, folder, started, monitor)
+    planned = _plan(project, [*roles.annotated, *roles.unannotated], folder, started, monitor)
+    plan = planned.plan
     labelled = load_cases(project, roles.annotated, plan, monitor, with_level_set="level_set" in method.heads)
     _check_segments(labelled, plan)
     unlabelled: Sequence[TrainingCase] = ()
     if any(method().unlabelled_patches(plan.batch_size, fraction) for fraction in (0.0, 1.0)):
-        unlabelled = load_cases(project, roles.unannotated, plan, monitor, with_level_set=False)
+        unlabelled = load_cases(
+            project, planned.readable(roles.unannotated), plan, monitor, with_level_set=False
+        )
     validated = load_cases(project, roles.validation, plan, monitor, with_level_set=False)
     if not validated:
         monitor.log("No annotated case has the role 'validation', so there is no validation Dice to show.")
@@ -187,72 +188,19 @@ def _roles(project: Project) -> _Roles:
     )
 
 
-def plan_for(project: Project, cases: Sequence[Case], monitor: Monitor) -> Plan:
-    """Look at cases of a project and plan for them; see `make_plan`."""
-    return _planned(project, _look_at(project, cases, monitor))
-
-
-def _look_at(project: Project, cases: Sequence[Case], monitor: Monitor) -> list[ScanFacts]:
-    looked_at = cases[:_PLANNED_CASES]
-    facts = []
-    for done, case in enumerate(looked_at):
-        monitor.check()
-        monitor.progress("Looking at the scans", done, len(looked_at))
-        drawn = project.read_annotation(case.annotation) if case.annotation is not None else None
-        facts.append(gather_facts(case.name, case.channels, project.schema, drawn))
-    monitor.progress("Looking at the scans", len(looked_at), len(looked_at))
-    return facts
-
-
-def _planned(
-    project: Project, facts: Sequence[ScanFacts], spacing_mm: tuple[float, float, float] | None = None
-) -> Plan:
-    return make_plan(facts, project.schema, project.channel_names, Machine.look(), spacing_mm=spacing_mm)
-
-
-def _plan(project: Project, roles: _Roles, folder: Path, started: Weights | None, monitor: Monitor) -> Plan:
+def _plan(
+    project: Project, cases: Sequence[Case], folder: Path, started: Weights | None, monitor: Monitor
+) -> Planned:
     """Take the plan of the interrupted job, or of the model to begin with, or make a new one."""
     path = folder / PLAN
     if path.exists():
-        return read_plan(path)
-    cases = [*roles.annotated, *roles.unannotated]
+        return Planned(read_plan(path))
     if started is None:
-        plan = plan_for(project, cases, monitor)
-    elif _refines(started, project):
-        plan = _renamed(started.plan, project)
-        headers = read_headers(cases)
-        if headers:
-            seen_alike = {"normalisation": plan.normalisation}
-            own = _planned(project, headers).model_copy(update=seen_alike)
-            _tell_what_is_kept(started.plan, own, plan, monitor)
+        planned = plan_for(project, cases, monitor)
     else:
-        facts = _look_at(project, cases, monitor)
-        plan = plan_after(started.plan, _planned(project, facts, started.plan.spacing_mm))
-        _tell_what_is_kept(started.plan, _planned(project, facts), plan, monitor)
-    write_plan(path, plan)
-    return plan
-
-
-def _renamed(plan: Plan, project: Project) -> Plan:
-    """A model's plan with what the project calls its segments and channels."""
-    names = {"label_schema": project.schema, "channel_names": tuple(project.channel_names)}
-    return plan.model_copy(update=names)
-
-
-def _tell_what_is_kept(source: Plan, own: Plan, plan: Plan, monitor: Monitor) -> None:
-    """Tell what the cases alone would have been given; see `differences_given_up`."""
-    given_up = differences_given_up(source, own, plan)
-    if given_up:
-        monitor.log(f"{' '.join(given_up)} The training keeps what the model has.", "warning")
-
-
-def _refines(started: Weights, project: Project) -> bool:
-    """Whether the model segments what the project wants segmented already, and takes what it has."""
-    return (
-        bool(started.card.heads)
-        and started.plan.label_schema.values == project.schema.values
-        and len(started.plan.channel_names) == len(project.channel_names)
-    )
+        planned = plan_to_begin_with(project, cases, started, monitor)
+    write_plan(path, planned.plan)
+    return planned
 
 
 def _model_folder(project: Project, start_from: str) -> Path:
