@@ -46,6 +46,42 @@ def test_time_between_interruption_and_resumption_does_not_count() -> None:
     assert budget.fraction == pytest.approx(0.75)
 
 
+def test_no_training_time_passes_in_a_pause() -> None:
+    clock = Clock()
+    budget = Budget(TrainingSettings(seconds=20), clock)
+    clock.now += 5
+    budget.count()
+    with budget.paused():
+        clock.now += 1000
+    clock.now += 3
+    assert (budget.elapsed_s, budget.fraction) == (pytest.approx(8), pytest.approx(0.4))
+    resumed = Budget(TrainingSettings(seconds=20), Clock(), step=budget.step, elapsed_s=budget.elapsed_s)
+    assert (resumed.elapsed_s, resumed.left_s) == (pytest.approx(8), pytest.approx(12))
+
+
+def test_a_pause_that_ends_in_an_error_does_not_count_either() -> None:
+    clock = Clock()
+    budget = Budget(TrainingSettings(seconds=20), clock)
+    with pytest.raises(RuntimeError), budget.paused():
+        clock.now += 1000
+        raise RuntimeError
+    assert budget.elapsed_s == pytest.approx(0)
+
+
+@pytest.mark.parametrize("settings", [TrainingSettings(steps=10), TrainingSettings(seconds=20)])
+def test_pauses_to_come_count_in_what_is_left_and_not_in_the_pace(settings: TrainingSettings) -> None:
+    clock = Clock()
+    budget = Budget(settings, clock)
+    for to_come in (3, 2):
+        for _ in range(2):
+            clock.now += 2
+            budget.count()
+        with budget.paused(to_come):
+            clock.now += 50
+    assert budget.left_s == pytest.approx(12 + 2 * 50)
+    assert budget.expected_steps == 10
+
+
 def test_the_pace_follows_the_last_steps() -> None:
     clock = Clock()
     budget = Budget(TrainingSettings(steps=1000), clock)

@@ -130,6 +130,71 @@ def test_the_average_is_validated_ten_times(make_case, plan: Plan) -> None:
     assert seen[-1] == 20
 
 
+@pytest.mark.parametrize("validation_s", [0.0, 10_000.0])
+def test_validating_takes_no_training_time_however_long_it_takes(
+    make_case, plan: Plan, tmp_path: Path, validation_s: float
+) -> None:
+    """Every look at the clock takes a second, a step several; the budget is of 300 seconds."""
+    now, seen, left = 0.0, [], []
+    monitor = Watcher()
+
+    def clock() -> float:
+        nonlocal now
+        now += 1
+        return now
+
+    def validate(network: Network, step: int) -> None:
+        nonlocal now
+        now += validation_s
+        seen.append(step)
+        left.append(monitor.reported[-1].left_s)
+
+    settings = TrainingSettings(method="supervised", seconds=300)
+    done = train([make_case(0)], [], plan, settings, CPU, monitor, validate=validate, clock=clock)
+    apart = [after - before for before, after in itertools.pairwise((0, *seen))]
+    assert len(seen) == VALIDATIONS
+    assert min(apart) >= 2
+    assert max(apart) - min(apart) <= 1
+    assert done.elapsed_s == pytest.approx(300, abs=20)
+    # What a person is told: the training that is left, and the validations that are.
+    for index, told in enumerate(left[1:], start=1):
+        assert told == pytest.approx((1 - index / 10) * 300 + (10 - index) * validation_s, abs=60)
+
+
+def test_a_slow_validation_takes_no_training_time_after_a_resumption_either(
+    make_case, plan: Plan, tmp_path: Path
+) -> None:
+    now, seen = 0.0, []
+    monitor = Watcher()
+
+    def clock() -> float:
+        nonlocal now
+        now += 1
+        return now
+
+    def validate(network: Network, step: int) -> None:
+        nonlocal now
+        now += 10_000
+        seen.append(step)
+        if len(seen) == 4:
+            monitor.cancel()
+
+    def go_on(watcher: Watcher) -> trainer.Trained:
+        settings = TrainingSettings(method="supervised", seconds=300)
+        file = tmp_path / "checkpoint"
+        return train(
+            [make_case(0)], [], plan, settings, CPU, watcher, checkpoint=file, validate=validate, clock=clock
+        )
+
+    with pytest.raises(Cancelled):
+        go_on(monitor)
+    assert len(seen) == 4
+    done = go_on(Watcher())
+    assert len(seen) == VALIDATIONS
+    assert done.elapsed_s == pytest.approx(300, abs=20)
+    assert min(after - before for before, after in itertools.pairwise((0, *seen))) >= 2
+
+
 def test_what_predicts_is_the_average_over_the_last_part_of_the_training(make_case, plan: Plan) -> None:
     torch.manual_seed(0)
     learning = Network(plan.network)  # is trained in place

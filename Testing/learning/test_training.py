@@ -79,6 +79,28 @@ def test_validation_cases_are_scored_and_never_trained_on(project: Project, tmp_
     assert {f"dice/{name}" for name in SCHEMA.names} <= shown
 
 
+def test_a_training_that_is_stopped_in_its_last_validation_has_its_dice_when_resumed(
+    project: Project, tmp_path: Path
+) -> None:
+    for name in ("scan 1", "scan 2"):
+        seed = int(name[-1])
+        project.save_annotation(name, make_phantom(seed, size=(16, 24, 20)).labels.array)
+        project.set_role(name, "validation")
+    monitor = Monitor()
+
+    def stop_at_the_end(event: Event) -> None:
+        if isinstance(event, Progress) and event.stage == "Training" and event.done == 2:
+            monitor.cancel()  # what follows is the validation
+
+    monitor = Monitor(stop_at_the_end)
+    folder = job(tmp_path)
+    with pytest.raises(Cancelled):
+        train_project(project, TWO_STEPS, folder, monitor)
+    model_id = train_project(project, TWO_STEPS, folder, Monitor())
+    card = load_model(project.model(model_id).folder).card
+    assert set(card.validation_dice or {}) == set(SCHEMA.names)
+
+
 def test_excluded_cases_are_neither_trained_on_nor_scored(project: Project, tmp_path: Path) -> None:
     project.save_annotation("scan 1", make_phantom(1, size=(16, 24, 20)).labels.array)
     for name in ("scan 1", "scan 2"):  # annotated, and not

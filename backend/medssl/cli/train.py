@@ -62,7 +62,8 @@ def train(
 ) -> int:
     """Train a model on the annotated cases and, where the method can, on the others.
 
-    --steps or --seconds replace the time of the effort.
+    --steps or --seconds replace the time of the effort. Preparing the scans and scoring validation cases
+    come on top of that time.
     """
     from medssl.jobs import TrainRequest
 

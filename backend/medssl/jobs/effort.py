@@ -17,7 +17,9 @@ from medssl.learning.settings import (
 Effort: TypeAlias = Literal["quick", "balanced", "thorough"]
 
 EFFORT_S: dict[Effort, float] = {"quick": 120.0, "balanced": 600.0, "thorough": 3600.0}
-"""Seconds of a training from the start; time and not steps, because it means the same on every machine."""
+"""Seconds of a training from the start; time and not steps, because it means the same on every machine.
+
+Preparing the scans and validating come on top, see `RunSettings`."""
 
 REFINING_PART = 0.5  # a refinement begins with weights that are nearly right
 

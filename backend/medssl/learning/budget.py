@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from medssl.learning.settings import RunSettings
 from medssl.pace import Pace
@@ -32,11 +33,12 @@ class Budget:
         self._clock = clock
         self._origin = clock() - elapsed_s
         self.step = step
-        self._pace = Pace(_REMEMBERED, clock)
+        self._pace = Pace(_REMEMBERED, lambda: self.elapsed_s)
+        self._pauses_to_come_s = 0.0
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds trained so far, time between interruption and resumption not counted."""
+        """Seconds trained so far; pauses, and time between interruption and resumption, do not count."""
         return self._clock() - self._origin
 
     @property
@@ -49,11 +51,16 @@ class Budget:
 
     @property
     def left_s(self) -> float:
-        """Seconds left: exact for a time, from the pace of the last steps for a number of steps."""
+        """Seconds left: of a time the rest, of a number of steps by the pace of the last ones; with pauses.
+
+        Pauses that are still to come are taken to be as long as the last one.
+        """
         if self._settings.seconds is not None:
-            return max(0.0, self._settings.seconds - self.elapsed_s)
-        assert self._settings.steps is not None
-        return self._pace.seconds_for(self._settings.steps - self.step) or 0.0
+            training = max(0.0, self._settings.seconds - self.elapsed_s)
+        else:
+            assert self._settings.steps is not None
+            training = self._pace.seconds_for(self._settings.steps - self.step) or 0.0
+        return training + self._pauses_to_come_s
 
     @property
     def expected_steps(self) -> int:
@@ -66,3 +73,14 @@ class Budget:
         """One step more is done."""
         self.step += 1
         self._pace.count()
+
+    @contextmanager
+    def paused(self, to_come: int = 0) -> Iterator[None]:
+        """Let no training time pass in the block; `to_come` pauses like it are known to follow."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            took = self._clock() - began
+            self._origin += took
+            self._pauses_to_come_s = to_come * took

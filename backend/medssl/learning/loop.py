@@ -148,6 +148,11 @@ class Milestones:
         before, self._passed = self._passed, math.floor(fraction * self._count)
         return self._passed > before
 
+    @property
+    def left(self) -> int:
+        """How many parts had not come to their end when this was last asked."""
+        return self._count - self._passed
+
 
 def mixed_precision(device: torch.device, coarsest_side: int = 0) -> torch.autocast:
     """Compute in bfloat16 where that is faster and exact enough: on GPUs, and on processors that know it.

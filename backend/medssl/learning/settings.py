@@ -18,7 +18,10 @@ PRETRAINING_LEARNING_RATE = 1e-3
 
 
 class RunSettings(BaseModel):
-    """How long and how fast to learn, on what: exactly one of `steps` and `seconds` is given."""
+    """How long and how fast to learn, on what: exactly one of `steps` and `seconds` is given.
+
+    The seconds are those of learning: preparing scans and validating come on top.
+    """
 
     model_config = ConfigDict(frozen=True)
 

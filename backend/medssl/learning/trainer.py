@@ -80,7 +80,8 @@ def train(
         start: a network to begin with, heads and shape as the method and plan ask.
         fine_tuning: how to spare the encoder of `start`; None trains all of it alike.
         checkpoint: written every half minute and when cancelled; read when it exists, to go on from there.
-        validate: called with the average and the step, ten times a training.
+        validate: called with the average and the step, ten times a training; the time it takes is not
+            the training's.
         clock: of the budget, see `Budget`.
 
     Raises:
@@ -106,7 +107,8 @@ def train(
             losses = method.losses(Step(state.network, state.average, batch, plan, fraction))
         loop.step(losses)
         if validate is not None and validations.passed(loop.budget.fraction):
-            validate(state.average, state.step)
+            with loop.budget.paused(validations.left):
+                validate(state.average, state.step)
     return Trained(state.average, state.step, state.elapsed_s)
 
 

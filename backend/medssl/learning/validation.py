@@ -33,8 +33,13 @@ class Validation:
         self.dice: dict[str, float] | None = None
 
     def __call__(self, network: Network, step: int) -> None:
-        """Score `network`, and report one metric `dice/NAME` a segment."""
-        scores = torch.stack([self._score(network, case) for case in self._cases])
+        """Score `network`, and report one metric `dice/NAME` a segment; nothing when asked to stop."""
+        found = []
+        for case in self._cases:
+            if self._monitor.cancelled:
+                return
+            found.append(self._score(network, case))
+        scores = torch.stack(found)
         means = scores.nanmean(dim=0)
         names = self._plan.label_schema.names
         self.dice = {
