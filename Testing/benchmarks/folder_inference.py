@@ -34,17 +34,17 @@ from medssl.events import Monitor
 from medssl.imaging.scans import find_scans
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
-from medssl.inference.convolutions import fast_convolutions
 from medssl.inference.folder import segment_folder
-from medssl.inference.lanes import Lanes
 from medssl.inference.predictor import Predictor, window_lanes
 from medssl.inference.settings import FolderSettings
-from medssl.inference.sliding import window_starts
+from medssl.learning.convolutions import fast_convolutions
 from medssl.learning.facts import gather_facts
+from medssl.learning.lanes import Lanes
 from medssl.learning.model import Model, ModelCard
 from medssl.learning.network import HeadName, Network
 from medssl.learning.planner import make_plan
 from medssl.learning.settings import DeviceName
+from medssl.learning.sliding import window_starts
 from medssl.machine import Machine
 from medssl.phantom import SCHEMA, make_phantom
 from torch import Tensor

@@ -156,7 +156,7 @@ def test_large_results_in_half_precision_give_the_same_segmentation(
     scan = make_scan((40, 34, 30))
     predictor = Predictor(make_model(heads=("segmentation", "level_set"), patch_size=(8, 8, 8)), "cpu")
     full = predictor.predict([scan])
-    monkeypatch.setattr("medssl.inference.predictor._LARGE", 1)
+    monkeypatch.setattr("medssl.learning.sliding._LARGE", 1)
     assert predictor.infer(predictor.prepare([scan])).probabilities.dtype == torch.float16
     half = predictor.predict([scan])
     np.testing.assert_array_equal(full.values, half.values)

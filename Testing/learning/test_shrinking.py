@@ -158,3 +158,31 @@ def test_a_training_that_runs_out_of_memory_shrinks_its_plan_and_goes_on_from_it
         assert plan.batch_size == 1
         assert math.prod(plan.patch_size) < seen[0] / 2
         assert not (folder / CHECKPOINT).exists()
+
+
+def test_memory_that_a_validation_lacks_costs_no_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        for seed, name in enumerate(("drawn", "judged")):
+            phantom = make_phantom(seed, size=(16, 24, 20))
+            write_volume(tmp_path / f"{name}.nii.gz", phantom.image)
+            project.add_case(name, [tmp_path / f"{name}.nii.gz"])
+            project.save_annotation(name, phantom.labels.array)
+        project.set_role("judged", "validation")
+        folder = tmp_path / "job"
+        folder.mkdir()
+        monkeypatch.setattr("medssl.learning.validation.slide", refuse)
+        events: list[Event] = []
+        wanted = TrainingSettings(method="supervised", steps=3, device="cpu")
+
+        model_id = train_project(project, wanted, folder, Monitor(events.append))
+
+        (warned,) = (e.text for e in events if isinstance(e, Log) and e.level == "warning")
+        assert "not enough memory to validate" in warned
+        model = load_model(project.model(model_id).folder)
+        assert (model.card.steps, model.card.validation_dice) == (3, None)
+        assert model.plan.batch_size > 1

@@ -15,7 +15,6 @@ import torch
 
 from medssl.errors import Cancelled, MedSSLError, StorageError, UsageError
 from medssl.events import Monitor, RowState
-from medssl.inference.lanes import one_thread_each
 from medssl.inference.ledger import FOLDER, Ledger, Measurements, ReportRow, SegmentationRow, locked, not_ours
 from medssl.inference.outputs import Output
 from medssl.inference.overlapped import Outcome, Stages, overlapped
@@ -24,6 +23,7 @@ from medssl.inference.rows import FolderResult, FolderRow, write_table
 from medssl.inference.settings import FolderSettings
 from medssl.inference.source import Source
 from medssl.inference.sources import find_sources
+from medssl.learning.lanes import one_thread_each
 from medssl.learning.model import Model
 from medssl.learning.preprocessing import Prepared
 from medssl.machine import Machine

@@ -14,9 +14,6 @@ from torch import Tensor
 
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.components import keep_largest
-from medssl.inference.convolutions import fast_convolutions
-from medssl.inference.lanes import Lanes
-from medssl.inference.sliding import slide
 from medssl.inference.uncertainty import (
     case_score,
     disagreement,
@@ -25,18 +22,19 @@ from medssl.inference.uncertainty import (
     worst_slice,
 )
 from medssl.labels import LabelSchema, MirrorAxis, count_values
+from medssl.learning.convolutions import fast_convolutions
 from medssl.learning.device import choose_device
+from medssl.learning.lanes import Lanes
 from medssl.learning.level_sets import RISE_VOXELS, class_probabilities, sharpness_over
 from medssl.learning.model import Model
-from medssl.learning.plan import Plan, Triple
+from medssl.learning.plan import Plan
 from medssl.learning.preprocessing import Prepared, WayBack, prepare
 from medssl.learning.settings import DeviceName
+from medssl.learning.sliding import slide
 from medssl.machine import Machine
 from medssl.project import UncertainRegion
 
 _ARRAY_AXIS: dict[MirrorAxis, int] = {"up-down": 0, "front-back": 1, "left-right": 2}
-_LARGE = 1 << 26  # numbers; larger results are kept in 16 bits (256 MiB would be needed in 32)
-_GPU_SHARE = 0.25  # of the free GPU memory, for the weighted sums of the windows
 _LANES_SHARE = 0.25  # of the free memory, for windows that are looked at at the same time
 _FINEST_MAPS = 6  # sets of features of the finest level that exist at one time in a forward pass, about
 
@@ -144,8 +142,6 @@ class Predictor:
                 batch=1 if self.device.type == "cpu" else max(2, self._plan.batch_size),
                 lanes=self._lanes,
                 device=self.device,
-                accumulate_on=self._accumulate_on(prepared.image, window, outputs),
-                dtype=torch.float16 if outputs * prepared.image[0].numel() > _LARGE else torch.float32,
             )
         return Opinion(found[:classes], found[classes] if self._has_level_set else None, prepared.way)
 
@@ -208,14 +204,6 @@ class Predictor:
             total = maps if total is None else total + maps
         assert total is not None
         return total / len(self._flips)
-
-    def _accumulate_on(self, image: Tensor, window: Triple, outputs: int) -> torch.device:
-        if self.device.type == "cpu":
-            return self.device
-        sides = (max(side, w) for side, w in zip(image.shape[2:], window[1:], strict=True))
-        needed = 2 * 4 * (outputs + 1) * window[0] * math.prod(sides)
-        free, _ = torch.cuda.mem_get_info(self.device)
-        return self.device if needed < _GPU_SHARE * free else torch.device("cpu")
 
 
 def window_lanes(plan: Plan, device: torch.device) -> int:

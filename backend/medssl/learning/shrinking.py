@@ -84,7 +84,7 @@ def within_memory(
                     "Close other programs, or use a larger computer.",
                 ) from error
         # Only here: the error held on to everything that the attempt had in memory.
-        _release()
+        release_memory()
         keep(smaller)
         monitor.log(
             f"There is not enough memory for {_described(plan)}; it goes on with {_described(smaller)}.",
@@ -98,7 +98,7 @@ def _described(plan: Plan) -> str:
     return f"{batch} of {' x '.join(map(str, plan.patch_size))} voxels at a time"
 
 
-def _release() -> None:
+def release_memory() -> None:
     """Give memory that nobody uses any more back to the system and to the GPU."""
     import torch  # not above: whoever asks whether an error is about memory may do without torch
 

@@ -144,7 +144,7 @@ class _Attempt:
             validate=validation,
             clock=self.clock,
         )
-        if validation is not None and validation.dice is None:  # asked to stop in the last one, and resumed
+        if validation is not None and validation.dice is None:  # the last one was cut short
             validation(trained.network, trained.steps)
         return _Done(trained, None if validation is None else validation.dice)
 

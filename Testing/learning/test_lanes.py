@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 import torch
-from medssl.inference.lanes import Lanes, one_thread_each
+from medssl.learning.lanes import Lanes, one_thread_each
 
 
 @pytest.fixture(autouse=True)

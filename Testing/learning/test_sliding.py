@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from medssl.inference.lanes import Lanes
-from medssl.inference.sliding import slide, window_starts
+from medssl.learning.lanes import Lanes
+from medssl.learning.sliding import slide, window_starts
 from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
 
@@ -50,7 +50,6 @@ def test_the_result_is_that_of_monais_sliding_window(
         lanes=Lanes(lanes),
         overlap=overlap,
         device=CPU,
-        accumulate_on=CPU,
     )
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
@@ -65,11 +64,14 @@ def test_windows_cover_the_whole_axis_and_stay_inside(size: int, window: int, ov
     assert starts == sorted(set(starts))
 
 
-def test_half_precision_results_differ_only_by_rounding() -> None:
+def test_large_results_are_kept_in_half_precision_and_differ_only_by_rounding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     image = torch.rand(1, 20, 9, 11)
-    full = slide(image, (8, 8, 8), opinion, 2, device=CPU, accumulate_on=CPU)
-    half = slide(image, (8, 8, 8), opinion, 2, device=CPU, accumulate_on=CPU, dtype=torch.float16)
-    assert half.dtype == torch.float16
+    full = slide(image, (8, 8, 8), opinion, 2, device=CPU)
+    monkeypatch.setattr("medssl.learning.sliding._LARGE", full.numel() - 1)
+    half = slide(image, (8, 8, 8), opinion, 2, device=CPU)
+    assert (full.dtype, half.dtype) == (torch.float32, torch.float16)
     assert float((half.float() - full).abs().max()) == pytest.approx(0, abs=2e-3)
 
 
@@ -81,5 +83,5 @@ def test_an_error_in_a_window_ends_all_lanes_and_reaches_the_caller() -> None:
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
-        slide(torch.rand(1, 64, 64, 64), (8, 8, 8), refuse, 2, lanes=Lanes(2), device=CPU, accumulate_on=CPU)
+        slide(torch.rand(1, 64, 64, 64), (8, 8, 8), refuse, 2, lanes=Lanes(2), device=CPU)
     assert len(looked) < 10  # of 3375

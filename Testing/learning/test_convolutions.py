@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from medssl.inference.convolutions import fast_convolutions
+from medssl.learning.convolutions import fast_convolutions
 from medssl.learning.network import Network
 from medssl.learning.plan import NetworkShape
 

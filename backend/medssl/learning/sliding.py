@@ -12,10 +12,12 @@ from monai.data.utils import compute_importance_map
 from monai.utils.enums import BlendMode
 from torch import Tensor
 
-from medssl.inference.lanes import Lanes
+from medssl.learning.lanes import Lanes
 from medssl.learning.plan import Triple
 
 _SIGMA = 0.125  # of the Gaussian window weights, as a part of the window's side
+_LARGE = 1 << 26  # numbers; larger results are kept in 16 bits (256 MiB would be needed in 32)
+_GPU_SHARE = 0.25  # of the free GPU memory, for the weighted sums of the windows
 _ONE_LANE = Lanes()
 
 
@@ -36,14 +38,12 @@ def slide(
     lanes: Lanes = _ONE_LANE,
     overlap: float = 0.5,
     device: torch.device,
-    accumulate_on: torch.device,
-    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Apply `forward` to overlapping windows and average what it says with Gaussian weights.
 
     The same numbers as `monai.inferers.sliding_window_inference`, in less memory: the weighted sums exist
-    only for the planes that windows still reach; planes that are finished are divided by their weights and
-    put into the result on the CPU.
+    only for the planes that windows still reach, on a GPU as long as it has room for them; planes that are
+    finished are divided by their weights and put into the result on the CPU.
 
     Args:
         image: `(C, D, H, W)` float32 on the CPU. Smaller sides than the window's are filled up with the
@@ -56,11 +56,9 @@ def slide(
         lanes: where forward passes are made, as many at the same time as there are.
         overlap: of neighbouring windows, as a part of their side.
         device: where `forward` works.
-        accumulate_on: where the weighted sums are kept.
-        dtype: of the result.
 
     Returns:
-        `(outputs, D, H, W)` on the CPU.
+        `(outputs, D, H, W)` on the CPU; 16-bit floats for large scans, otherwise 32-bit ones.
     """
     image, inside = _fill_up(image, window)
     depth, height, width = image.shape[1:]
@@ -72,14 +70,26 @@ def slide(
         cut = [image[:, z : z + window[0], y : y + window[1], x : x + window[2]] for y, x in group]
         return forward(torch.stack(cut).to(device))
 
-    result = torch.empty((outputs, depth, height, width), dtype=dtype)
-    blend = _Blend(window, (outputs, height, width), accumulate_on)
+    large = outputs * depth * height * width > _LARGE
+    result = torch.empty((outputs, depth, height, width), dtype=torch.float16 if large else torch.float32)
+    maps = (outputs, height, width)
+    blend = _Blend(window, maps, _place_of_sums(window, maps, device))
     with closing(lanes.each(look, list(product(rows[0], places)))) as answers:
         for z, after in zip(rows[0], [*rows[0][1:], depth], strict=True):
             for group in places:
                 blend.add(next(answers), group)
             blend.finish(result[:, z:after])
     return result[(slice(None), *inside)]
+
+
+def _place_of_sums(window: Triple, maps: Triple, device: torch.device) -> torch.device:
+    """Where to keep the weighted sums: on a GPU as long as they take a small part of its free memory."""
+    if device.type == "cpu":
+        return device
+    outputs, height, width = maps
+    needed = 2 * 4 * (outputs + 1) * window[0] * height * width
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if needed < _GPU_SHARE * free else torch.device("cpu")
 
 
 class _Blend:
