@@ -1,16 +1,20 @@
-"""Small cases that a network can learn in seconds: two balls of different brightness."""
+"""Small cases that a network can learn in seconds: two balls of different brightness; and a small project."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 from medssl.learning.cases import TrainingCase
 from medssl.learning.distance import level_set
 from medssl.learning.plan import Plan
+from medssl.phantom import SCHEMA, make_phantom
+from medssl.project import Project
 from small_models import small_plan
 
 SIDES = (24, 28, 20)
@@ -41,3 +45,16 @@ def make_case(plan: Plan) -> Callable[[int], TrainingCase]:
         )
 
     return make
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Four small scans; the first is annotated."""
+    made = Project.create(tmp_path / "project", SCHEMA)
+    for seed in range(4):
+        phantom = make_phantom(seed, size=(16, 24, 20))
+        path = tmp_path / f"scan {seed}.nii.gz"
+        write_volume(path, phantom.image)
+        made.add_case(f"scan {seed}", [path])
+    made.save_annotation("scan 0", make_phantom(0, size=(16, 24, 20)).labels.array)
+    return made

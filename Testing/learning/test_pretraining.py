@@ -235,6 +235,39 @@ def test_a_cancelled_folder_goes_on_in_the_same_job(
     assert not (folder / CHECKPOINT).exists()
 
 
+@pytest.mark.parametrize("from_folder", [False, True])
+def test_a_pretraining_goes_on_with_the_scans_that_it_began_with(
+    project: Project, scan_folder: Path, tmp_path: Path, from_folder: bool
+) -> None:
+    settings = PretrainingSettings(method="relative_location", steps=5)
+    scans = scan_folder if from_folder else None
+    whole, first, second = Watcher(), Watcher(stop_at=2, stage=STAGE), Watcher()
+    pretrain_project(project, settings, job(tmp_path, "whole"), whole, scans=scans)
+    folder = job(tmp_path)
+    with pytest.raises(Cancelled):
+        pretrain_project(project, settings, folder, first, scans=scans)
+    for seed, name in ((7, "aa"), (8, "b b"), (9, "z")):
+        write_volume(scan_folder / f"{name}.nii.gz", make_phantom(seed, size=SIZE).image)
+        project.add_case(name, [scan_folder / f"{name}.nii.gz"])
+    model_id = pretrain_project(project, settings, folder, second, scans=scans)
+    assert second.warnings == []
+    assert first.values() | second.values() == whole.values()
+    assert read_card(project.model(model_id).folder).unannotated_cases == 3
+
+
+def test_a_scan_that_went_while_a_pretraining_was_interrupted_is_named(
+    project: Project, scan_folder: Path, tmp_path: Path
+) -> None:
+    settings, folder = PretrainingSettings(method="relative_location", steps=4), job(tmp_path)
+    with pytest.raises(Cancelled):
+        pretrain_project(project, settings, folder, Watcher(stop_at=2, stage=STAGE), scans=scan_folder)
+    (scan_folder / "b.nrrd").unlink()
+    watcher = Watcher()
+    model_id = pretrain_project(project, settings, folder, watcher, scans=scan_folder)
+    assert watcher.warnings == ["The scan b is no longer there, so the job goes on without it."]
+    assert read_card(project.model(model_id).folder).unannotated_cases == 2
+
+
 def test_folders_that_cannot_be_used_are_named(project: Project, tmp_path: Path) -> None:
     settings, folder = PretrainingSettings(steps=1), job(tmp_path)
     with pytest.raises(ImageError, match="no folder"):

@@ -27,19 +27,6 @@ ONE_STEP = TrainingSettings(method="supervised", steps=1)
 TWO_STEPS = TrainingSettings(method="dual_task", steps=2)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Four small scans; the first is annotated."""
-    made = Project.create(tmp_path / "project", SCHEMA)
-    for seed in range(4):
-        phantom = make_phantom(seed, size=(16, 24, 20))
-        path = tmp_path / f"scan {seed}.nii.gz"
-        write_volume(path, phantom.image)
-        made.add_case(f"scan {seed}", [path])
-    made.save_annotation("scan 0", make_phantom(0, size=(16, 24, 20)).labels.array)
-    return made
-
-
 def job(tmp_path: Path, name: str = "job") -> Path:
     folder = tmp_path / name
     folder.mkdir()

@@ -22,7 +22,8 @@ from medssl.project import Annotation, Case, Project
 from medssl.words import counted
 
 _PREPARATION = 1  # raised when preprocessing changes what it makes, so that old cache entries are not used
-MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training needs the rest
+_MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training needs the rest
+_RESUMED_SHARE = 2  # those that an interrupted job had may fill half: what is free is never quite the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ def load_cases(
         plan: how to prepare them.
         monitor: told of progress, asked whether to stop.
         with_level_set: make the level sets of annotated cases as well.
-        memory_bytes: how much the cases may take; a third of what is free now when None.
+        memory_bytes: how much the cases may take; `memory_for_cases` when None.
 
     Returns:
         In the order of `cases`.
@@ -73,7 +74,7 @@ def load_cases(
         ImageError: an annotated case cannot be read, or no longer fits its annotation.
         Cancelled: the person asked to stop.
     """
-    limit = Machine.look().memory_free_bytes // MEMORY_SHARE if memory_bytes is None else memory_bytes
+    limit = memory_for_cases() if memory_bytes is None else memory_bytes
     loader = _Loader(
         project, plan, with_level_set, TensorCache(project.folder / "cache" / "prepared", monitor)
     )
@@ -100,6 +101,11 @@ def load_cases(
     monitor.progress("Preparing scans", len(cases), len(cases))
     precise = 2 * used <= limit
     return [_in_full(loaded[index]) if precise else loaded[index] for index in sorted(loaded)]
+
+
+def memory_for_cases(*, resumed: bool = False) -> int:
+    """Bytes that prepared cases may take now; somewhat more for those that an interrupted job had."""
+    return Machine.look().memory_free_bytes // (_RESUMED_SHARE if resumed else _MEMORY_SHARE)
 
 
 @contextmanager

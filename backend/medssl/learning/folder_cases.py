@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from medssl.events import Monitor
 from medssl.imaging.scans import Scan
 from medssl.imaging.volume import Volume
 from medssl.labels import LabelSchema
-from medssl.learning.cases import MEMORY_SHARE, TrainingCase
+from medssl.learning.cases import TrainingCase
 from medssl.learning.facts import facts_of
 from medssl.learning.plan import Plan
 from medssl.learning.planner import make_plan
@@ -53,32 +52,27 @@ def plan_for_scans(scans: Sequence[Scan], folder: Path, monitor: Monitor) -> Pla
     return make_plan(facts, NO_SEGMENTS, ("image",), Machine.look())
 
 
-def load_scans(
-    scans: Sequence[Scan], plan: Plan, monitor: Monitor, memory_bytes: int | None = None
-) -> list[TrainingCase]:
-    """Prepare as many scans as fit in memory, in 16-bit floats, in an order that is shuffled but the same.
+def load_scans(scans: Sequence[Scan], plan: Plan, monitor: Monitor, memory_bytes: int) -> list[TrainingCase]:
+    """Prepare as many scans as fit in memory, the first ones, in 16-bit floats.
 
     Args:
         scans: those that cannot be read, and label maps, are passed over, and `monitor` told.
         plan: how to prepare them.
         monitor: told of progress, asked whether to stop.
-        memory_bytes: how much they may take; a third of what is free now when None.
+        memory_bytes: how much they may take, see `memory_for_cases`.
 
     Raises:
         Cancelled: the person asked to stop.
     """
-    limit = Machine.look().memory_free_bytes // MEMORY_SHARE if memory_bytes is None else memory_bytes
-    order = list(scans)
-    random.Random(0).shuffle(order)
     loaded: list[TrainingCase] = []
     used = 0
-    for done, scan in enumerate(order):
+    for done, scan in enumerate(scans):
         monitor.check()
-        monitor.progress("Preparing scans", done, len(order))
-        if used >= limit:
+        monitor.progress("Preparing scans", done, len(scans))
+        if used >= memory_bytes:
             monitor.log(
-                f"The memory of this computer holds {done} of {counted(len(order), 'scan')}; "
-                f"{counted(len(order) - done, 'is', 'are')} not used.",
+                f"The memory of this computer holds {done} of {counted(len(scans), 'scan')}; "
+                f"{counted(len(scans) - done, 'is', 'are')} not used.",
                 "warning",
             )
             break
@@ -87,7 +81,7 @@ def load_scans(
             image = prepare([volume], plan).image.half()
             used += image.nbytes
             loaded.append(TrainingCase(scan.name, image, None))
-    monitor.progress("Preparing scans", len(order), len(order))
+    monitor.progress("Preparing scans", len(scans), len(scans))
     return loaded
 
 

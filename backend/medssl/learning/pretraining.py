@@ -15,10 +15,18 @@ import medssl
 from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.imaging.scans import find_scans
-from medssl.learning.cases import TrainingCase, load_cases
+from medssl.learning.cases import TrainingCase, load_cases, memory_for_cases
 from medssl.learning.checkpoint import random_generator
 from medssl.learning.device import choose_device
 from medssl.learning.folder_cases import load_scans, plan_for_scans
+from medssl.learning.kept_cases import (
+    cases_now,
+    in_random_order,
+    keep_cases,
+    keep_scans,
+    kept_cases,
+    kept_scans,
+)
 from medssl.learning.loop import Learners, Loop, Milestones, fresh_state, mixed_precision
 from medssl.learning.model import ModelCard, save_model
 from medssl.learning.network import Encoder
@@ -110,9 +118,9 @@ def pretrain_project(
 ) -> str:
     """Pretrain on the cases of a project, or on the scans of any folder; returns the id of the model in it.
 
-    For the project's cases, the plan is the one that a training would make. It and a checkpoint are kept in
-    `folder`; a second call with the same folder goes on from there. Where memory does not suffice, the plan
-    shrinks.
+    For the project's cases, the plan is the one that a training would make. It, which scans are used,
+    and a checkpoint are kept in `folder`; a second call with the same folder goes on from there, with the
+    same scans. Where memory does not suffice, the plan shrinks.
 
     Args:
         project: which gets the model, and whose training cases are looked at, annotated or not.
@@ -143,20 +151,34 @@ def pretrain_project(
 
 
 def _cases_of(project: Project, folder: Path, monitor: Monitor) -> tuple[Plan, list[TrainingCase]]:
-    cases = [project.case(row.id) for row in project.cases(role="training")]
-    if not cases:
+    began = kept_cases(project, folder, monitor) if (folder / CHECKPOINT).exists() else None
+    cases = began or cases_now(project)
+    if not cases.training:
         raise DataError(
             f"The project {project.folder} has no case with the role 'training'.", "Add cases first."
         )
-    planned = _plan(folder, lambda: plan_for(project, cases, monitor))
-    plan = planned.plan
-    return plan, load_cases(project, planned.readable(cases), plan, monitor, with_level_set=False)
+    planned = _plan(folder, lambda: plan_for(project, cases.training, monitor))
+    loaded = load_cases(
+        project,
+        planned.readable(cases.training),
+        planned.plan,
+        monitor,
+        with_level_set=False,
+        memory_bytes=memory_for_cases(resumed=began is not None),
+    )
+    keep_cases(folder, cases.only({case.name for case in loaded}))
+    return planned.plan, loaded
 
 
 def _cases_in(scans: Path, folder: Path, monitor: Monitor) -> tuple[Plan, list[TrainingCase]]:
     found = find_scans(scans)
+    began = kept_scans(found, scans, folder, monitor) if (folder / CHECKPOINT).exists() else None
     plan = _plan(folder, lambda: Planned(plan_for_scans(found, scans, monitor))).plan
-    return plan, load_scans(found, plan, monitor)
+    order = in_random_order(found) if began is None else began
+    loaded = load_scans(order, plan, monitor, memory_for_cases(resumed=began is not None))
+    names = {case.name for case in loaded}
+    keep_scans(folder, [scan for scan in order if scan.name in names], scans)
+    return plan, loaded
 
 
 def _plan(folder: Path, make: Callable[[], Planned]) -> Planned:

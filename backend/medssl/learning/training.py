@@ -15,8 +15,9 @@ import medssl
 from medssl.errors import DataError
 from medssl.events import Monitor
 from medssl.learning.card import TrainingScans
-from medssl.learning.cases import TrainingCase, load_cases
+from medssl.learning.cases import TrainingCase, load_cases, memory_for_cases
 from medssl.learning.device import choose_device
+from medssl.learning.kept_cases import JobCases, cases_now, keep_cases, kept_cases
 from medssl.learning.methods import METHODS
 from medssl.learning.model import CARD, ModelCard, Weights, read_weights, save_model
 from medssl.learning.network import Network
@@ -48,8 +49,9 @@ def train_project(
     """Train on the annotated cases of a project, on the others as the method asks; returns the model's id.
 
     Cases of the role `validation` are never trained on: their Dice is shown while the network trains and
-    kept in the card. The plan and a checkpoint are kept in `folder`; a second call with the same folder goes
-    on from there. Where memory does not suffice, the plan shrinks and the training goes on.
+    kept in the card. The plan, which cases are used, and a checkpoint are kept in `folder`; a second call
+    with the same folder goes on from there, with the same cases and versions of their annotations. Where
+    memory does not suffice, the plan shrinks and the training goes on.
 
     Args:
         project: whose cases to train on and which gets the model.
@@ -68,7 +70,6 @@ def train_project(
         ModelError: `start_from` does not fit the project; the message says what differs.
         Cancelled: the person asked to stop; a checkpoint is kept.
     """
-    project.check_trainable()
     started = read_weights(_model_folder(project, start_from)) if start_from is not None else None
     material = _gather(project, settings, folder, started, monitor)
     start, taken = _begin_with(started, material.plan, settings, adapt_channels)
@@ -154,40 +155,46 @@ def _gather(
 ) -> _Material:
     """Plan, and prepare the cases that the method looks at."""
     method = METHODS[settings.method]
-    roles = _roles(project)
-    planned = _plan(project, [*roles.annotated, *roles.unannotated], folder, started, monitor)
+    began = _cases_it_began_with(project, folder, monitor)
+    cases = began or cases_now(project)
+    planned = _plan(project, [*cases.annotated, *cases.unannotated], folder, started, monitor)
     plan = planned.plan
-    labelled = load_cases(project, roles.annotated, plan, monitor, with_level_set="level_set" in method.heads)
+    labelled = load_cases(project, cases.annotated, plan, monitor, with_level_set="level_set" in method.heads)
     _check_segments(labelled, plan)
     unlabelled: Sequence[TrainingCase] = ()
     if any(method().unlabelled_patches(plan.batch_size, fraction) for fraction in (0.0, 1.0)):
         unlabelled = load_cases(
-            project, planned.readable(roles.unannotated), plan, monitor, with_level_set=False
+            project,
+            planned.readable(cases.unannotated),
+            plan,
+            monitor,
+            with_level_set=False,
+            memory_bytes=memory_for_cases(resumed=began is not None),
         )
-    validated = load_cases(project, roles.validation, plan, monitor, with_level_set=False)
+    validated = load_cases(project, cases.validation, plan, monitor, with_level_set=False)
     if not validated:
         monitor.log("No annotated case has the role 'validation', so there is no validation Dice to show.")
-    learned_from = [*roles.annotated, *(roles.unannotated if unlabelled else ())]
-    scans = look_at_scans((c.channels for c in learned_from), plan.channel_names, plan.normalisation)
+    used = cases.only({case.name for case in (*labelled, *unlabelled)})
+    keep_cases(folder, used)
+    scans = look_at_scans((c.channels for c in used.training), plan.channel_names, plan.normalisation)
     return _Material(plan, labelled, unlabelled, validated, scans)
 
 
-@dataclass(frozen=True)
-class _Roles:
-    annotated: list[Case]
-    unannotated: list[Case]
-    validation: list[Case]
+def _cases_it_began_with(project: Project, folder: Path, monitor: Monitor) -> JobCases | None:
+    """The cases of an interrupted training; None for one that has learned nothing yet.
 
-
-def _roles(project: Project) -> _Roles:
-    """Sort the cases by what they are for; rejected and proposed ones count as unannotated."""
-    training = [project.case(row.id) for row in project.cases(role="training")]
-    validation = [project.case(row.id) for row in project.cases(role="validation")]
-    return _Roles(
-        annotated=[case for case in training if case.annotation is not None],
-        unannotated=[case for case in training if case.annotation is None],
-        validation=[case for case in validation if case.annotation is not None],
-    )
+    Without a checkpoint nothing is to be gone on with, and what kept the training from beginning may have
+    been put right since.
+    """
+    began = kept_cases(project, folder, monitor) if (folder / CHECKPOINT).exists() else None
+    if began is None:
+        project.check_trainable()
+    elif not began.annotated:
+        raise DataError(
+            "Of the annotated cases that the training began with, none is used for training any more.",
+            "Use one of them for training again, or start a new training.",
+        )
+    return began
 
 
 def _plan(
