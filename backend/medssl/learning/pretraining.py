@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from medssl.learning.cases import TrainingCase, load_cases, memory_for_cases
 from medssl.learning.checkpoint import random_generator
 from medssl.learning.device import choose_device
 from medssl.learning.folder_cases import load_scans, plan_for_scans
+from medssl.learning.job_model import keep_model, model_made
 from medssl.learning.kept_cases import (
     cases_now,
     in_random_order,
@@ -28,7 +30,7 @@ from medssl.learning.kept_cases import (
     kept_scans,
 )
 from medssl.learning.loop import Learners, Loop, Milestones, fresh_state, mixed_precision
-from medssl.learning.model import ModelCard, save_model
+from medssl.learning.model import ModelCard
 from medssl.learning.network import Encoder
 from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan, write_plan
@@ -137,15 +139,17 @@ def pretrain_project(
         ImageError: there is no folder `scans`.
         Cancelled: the person asked to stop; a checkpoint is kept.
     """
-    if scans is None:
-        plan, cases = _cases_of(project, folder, monitor)
-    else:
-        plan, cases = _cases_in(scans, folder, monitor)
-    pretrained, plan = _within_memory(cases, plan, settings, folder, monitor, clock)
-    model_id, model_folder = project.new_model_folder()
-    card = _card(model_id, name, settings, len(cases), pretrained)
-    _save(model_folder, pretrained, plan, card)
-    project.register_model(model_id, name=card.name, method=card.method, can_segment=False)
+    model_id = model_made(project, folder)
+    if model_id is None:
+        if scans is None:
+            plan, cases = _cases_of(project, folder, monitor)
+        else:
+            plan, cases = _cases_in(scans, folder, monitor)
+        pretrained, plan = _within_memory(cases, plan, settings, folder, monitor, clock)
+        # Under the names that the encoder has in a `Network`.
+        network = nn.ModuleDict({"encoder": pretrained.encoder})
+        card = partial(_card, name, settings, len(cases), pretrained)
+        model_id = keep_model(project, folder, network, plan, card)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return model_id
 
@@ -210,7 +214,7 @@ def _within_memory(
 
 
 def _card(
-    model_id: str, name: str, settings: PretrainingSettings, scans: int, pretrained: Pretrained
+    name: str, settings: PretrainingSettings, scans: int, pretrained: Pretrained, model_id: str
 ) -> ModelCard:
     return ModelCard(
         id=model_id,
@@ -225,8 +229,3 @@ def _card(
         seconds=round(pretrained.elapsed_s, 1),
         seed=settings.seed,
     )
-
-
-def _save(folder: Path, pretrained: Pretrained, plan: Plan, card: ModelCard) -> None:
-    """Write the encoder under the names that it has in a `Network`."""
-    save_model(folder, nn.ModuleDict({"encoder": pretrained.encoder}), plan, card)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,9 +18,10 @@ from medssl.events import Monitor
 from medssl.learning.card import TrainingScans
 from medssl.learning.cases import TrainingCase, load_cases, memory_for_cases
 from medssl.learning.device import choose_device
+from medssl.learning.job_model import keep_model, model_made
 from medssl.learning.kept_cases import JobCases, cases_now, keep_cases, kept_cases
 from medssl.learning.methods import METHODS
-from medssl.learning.model import CARD, ModelCard, Weights, read_weights, save_model
+from medssl.learning.model import CARD, ModelCard, Weights, read_weights
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan, write_plan
@@ -70,27 +72,20 @@ def train_project(
         ModelError: `start_from` does not fit the project; the message says what differs.
         Cancelled: the person asked to stop; a checkpoint is kept.
     """
-    started = read_weights(_model_folder(project, start_from)) if start_from is not None else None
-    material = _gather(project, settings, folder, started, monitor)
-    start, taken = _begin_with(started, material.plan, settings, adapt_channels)
-    if taken is not None:
-        taken.report(monitor)
-    attempt = _Attempt(
-        material=material,
-        settings=settings,
-        start=start,
-        fine_tuning=None if taken is None or taken.segments else FineTuning(),
-        checkpoint=folder / CHECKPOINT,
-        monitor=monitor,
-        clock=clock,
-    )
-    done, plan = within_memory(
-        material.plan, attempt, lambda smaller: write_plan(folder / PLAN, smaller), monitor
-    )
-    model_id, model_folder = project.new_model_folder()
-    card = _card(model_id, name, settings, material, done, None if started is None else started.card.id)
-    save_model(model_folder, done.trained.network, plan, card)
-    project.register_model(model_id, name=card.name, method=card.method)
+    model_id = model_made(project, folder)
+    if model_id is None:
+        started = read_weights(_model_folder(project, start_from)) if start_from is not None else None
+        material = _gather(project, settings, folder, started, monitor)
+        start, taken = _begin_with(started, material.plan, settings, adapt_channels)
+        if taken is not None:
+            taken.report(monitor)
+        fine_tuning = None if taken is None or taken.segments else FineTuning()
+        attempt = _Attempt(material, settings, start, fine_tuning, folder / CHECKPOINT, monitor, clock)
+        done, plan = within_memory(
+            material.plan, attempt, lambda smaller: write_plan(folder / PLAN, smaller), monitor
+        )
+        card = partial(_card, name, settings, material, done, None if started is None else started.card.id)
+        model_id = keep_model(project, folder, done.trained.network, plan, card)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return model_id
 
@@ -244,12 +239,12 @@ def _begin_with(
 
 
 def _card(
-    model_id: str,
     name: str,
     settings: TrainingSettings,
     material: _Material,
     done: _Done,
     started_from: str | None,
+    model_id: str,
 ) -> ModelCard:
     return ModelCard(
         id=model_id,
