@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import torch
 
-from medssl.learning.cases import MEMORY_SHARE, TrainingCase, bytes_of
+from medssl.learning.cases import TrainingCase, bytes_of
+
+_GPU_SHARE = 3  # cases may fill 1 / 3 of what is free on a GPU: training needs the rest
 
 
 def room_for_cases(device: torch.device) -> int:
     """Bytes that cases may take on a device: a third of what is free on a GPU, and none on the CPU."""
-    return torch.cuda.mem_get_info(device)[0] // MEMORY_SHARE if device.type == "cuda" else 0
+    return torch.cuda.mem_get_info(device)[0] // _GPU_SHARE if device.type == "cuda" else 0
 
 
 def moved_close(cases: Sequence[TrainingCase], device: torch.device, room_bytes: int) -> list[TrainingCase]:
