@@ -39,6 +39,16 @@ def test_a_project_is_made_shown_and_filled_by_commands(
     assert [json.loads(line)["name"] for line in out.splitlines()] == ["small_1", "small_2"]
 
 
+def test_the_scans_of_a_folder_are_added_for_validation(
+    medssl: Medssl, small_dataset: Path, project_folder: Path
+) -> None:
+    project = ("-p", project_folder)
+    added = medssl("case", "add", small_dataset / "imagesTs", "--role", "validation", *project)
+    _, out, _ = medssl("case", "list", "--role", "validation", "--json", *project)
+    assert added[0] == 0
+    assert [json.loads(line)["name"] for line in out.splitlines()] == ["small_7", "small_8"]
+
+
 def test_a_single_scan_is_annotated_and_the_annotation_taken_back(
     medssl: Medssl, small_dataset: Path, project_folder: Path
 ) -> None:

@@ -17,7 +17,7 @@ from medssl.imaging.reading import read_volume
 from medssl.imaging.scans import find_scans
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
-from medssl.jobs import ExportProjectRequest, ImportRequest, run_job
+from medssl.jobs import REQUEST, ExportProjectRequest, ImportRequest, run_job
 from medssl.jobs.results import ImportResult
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
@@ -96,6 +96,49 @@ def test_how_a_scan_had_to_be_read_is_told(tmp_path: Path) -> None:
     (told,) = watcher.warnings
     assert "patient 3" in told
     assert "finite" in told
+
+
+def test_the_cases_of_a_folder_get_the_role_that_was_asked_for(tmp_path: Path) -> None:
+    flat = np.arange(5 * 4 * 3, dtype=np.int16).reshape(5, 4, 3)
+    write_series(tmp_path / "scans", flat, description="T1")
+    write_series(tmp_path / "scans" / "below", flat + 1, description="T2")
+    write_volume(tmp_path / "scans" / "alone.nii.gz", make_phantom(0, size=(8, 12, 10)).image)
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        run_job(project, ImportRequest(folder=tmp_path / "scans", role="validation"), Monitor())
+        assert [case.role for case in project.cases()] == ["validation"] * 3
+
+
+def test_the_cases_of_a_dataset_get_the_role_that_was_asked_for(small_dataset: Path, tmp_path: Path) -> None:
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        request = ImportRequest(folder=small_dataset, role="excluded", annotated=3, validation=2)
+        run_job(project, request, Monitor())
+        roles = [(case.role, case.state) for case in project.cases()]
+    assert roles == [
+        *[("excluded", "annotated")] * 3,
+        ("excluded", "new"),
+        *[("validation", "annotated")] * 2,
+    ]
+
+
+def test_cases_that_keep_another_role_than_was_asked_for_are_told_of(folder: Path, tmp_path: Path) -> None:
+    first, second, third = Watcher(), Watcher(), Watcher()
+    (folder / "broken.nii.gz").unlink()
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        run_job(project, ImportRequest(folder=folder), first)
+        run_job(project, ImportRequest(folder=folder, role="validation"), second)
+        assert {case.role for case in project.cases()} == {"training"}
+        for case in project.cases():
+            project.set_role(case.name, "validation")
+        run_job(project, ImportRequest(folder=folder, role="validation"), third)
+        run_job(project, ImportRequest(folder=folder), third)
+    (warning,) = second.warnings
+    assert "2 cases were there already" in warning
+    assert first.warnings == third.warnings == []
+
+
+def test_a_request_of_a_version_without_roles_is_understood(folder: Path) -> None:
+    request = REQUEST.validate_python({"kind": "import", "folder": str(folder)})
+    assert request == ImportRequest(folder=folder, role="training")
 
 
 def test_a_second_run_adds_what_is_new(folder: Path, tmp_path: Path) -> None:

@@ -124,6 +124,10 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     assert there("project", "new", "engine:far", "--dataset", small_dataset)[0] == 0
     code, out, err = there("case", "add", small_dataset, "--annotated", "1", *project)
     assert (code, out.splitlines()[0]) == (0, "6 cases added, 1 of them with an annotation."), err
+    apart = small_dataset / "imagesTs"
+    code, out, err = there("case", "add", apart, "--role", "validation", *project)
+    _, listed, _ = there("case", "list", "--role", "validation", "--json", *project)
+    assert (code, len(listed.splitlines())) == (0, 2), err
     code, out, err = there("train", "--steps", "2", "--method", "supervised", "--device", "cpu", *project)
     assert code == 0, err
     assert "2 steps" in out

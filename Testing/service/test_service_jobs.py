@@ -39,7 +39,9 @@ def write_dataset(folder: Path, count: int) -> Path:
 def finished(engine: Engine, project: Project) -> Iterator[tuple[Job, list[Event]]]:
     """An import that was watched from its start to its end, and the events that were told."""
     dataset = write_dataset(engine.root / "dataset", 4)
-    job = engine.client.submit(project.key, {"kind": "import", "folder": str(dataset), "annotated": 2})
+    job = engine.client.submit(
+        project.key, {"kind": "import", "folder": str(dataset), "annotated": 2, "role": "validation"}
+    )
     told: list[Event] = []
     states: list[str] = []
     reader = engine.client.watch(project.key, job.id, told.append, states.append)
@@ -58,6 +60,7 @@ def test_a_job_is_watched_from_its_start_to_its_result(
     assert job.request is not None
     assert job.request["annotated"] == 2
     assert engine.client.cases(project.key).total == 4
+    assert engine.client.cases(project.key, role="validation").total == 4
     assert [event.state for event in told if event.kind == "state"] == ["queued", "running", "finished"]
     last = [event for event in told if event.kind == "progress"][-1]
     assert (last.done, last.total) == (4, 4)

@@ -67,7 +67,7 @@ def add(
     ] = False,
     role: Annotated[
         Role,
-        typer.Option(metavar="ROLE", help="What a single case is for: training, validation or excluded."),
+        typer.Option(metavar="ROLE", help="What the new cases are for: training, validation or excluded."),
     ] = "training",
     annotated: AnnotatedOption = None,
     validation: Annotated[
@@ -91,6 +91,7 @@ def add(
 
         request = ImportRequest(
             folder=full_path(scans[0]),
+            role=role,
             annotated=annotated,
             validation=validation,
             leave_out=leave_out,

@@ -84,7 +84,7 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
         )
     if not scans:
         raise DataError(f"{request.folder} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM.")
-    there = {case.name for case in project.cases()}
+    there = _roles_there(project, [(scan.name, request.role) for scan in scans], monitor)
     shared = _folders_of_several(scans)
     added = refused = 0
     pace = Pace()
@@ -93,9 +93,11 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
         if scan.name not in there:
             try:
                 if scan.series is not None and scan.problem is None and scan.source in shared:
-                    _add_alone(project, scan, monitor)
+                    _add_alone(project, scan, request.role, monitor)
                 else:
-                    case = project.add_case(scan.name, [scan.source], copy=request.copy_files)
+                    case = project.add_case(
+                        scan.name, [scan.source], copy=request.copy_files, role=request.role
+                    )
                     _tell(case.name, case.notes, monitor)
                 added += 1
             except (ImageError, UsageError, MissingPackageError) as error:
@@ -120,14 +122,14 @@ def _folders_of_several(scans: Sequence[Scan]) -> set[Path]:
     return {folder for folder, count in held.items() if count > 1}
 
 
-def _add_alone(project: Receiver, scan: Scan, monitor: Monitor) -> None:
+def _add_alone(project: Receiver, scan: Scan, role: Role, monitor: Monitor) -> None:
     """Add one of the series of a folder: its voxels go into the project, as nothing else tells it apart."""
     volume = scan.read()
     _tell(scan.name, volume.notes, monitor)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scan.nrrd"
         write_volume(file, volume)
-        _tell(scan.name, project.add_case(scan.name, [file], copy=True).notes, monitor)
+        _tell(scan.name, project.add_case(scan.name, [file], copy=True, role=role).notes, monitor)
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _import_cases(
     A scan that cannot be read is told of and stops nothing; labels that cannot be are an error.
     """
     wanted = _divide(cases, request)
-    there = {case.name for case in project.cases()}
+    there = _roles_there(project, [(case.name, role) for case, role, _ in wanted], monitor)
     added = annotated = refused = 0
     pace = Pace()
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
@@ -192,6 +194,19 @@ def _add_described(project: Receiver, case: DatasetCase, role: Role, copy: bool,
     return True
 
 
+def _roles_there(project: Receiver, wanted: Sequence[tuple[str, Role]], monitor: Monitor) -> dict[str, Role]:
+    """The cases that are there, with their roles; those that were not to be for training are told of."""
+    there = {case.name: case.role for case in project.cases()}
+    others = [name for name, role in wanted if role != "training" and there.get(name, role) != role]
+    if others:
+        monitor.log(
+            f"{counted(len(others), 'case was', 'cases were')} there already and kept another role than was "
+            f"asked for, '{others[0]}' among them; 'medssl case role' changes it.",
+            "warning",
+        )
+    return there
+
+
 def _tell(name: str, notes: Sequence[str], monitor: Monitor) -> None:
     """Pass on what is notable about a scan that became a case, or about its labels."""
     for note in notes:
@@ -213,6 +228,8 @@ def _divide(cases: Sequence[DatasetCase], request: ImportRequest) -> list[tuple[
         )
     plan: list[tuple[DatasetCase, Role, bool]] = []
     for index, case in enumerate(labelled[:kept]):
-        plan.append((case, "training", index < annotated) if index < training else (case, "validation", True))
-    plan.extend((case, "training", False) for case in unlabelled)
+        plan.append(
+            (case, request.role, index < annotated) if index < training else (case, "validation", True)
+        )
+    plan.extend((case, request.role, False) for case in unlabelled)
     return plan

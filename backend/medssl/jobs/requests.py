@@ -16,6 +16,7 @@ from medssl.exchange.formats import DatasetFormat, ModelFormat
 from medssl.imaging.formats import LabelFormat, SeriesNames
 from medssl.inference.channels import ChannelRules
 from medssl.learning.settings import DeviceName, PretrainingSettings, TrainingSettings
+from medssl.project import Role
 
 LATEST = "latest"
 
@@ -30,11 +31,13 @@ class ImportRequest(_Request):
     Of a Decathlon- or nnU-Net-style data set, or of a task list, the labels of the first `annotated` labelled
     cases (all when None) become annotations; the other cases come as unlabelled. The last `leave_out`
     labelled cases stay outside; the `validation` ones before those get the role validation, with their
-    labels. Of any other folder, every scan becomes a case without labels.
+    labels. Of any other folder, every scan becomes a case without labels. A case that is there already stays
+    as it is.
     """
 
     kind: Literal["import"] = "import"
     folder: Path
+    role: Role = Field(default="training", description="Of all new cases but the `validation` ones.")
     annotated: Annotated[int, Field(ge=0)] | None = None
     validation: Annotated[int, Field(ge=0)] = 0
     leave_out: Annotated[int, Field(ge=0)] = 0
