@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +23,7 @@ WINDOWS_PATH_LIMIT = 259  # characters, without the closing zero
 MINIMUM_DRIVER = (
     525  # the oldest NVIDIA driver branch that runs CUDA 12, which is the oldest torch is built for
 )
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _QUERY = "name,driver_version,memory.total,memory.free,compute_cap"
 
 
@@ -102,6 +108,46 @@ def why_not_writable(folder: Path) -> str:
             return ""
     except OSError as error:
         return error.strerror or str(error)
+
+
+def computer_id() -> str:
+    """What this computer has kept when it was started anew, and no other one has.
+
+    The name alone is neither: a Mac is renamed by the network it is in, and many computers have the same. The
+    number that an installation gives itself is copied with a disk's image, so it only counts beside the name.
+    What is returned tells neither of them: that number is nobody else's business.
+    """
+    hardware = _mac_id() if sys.platform == "darwin" else ""
+    known = hardware or f"{socket.gethostname()} {_installation_id()}"
+    return hashlib.sha256(f"medssl {known}".encode()).hexdigest()[:32]
+
+
+def _mac_id() -> str:
+    """The hardware's UUID, which macOS gives by gethostuuid(2); '' where it does not."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        found, patience = (ctypes.c_ubyte * 16)(), (ctypes.c_long * 2)(1, 0)  # a timespec of one second
+        return str(uuid.UUID(bytes=bytes(found))) if libc.gethostuuid(found, patience) == 0 else ""
+    except (OSError, AttributeError):
+        return ""
+
+
+def _installation_id() -> str:
+    """The number that Linux or Windows was given when it was installed; '' without one."""
+    if sys.platform == "win32":
+        import winreg
+
+        access = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
+        try:
+            key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SOFTWARE\Microsoft\Cryptography", 0, access)
+            with key:
+                return str(winreg.QueryValueEx(key, "MachineGuid")[0])
+        except OSError:
+            return ""
+    for path in _MACHINE_IDS:
+        with suppress(OSError):
+            return path.read_text(encoding="ascii").strip()
+    return ""
 
 
 def usable_cores() -> int:

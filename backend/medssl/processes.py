@@ -12,6 +12,7 @@ import psutil
 from medssl.errors import MedSSLError
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NAMESPACE = Path("/proc/self/ns/pid")
 _START_FIELD = 19  # of /proc/PID/stat, counted from the state, which follows the name in brackets
 
 
@@ -32,6 +33,14 @@ def process_mark(process_id: int) -> str | None:
         return repr(psutil.Process(process_id).create_time())
     except (OSError, psutil.Error):
         return None
+
+
+def process_space() -> str:
+    """Which processes can be seen from here: those since Linux began, or the container; else ''."""
+    try:
+        return f"{_BOOT.read_text(encoding='ascii').strip()} {_NAMESPACE.readlink()}"
+    except OSError:
+        return ""
 
 
 def started_by_ps(process_id: int) -> str | None:

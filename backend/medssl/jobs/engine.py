@@ -18,6 +18,7 @@ from medssl.events import Event, JobState, Log, Monitor, State
 from medssl.jobs.endings import INTERRUPTED
 from medssl.jobs.event_log import EventLog
 from medssl.jobs.files import JobFiles, read_events
+from medssl.jobs.heartbeat import would_be_seen
 from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.run import queue_again, queue_job
 from medssl.jobs.states import ENDED, STOP_S, ask_to_stop, close_job, job_state
@@ -177,7 +178,8 @@ class Engine:
         """Find the jobs that an engine or a worker that was killed left behind; returns what is unfinished.
 
         Those whose process lives are watched again. Trainings go on from their last checkpoint; other jobs
-        are marked as failed, and a person can resume them. What waits, waits here from now on.
+        are marked as failed, and a person can resume them. What waits, waits here from now on. What another
+        computer ran is left as it is.
         """
         project = self._project(project_folder)
         for row in reversed(project.jobs(_UNFINISHED)):
@@ -197,6 +199,8 @@ class Engine:
         elif job_state(row) != "interrupted":
             if self._supervisor.watch(project.folder, row) and row.state == "cancelling":
                 self._supervisor.end_after(project.folder, row.id, self._stop_s)
+        elif not would_be_seen(row):
+            return  # another computer's: it is asleep, or the project is a copy; a person may resume it
         elif row.state == "cancelling":
             close_job(project, row, ENDED)
         elif self._supervisor.trains(row) and _got_on(row):

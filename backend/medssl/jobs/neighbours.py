@@ -7,7 +7,6 @@ instead. Nothing is locked: what counts is whether the process of the other job 
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 from medssl.errors import ProjectError
 from medssl.jobs.placement import has_gpu, task_of
 from medssl.jobs.requests import REQUEST, PretrainRequest, Request, TrainRequest
-from medssl.jobs.states import job_state
+from medssl.jobs.states import runs_here
 from medssl.project import JobRow
 
 _KINDS = {"train": "training", "pretrain": "pretraining"}
@@ -36,9 +35,7 @@ def only_trainer(request: Request) -> Callable[[JobRow], None]:
     place = task_of(request, gpu).place
 
     def check(other: JobRow) -> None:
-        if other.kind not in _KINDS or other.host != socket.gethostname():
-            return
-        if job_state(other) not in ("running", "cancelling"):
+        if other.kind not in _KINDS or not runs_here(other):
             return
         with suppress(ValidationError):  # of another version of MedSSL; it still trains
             if task_of(REQUEST.validate_json(other.request), gpu).place != place:

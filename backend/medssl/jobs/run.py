@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 from pydantic import ValidationError
 
 from medssl.errors import Cancelled, MedSSLError, ProjectError, UsageError
-from medssl.events import Monitor, State
+from medssl.events import Log, Monitor, State
 from medssl.jobs.files import CANCEL_FILE, LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
+from medssl.jobs.heartbeat import heartbeat
 from medssl.jobs.neighbours import only_trainer
 from medssl.jobs.operations import perform, pin_model
 from medssl.jobs.requests import REQUEST, Request, TrainRequest
 from medssl.jobs.results import RESULT, JobResult, Result
-from medssl.jobs.states import job_state
+from medssl.jobs.states import SILENCE, job_state, runs_here
 from medssl.learning.shrinking import is_out_of_memory
 from medssl.storage import storage_error, write_text
 
@@ -91,9 +92,10 @@ def queue_again(project: Project, job_id: str) -> JobRow:
     row = project.job(job_id)
     state = job_state(row)
     if state in ("running", "cancelling"):
-        raise UsageError(
-            f"The job {row.id} is {state}; it cannot be resumed.", f"See it with 'medssl job show {row.id}'."
-        )
+        where, remedy = ("", f"See it with 'medssl job show {row.id}'.")
+        if not runs_here(row):
+            where, remedy = f" on {row.host}", SILENCE
+        raise UsageError(f"The job {row.id} is {state}{where}; it cannot be resumed.", remedy)
     if state == "finished":
         raise UsageError(f"The job {row.id} is finished; there is nothing to resume.", "Start a new one.")
     if state == "queued":
@@ -129,14 +131,17 @@ def _run(project: Project, row: JobRow, request: Request, monitor: Monitor, besi
     began = time.monotonic()
     with JobFiles(row.folder, monitor) as files:
         # Until here nothing is promised: whoever gets the job here, runs it.
-        if row.state != "queued" or not _begin(project, row, files, beside):
+        begun = _begin(project, row, files, beside) if row.state == "queued" else None
+        if begun is None:
             _taken(row)
+        row = begun
         try:
-            files.emit(State(state="running"))
-            files.check()
-            # A kill may have come between the result and the word that it is there.
-            result = read_result(row.folder) or perform(project, request, row.folder, files)
-            write_text(row.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
+            with heartbeat(row.folder, lambda: _give_up(files)):
+                files.emit(State(state="running"))
+                files.check()
+                # A kill may have come between the result and the word that it is there.
+                result = read_result(row.folder) or perform(project, request, row.folder, files)
+                write_text(row.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
             _enter(project, row, files, State(state="finished"))
         except BaseException as error:
             shown = _for_a_person(error, row)
@@ -150,10 +155,15 @@ def _run(project: Project, row: JobRow, request: Request, monitor: Monitor, besi
     return JobResult(job_id=row.id, seconds=time.monotonic() - began, result=result)
 
 
-def _begin(project: Project, row: JobRow, files: JobFiles, beside: Beside) -> bool:
-    """Take a waiting job; whether no other program was faster."""
+def _give_up(files: JobFiles) -> None:
+    files.tell(Log(text="The job goes on elsewhere, as nothing was heard of it here.", level="warning"))
+    files.cancel()
+
+
+def _begin(project: Project, row: JobRow, files: JobFiles, beside: Beside) -> JobRow | None:
+    """Take a waiting job; None when another program was faster."""
     try:
-        return project.advance_job(row, "running", beside=beside) is not None
+        return project.advance_job(row, "running", beside=beside)
     except ProjectError as refused:  # another training began since we looked
         last = State(state="failed", error=refused.what, remedy=refused.remedy, code=refused.code)
         _leave(project, row, files, last)
@@ -168,9 +178,15 @@ def _taken(row: JobRow) -> NoReturn:
 
 
 def _enter(project: Project, row: JobRow, files: JobFiles, state: State) -> None:
-    """Write the state where the next process looks for it, then tell those who watch."""
-    project.set_job_state(row.id, state.state, error=state.error, remedy=state.remedy)
-    files.emit(state)
+    """Write the state where the next process looks for it, then tell those who watch.
+
+    A job that another process took over, because this one gave no sign of life for long, is left to that one.
+    """
+    while (seen := project.job(row.id)).started == row.started and seen.process_id == row.process_id:
+        if project.advance_job(seen, state.state, error=state.error, remedy=state.remedy) is not None:
+            files.emit(state)
+            return
+    files.tell(state)
 
 
 def _leave(project: Project, row: JobRow, files: JobFiles, state: State) -> None:

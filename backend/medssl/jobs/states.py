@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from medssl.errors import ProjectError, UsageError
 from medssl.events import JobState, Monitor, State
 from medssl.jobs.files import CANCEL_FILE, JobFiles
+from medssl.jobs.heartbeat import SILENT_S, seems_alive
 from medssl.processes import end_tree, find_process
 from medssl.storage import write_text
 
@@ -20,6 +20,12 @@ SeenState: TypeAlias = Literal[JobState, "interrupted"]
 STOP_S = 30.0
 """How long a job that was asked to stop may take; after that it is ended."""
 
+SILENCE = (
+    "If that computer is off, gone or has another name by now, the job counts as interrupted "
+    f"{SILENT_S / 60:.0f} minutes after its last sign of life."
+)
+"""What to tell a person about a job that this computer cannot look at."""
+
 ENDED = State(
     state="cancelled",
     error="The job did not stop when it was asked to, so its processes were ended.",
@@ -28,12 +34,19 @@ ENDED = State(
 
 
 def job_state(row: JobRow) -> SeenState:
-    """The state of a job, after a look whether the process that should be running it is alive."""
+    """The state of a job, after a look whether the process that should be running it is alive.
+
+    Where nobody can look, because the process is of another computer or of another container, it is believed
+    for as long as it gives signs of life; see `medssl.jobs.heartbeat`.
+    """
     if row.state not in ("running", "cancelling"):
         return row.state
-    if row.host not in (None, socket.gethostname()):
-        return row.state  # nobody here can look
-    return "interrupted" if find_process(row.process_id, row.process_mark) is None else row.state
+    return row.state if runs_here(row) or seems_alive(row) else "interrupted"
+
+
+def runs_here(row: JobRow) -> bool:
+    """Whether a process of this computer runs a job, whatever the computer was called when it began."""
+    return find_process(row.process_id, row.process_mark) is not None
 
 
 def ask_to_stop(project: Project, job_id: str) -> SeenState:
@@ -84,14 +97,14 @@ def cancel_job(project: Project, job_id: str, *, wait_s: float = STOP_S) -> Seen
         if state not in ("running", "cancelling"):
             return state
     row = project.job(job_id)
-    if row.host != socket.gethostname():
-        raise ProjectError(
-            f"The job {row.id} runs on {row.host} and has not stopped within {wait_s:.0f} s.",
-            "It will stop when it next looks; or end its process there.",
-        )
     process = find_process(row.process_id, row.process_mark)
     if process is not None:
         end_tree(process)
+    elif job_state(row) in ("running", "cancelling"):
+        raise ProjectError(
+            f"The job {row.id} runs on {row.host} and has not stopped within {wait_s:.0f} s.",
+            f"It will stop when it next looks; or end its process there. {SILENCE}",
+        )
     row = project.job(job_id)
     if job_state(row) == "interrupted":
         close_job(project, row, ENDED)

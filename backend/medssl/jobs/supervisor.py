@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import subprocess
 import threading
 import time
@@ -23,7 +22,7 @@ from medssl.jobs.endings import lost
 from medssl.jobs.launching import WORKER, start_worker
 from medssl.jobs.placement import Task, has_gpu, may_start, task_of
 from medssl.jobs.requests import REQUEST
-from medssl.jobs.states import ENDED, close_job, job_state
+from medssl.jobs.states import ENDED, close_job, job_state, runs_here
 from medssl.processes import end_tree, find_process
 from medssl.project import DATABASE_NAME, JobRow, Project
 
@@ -113,7 +112,7 @@ class Supervisor:
 
     def watch(self, folder: Path, row: JobRow) -> bool:
         """Watch a job that another program runs on this computer; False without its process."""
-        if row.host != socket.gethostname() or find_process(row.process_id, row.process_mark) is None:
+        if not runs_here(row):
             return False
         age_s = 0.0 if row.started is None else (datetime.now(timezone.utc) - row.started).total_seconds()
         found = _Watched(row, self._task(row), None, time.monotonic() - max(0.0, age_s))
