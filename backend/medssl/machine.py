@@ -47,11 +47,7 @@ class Machine:
         """
         limits = ControlGroups.of_this_process()
         free, total = _main_memory(limits)
-        cores = usable_cores()
-        if limits.cores is not None:
-            # Downwards: one thread more than the share makes all of them wait.
-            cores = max(1, min(cores, int(limits.cores)))
-        return cls(free, total, cores, _look_for_gpu() if with_gpu else None)
+        return cls(free, total, _cores(limits), _look_for_gpu() if with_gpu else None)
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,17 @@ class ControlGroups:
 def free_memory_bytes() -> int:
     """Main memory that can be had without swapping: what `Machine.look` says, without looking for a GPU."""
     return _main_memory(ControlGroups.of_this_process())[0]
+
+
+def core_share() -> int:
+    """Processor cores this process may use: what `Machine.look` says, without looking for a GPU."""
+    return _cores(ControlGroups.of_this_process())
+
+
+def _cores(limits: ControlGroups) -> int:
+    cores = usable_cores()
+    # Downwards: one thread more than the share makes all of them wait.
+    return cores if limits.cores is None else max(1, min(cores, int(limits.cores)))
 
 
 def _main_memory(limits: ControlGroups) -> tuple[int, int]:

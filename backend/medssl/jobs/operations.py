@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medssl.errors import ModelError
 from medssl.events import Monitor
+from medssl.jobs.placement import task_of
 from medssl.jobs.requests import (
     BenchmarkRequest,
     EvaluateRequest,
@@ -36,6 +37,15 @@ def perform(project: Project, request: Request, folder: Path, monitor: Monitor) 
         folder: the job's own, for checkpoints; what it holds from an earlier run is gone on from.
         monitor: hears what happens and says when to stop.
     """
+    if task_of(request, gpu=False).place == "disk":
+        return _perform(project, request, folder, monitor)
+    from medssl.learning.threads import threads_of_share
+
+    with threads_of_share():
+        return _perform(project, request, folder, monitor)
+
+
+def _perform(project: Project, request: Request, folder: Path, monitor: Monitor) -> Result:
     match request:
         case ImportRequest():
             from medssl.jobs.importing import import_folder

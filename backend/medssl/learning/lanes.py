@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
 from threading import Barrier
 from typing import TypeVar
 
 import torch
+
+from medssl.learning.threads import torch_threads
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -76,16 +78,10 @@ def _pool(count: int) -> ThreadPoolExecutor:
     return pool
 
 
-@contextmanager
-def one_thread_each() -> Iterator[None]:
+def one_thread_each() -> AbstractContextManager[None]:
     """Give every thread that begins meanwhile, and the caller's, one thread of torch.
 
     Torch's threads wait for each other busily: those of a thread that reads or writes would take the cores
     from the lanes.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return torch_threads(1)

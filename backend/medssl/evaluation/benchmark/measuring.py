@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 import medssl
 from medssl.evaluation.benchmark.runs import CaseResult, Run, RunResult
@@ -24,6 +21,7 @@ from medssl.learning import pretraining, trainer
 from medssl.learning.model import Model, load_model, read_card
 from medssl.learning.pretraining import pretrain_project
 from medssl.learning.settings import PretrainingSettings, TrainingSettings
+from medssl.learning.threads import torch_threads
 from medssl.learning.training import train_project
 from medssl.project import DATABASE_NAME, Project
 
@@ -85,7 +83,7 @@ def measure_run(dataset: Dataset, run: Run, folder: Path, monitor: Monitor) -> R
     """
     train, test = divide(dataset, run.measure)
     schema = _schema(dataset, run.measure.largest_component)
-    with _threads(run.measure.threads):
+    with torch_threads(run.measure.threads):
         with _project(folder / "project", dataset, schema) as project:
             _fill(project, train, run.annotated, monitor)
             learned = _learn(project, run, folder, monitor)
@@ -112,17 +110,6 @@ class _Learned:
     model: Model
     pretraining_steps: int
     seconds: float
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _schema(dataset: Dataset, largest: bool) -> LabelSchema:
