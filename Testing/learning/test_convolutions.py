@@ -39,6 +39,18 @@ def test_a_network_says_the_same(network: Network, windows: int) -> None:
         assert float(maps.std()) > 0.01
 
 
+def test_a_torch_without_the_convolution_of_one_dnn_says_the_same(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch, "mkldnn_convolution")
+    image = torch.randn(1, 1, 16, 20, 24)
+    with torch.inference_mode(), fast_convolutions(torch.device("cpu")):
+        found = network(image)
+    with torch.inference_mode():
+        plain = network(image)
+    assert all(torch.equal(plain[name], found[name]) for name in plain)
+
+
 def test_a_single_window_is_not_copied_to_another_order_for_its_normalisation() -> None:
     norm = torch.nn.InstanceNorm3d(8, affine=True)
     image = torch.randn(1, 8, 6, 6, 6).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs know 4D only

@@ -19,7 +19,8 @@ def fast_convolutions(device: torch.device) -> AbstractContextManager[object]:
     normalisation copies every feature map to another order in memory, from which the next convolution copies
     it back; of a single window it is the same as a batch normalisation, which keeps the order.
     """
-    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+    # torch does not promise this function: a version without it is slower and finds the same.
+    if device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(torch, "mkldnn_convolution"):
         return _OneDnn()
     return nullcontext()
 
