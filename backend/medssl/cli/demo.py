@@ -59,7 +59,7 @@ def demo(
 ) -> None:
     """Show the whole job: import, train, propose, review, refine, segment a folder, score, report.
 
-    With made-up scans it takes about 3 minutes on two processor cores.
+    With made-up scans it takes 2 minutes on two idle processor cores.
     """
     from medssl.demo import DemoSettings, run_demo
 
