@@ -46,7 +46,7 @@ _PRETEXTS = (
     Choice(
         "pgl",
         "Prior-guided local self-supervision",
-        "Two views of a scan must agree at every place that they share; the best start for outlines.",
+        "Recognize every place of a scan again in another view of it.",
     ),
     Choice(
         "cpc",
@@ -56,7 +56,7 @@ _PRETEXTS = (
     Choice(
         "rotation",
         "Rotation",
-        "Tell by how much a scan was turned; quick.",
+        "Tell by how much a scan was turned; soon learned.",
     ),
     Choice("jigsaw", "Jigsaw puzzle", "Put the shuffled blocks of a scan back where they belong."),
     Choice("relative_location", "Relative location", "Tell on which side of a block another one lay."),

@@ -50,9 +50,9 @@ MethodOption: TypeAlias = Annotated[
     typer.Option(
         "--method",
         metavar="METHOD",
-        help="How to learn. automatic: the best known way, also from scans without annotation; dual_task and "
-        "local_contrastive: other ways to do so; dual_task_published: as in its paper; supervised: from "
-        "annotated scans only.",
+        help="How to learn. automatic: also from scans without annotation; none was better where it was "
+        "measured. dual_task and local_contrastive: other ways to do so; dual_task_published: as in its "
+        "paper; supervised: from annotated scans only.",
     ),
 ]
 StepsOption: TypeAlias = Annotated[
