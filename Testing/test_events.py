@@ -60,8 +60,9 @@ def test_a_monitor_hands_every_event_to_its_sink_in_order() -> None:
     assert (first.stage, first.done, first.total, first.left_s) == ("read", 1, 2, 3.0)
 
 
-def test_a_monitor_without_a_sink_is_silent() -> None:
+def test_a_monitor_without_a_sink_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
     Monitor().log("nobody listens")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_cancel_from_another_thread_stops_the_operation_at_its_next_check() -> None:

@@ -22,6 +22,7 @@ from medssl.cli.results import number
 from medssl.cli.session import answer, opened, run_request, table
 from medssl.cli.workplace import full_path, is_there
 from medssl.errors import UsageError
+from medssl.project import CaseState, Role
 from medssl.words import counted
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ app = typer.Typer(
         "medssl case list --state new",
     ),
 )
-
-Role = Literal["training", "validation", "excluded"]
-State = Literal["new", "proposed", "annotated", "rejected"]
 
 
 ScansArgument = Annotated[
@@ -148,7 +146,7 @@ def sample(
 
 @app.command("list")
 def list_cases(
-    state: Annotated[State | None, typer.Option(help="Only cases in this state.")] = None,
+    state: Annotated[CaseState | None, typer.Option(help="Only cases in this state.")] = None,
     role: Annotated[Role | None, typer.Option(help="Only cases of this role.")] = None,
     text: Annotated[str, typer.Option(metavar="TEXT", help="Only cases whose name contains this.")] = "",
     sort: Annotated[

@@ -21,7 +21,8 @@ from medssl.exchange import bundle_parts
 from medssl.exchange.model_card import describe_model
 from medssl.exchange.payload import TravellingModel, write_payload
 from medssl.exchange.standalone import standalone_source
-from medssl.labels import BACKGROUND, MirrorAxis
+from medssl.imaging.canonical import MIRROR_ARRAY_AXIS
+from medssl.labels import BACKGROUND
 from medssl.learning import intensities, network, resampling
 from medssl.learning.model import ModelCard
 from medssl.learning.plan import Plan
@@ -35,7 +36,6 @@ _SCRIPTS = {
     resampling: "resampling",
     bundle_parts: "parts",
 }
-_AXES: dict[MirrorAxis, int] = {"up-down": 0, "front-back": 1, "left-right": 2}
 _SPL = "SPL"  # axes that run upwards, to the back and to the left: our canonical orientation
 _GENERATIONS = "0.1.0"  # of the bundle itself, as the specification wants it
 
@@ -101,7 +101,7 @@ def _inference(plan: Plan) -> dict[str, Any]:
         "inferer": {
             "_target_": "scripts.parts.ProbabilityInferer",
             "roi_size": list(plan.patch_size),
-            "mirror": [_AXES[axis] for axis in plan.label_schema.mirror_axes],
+            "mirror": [MIRROR_ARRAY_AXIS[axis] for axis in plan.label_schema.mirror_axes],
         },
         "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(plan)},
         "handlers": [

@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medssl.imaging.volume import Grid
+from medssl.labels import MirrorAxis
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+MIRROR_ARRAY_AXIS: dict[MirrorAxis, int] = {"up-down": 0, "front-back": 1, "left-right": 2}
+"""The axis of a canonical array along which a mirroring exchanges both sides."""
 
 
 @dataclass(frozen=True)

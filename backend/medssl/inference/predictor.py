@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medssl.imaging.canonical import MIRROR_ARRAY_AXIS
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.components import keep_largest
 from medssl.inference.uncertainty import (
@@ -21,7 +22,7 @@ from medssl.inference.uncertainty import (
     uncertainty_map,
     worst_slice,
 )
-from medssl.labels import LabelSchema, MirrorAxis, count_values
+from medssl.labels import LabelSchema, count_values
 from medssl.learning.convolutions import fast_convolutions
 from medssl.learning.device import choose_device
 from medssl.learning.lanes import Lanes
@@ -34,7 +35,6 @@ from medssl.learning.sliding import slide
 from medssl.machine import Machine
 from medssl.project import UncertainRegion
 
-_ARRAY_AXIS: dict[MirrorAxis, int] = {"up-down": 0, "front-back": 1, "left-right": 2}
 _LANES_SHARE = 0.25  # of the free memory, for windows that are looked at at the same time
 _FINEST_MAPS = 6  # sets of features of the finest level that exist at one time in a forward pass, about
 
@@ -98,7 +98,7 @@ class Predictor:
         self._has_level_set = "level_set" in self._network.head_names
         self._sharpness = sharpness_over(RISE_VOXELS, self._plan.spacing_mm, self._plan.level_set_mm)
         self._lanes = Lanes(window_lanes(self._plan, self.device))
-        axes = [2 + _ARRAY_AXIS[axis] for axis in self.schema.mirror_axes]
+        axes = [2 + MIRROR_ARRAY_AXIS[axis] for axis in self.schema.mirror_axes]
         self._flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
 
     def predict(self, channels: Sequence[Volume], check: Callable[[], None] = lambda: None) -> Prediction:

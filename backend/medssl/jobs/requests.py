@@ -16,9 +16,7 @@ from medssl.exchange.formats import DatasetFormat, ModelFormat
 from medssl.imaging.formats import LabelFormat, SeriesNames
 from medssl.inference.channels import ChannelRules
 from medssl.learning.settings import DeviceName, PretrainingSettings, TrainingSettings
-from medssl.project import Role
-
-LATEST = "latest"
+from medssl.project import LATEST, Role
 
 
 class _Request(BaseModel):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor
 
+from medssl.imaging.canonical import MIRROR_ARRAY_AXIS
 from medssl.labels import UNANNOTATED
 from medssl.learning.appearance import Appearance, change_appearance
 from medssl.learning.cases import TrainingCase
@@ -16,7 +17,6 @@ from medssl.learning.plan import Plan
 from medssl.learning.spatial import Cut, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
 
 _FOREGROUND_CHANCE = 0.66  # how often a patch is centred on an annotated structure
-_MIRROR_ARRAY_AXES = {"up-down": 0, "front-back": 1, "left-right": 2}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PatchSampler:
         self._plan = plan
         self._augmentation = augmentation
         self._with_level_set = with_level_set
-        self._mirror = tuple(sorted(_MIRROR_ARRAY_AXES[axis] for axis in plan.label_schema.mirror_axes))
+        self._mirror = tuple(sorted(MIRROR_ARRAY_AXIS[axis] for axis in plan.label_schema.mirror_axes))
         self._places = [_places(case, plan.network.classes) for case in cases]
 
     def draw(self, count: int, generator: Generator, device: torch.device) -> Patches:

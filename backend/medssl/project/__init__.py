@@ -1,5 +1,6 @@
 """The project folder: what is in it, and how it is changed without ever losing what a person drew."""
 
+from medssl.project.models import LATEST
 from medssl.project.opening import DATABASE_NAME
 from medssl.project.project import Project
 from medssl.project.records import (
@@ -22,6 +23,7 @@ from medssl.project.records import (
 
 __all__ = [
     "DATABASE_NAME",
+    "LATEST",
     "Annotation",
     "Beside",
     "Case",

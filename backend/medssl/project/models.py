@@ -15,6 +15,7 @@ from medssl.project.store import Store, folder_name, new_id, now
 from medssl.storage import storage_error
 
 LATEST = "latest"
+"""Names the newest model that can segment, wherever a model's id is asked for."""
 
 
 def new_model_folder(store: Store) -> tuple[str, Path]:
