@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from medssl import storage
 from medssl.errors import StorageError
 from medssl.inference.ledger import FOLDER, Ledger, Measurements, SegmentationRow, locked
 
@@ -42,6 +45,48 @@ def test_our_own_file_is_replaced_and_the_newest_row_counts(tmp_path: Path) -> N
     row = Ledger(tmp_path).segmentation("a/scan")
     assert row is not None
     assert row.bytes == 4
+    assert (tmp_path / "a" / "scan.seg.nrrd").read_text() == "two!"
+
+
+def test_a_file_that_replaces_another_is_on_the_disk_before_it_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut must not leave the name to a file whose content never reached the disk."""
+    publish(tmp_path, "one")
+    on_disk: set[int] = set()
+    named: list[bool] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        on_disk.add(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def renamed(path: Path, target: Path) -> Path:
+        named.append(path.stat().st_ino in on_disk)
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    publish(tmp_path, "two!")
+    assert named == [True]
+
+
+def test_a_file_that_is_being_read_is_replaced_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, which refuses it until then; a person may be looking at the segmentation."""
+    publish(tmp_path, "one")
+    refusals = [PermissionError(errno.EACCES, "it is open")] * 2
+    replace = Path.replace
+
+    def sometimes(path: Path, other: Path) -> Path:
+        if refusals:
+            raise refusals.pop()
+        return replace(path, other)
+
+    monkeypatch.setattr(Path, "replace", sometimes)
+    monkeypatch.setattr(storage.replace_file, "__defaults__", (5.0,))
+    publish(tmp_path, "two!")
     assert (tmp_path / "a" / "scan.seg.nrrd").read_text() == "two!"
 
 

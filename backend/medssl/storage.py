@@ -62,9 +62,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync_file(temporary)
-        replace_file(temporary, target)
-        _sync_folder(target.parent)
+        _settle(temporary, target)
     except OSError as error:
         if _names_another_file(error, temporary, target):
             raise
@@ -110,6 +108,18 @@ def publish(staged: Path, target: Path) -> None:
                 _sync_file(path)
         staged.rename(target)
         _sync_folder(target.parent)
+    except OSError as error:
+        raise storage_error(error, target) from error
+
+
+def supersede(staged: Path, target: Path) -> None:
+    """Give a finished file its lasting name, at once and on the disk, in place of the file that has it.
+
+    Raises:
+        StorageError: the disk is full, the folder may not be written, or another program holds `target`.
+    """
+    try:
+        _settle(staged, target)
     except OSError as error:
         raise storage_error(error, target) from error
 
@@ -173,6 +183,13 @@ def _names_another_file(error: OSError, temporary: Path, target: Path) -> bool:
         return False
     named = Path(os.fsdecode(error.filename))
     return named not in (temporary, target, *target.parents)
+
+
+def _settle(written: Path, target: Path) -> None:
+    """Let a written file take a name, so that also a power cut leaves either the old file or this one."""
+    _sync_file(written)
+    replace_file(written, target)
+    _sync_folder(target.parent)
 
 
 def _sync_file(path: Path) -> None:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from medssl.errors import StorageError
-from medssl.storage import publish, storage_error
+from medssl.storage import publish, storage_error, supersede
 
 FOLDER = ".medssl"  # inside the output folder: the ledger, its lock and unfinished files
 _LEDGER = "ledger.jsonl"
@@ -124,12 +124,9 @@ class Ledger:
             raise not_ours(target)
         try:
             self._append(row)
-            if replaces:
-                staged.replace(target)
         except OSError as error:
             raise storage_error(error, target) from error
-        if not replaces:
-            publish(staged, target)
+        (supersede if replaces else publish)(staged, target)
         self._remember(row)
 
     def describe(self, staged: Path, target: Path) -> tuple[str, int, str]:
