@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+_NAMED = 3
+
 
 def counted(number: int, one: str, several: str = "") -> str:
     """A number with its noun: `counted(1, "scan")` is '1 scan', `counted(2, "scan")` is '2 scans'.
@@ -12,6 +16,13 @@ def counted(number: int, one: str, several: str = "") -> str:
         several: what more of them, or none, are called; `one` and an 's' when empty.
     """
     return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence, those of many shortened: 'a, b, c and 3 more'."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
 
 
 def none_of(number: int, one: str) -> str:

@@ -15,11 +15,13 @@ import torch
 
 from medssl.errors import Cancelled, MedSSLError, StorageError, UsageError
 from medssl.events import Monitor, RowState
+from medssl.inference.content import Content
 from medssl.inference.ledger import FOLDER, Ledger, Measurements, ReportRow, SegmentationRow, locked, not_ours
+from medssl.inference.names import told_apart
 from medssl.inference.outputs import Output
 from medssl.inference.overlapped import Outcome, Stages, overlapped
 from medssl.inference.predictor import Opinion, Predictor
-from medssl.inference.rows import FolderResult, FolderRow, write_table
+from medssl.inference.rows import FolderResult, FolderRow, edited_note, write_table
 from medssl.inference.settings import FolderSettings
 from medssl.inference.source import Source
 from medssl.inference.sources import find_sources
@@ -28,7 +30,7 @@ from medssl.learning.model import Model
 from medssl.learning.preprocessing import Prepared
 from medssl.machine import Machine
 from medssl.storage import staging_folder
-from medssl.words import counted
+from medssl.words import counted, listed
 
 _LOG = logging.getLogger(__name__)
 _MEMORY_SHARE = 0.5  # of the free memory, for the scans that are on their way at one time
@@ -42,8 +44,9 @@ def segment_folder(
 
     A second run skips the scans whose files, model and format are the same and does the others. A scan that
     cannot be read or segmented is listed with its reason. A file that is not, byte for byte, what a run wrote
-    is never replaced, so that a segmentation that a person corrected in its place stays. When the monitor
-    is cancelled, the scans that were computed are written, and the next run goes on from there.
+    is never replaced, so that a segmentation that a person corrected in its place stays; nor is the result of
+    another scan of the same name, see `told_apart`. When the monitor is cancelled, the scans that were
+    computed are written, and the next run goes on from there.
 
     Args:
         model: the model.
@@ -66,9 +69,11 @@ def segment_folder(
         )
     writer = Output(settings, model.plan.label_schema, model.card)
     predictor = Predictor(model, settings.device)
-    sources = find_sources(inputs, output, model, settings, monitor)
+    found = find_sources(inputs, output, model, settings, monitor)
     with locked(output), staging_folder(output / FOLDER) as staging, _threads_beside(predictor):
         run = _Run(predictor, writer, output, settings, Ledger(output), staging)
+        sources = told_apart(found, run.ledger)
+        _tell_numbered(found, sources, monitor)
         rows, waiting = run.look(sources)
         for known in rows:
             monitor.emit(known.as_event(output))
@@ -105,6 +110,7 @@ class _Origin:
 
     began: float
     fingerprint: str
+    content: Content
     notes: tuple[str, ...]
 
 
@@ -167,31 +173,39 @@ class _Run:
         if problem is not None:
             return _new_row(source, "failed", note=problem)
         target = self._target(source)
-        done = self.ledger.segmentation(source.name)
-        if self.settings.skip_done and done is not None and self._still_holds(source, target, done):
-            note = (
-                "" if self.ledger.is_ours(target) else "Edited since; the volumes are those before the edit."
-            )
-            return _new_row(source, "skipped", target, done.measured, note)
+        done = self._done_before(source, target)
+        if done is not None:
+            return _new_row(source, "skipped", target, done.measured, edited_note(self.ledger, target))
         if target.exists() and not self.ledger.is_ours(target):
             return _new_row(source, "failed", note=str(not_ours(target)))
         return None
 
-    def _still_holds(self, source: Source, target: Path, done: SegmentationRow) -> bool:
-        if self.output / done.path != target or done.model_id != self.predictor.model_id:
-            return False
+    def _done_before(self, source: Source, target: Path) -> SegmentationRow | None:
+        """What an earlier run made of a scan; None when there is nothing, or it has to be made anew."""
+        done = self.ledger.segmentation_at(target)
+        if not self.settings.skip_done or done is None or done.model_id != self.predictor.model_id:
+            return None
         try:
-            return done.source == source.fingerprint()
+            fingerprint = source.fingerprint()
+            if done.source == fingerprint and done.place in ("", source.place):
+                return done
+            if done.content is None or not done.content.is_of(source.files):
+                return None
         except OSError:
-            return False  # reading will tell why
+            return None  # reading will tell why
+        # It was moved or copied: the next run, and who looks for the scan of a result, finds it by this.
+        known = {"source": fingerprint, "place": source.place, "shown": source.shown}
+        renewed = done.model_copy(update=known)
+        self.ledger.renew(renewed)
+        return renewed
 
     def _read(self, source: Source) -> _Read:
         began = time.monotonic()
         # Before the voxels: a file that changes while it is read is then done again by the next run.
-        fingerprint = source.fingerprint()
+        fingerprint, content = source.fingerprint(), Content.of(source.files)
         volumes = source.read()
         notes = tuple(note for volume in volumes for note in volume.notes)
-        return _Read(_Origin(began, fingerprint, notes), self.predictor.prepare(volumes))
+        return _Read(_Origin(began, fingerprint, content, notes), self.predictor.prepare(volumes))
 
     def _write(self, source: Source, computed: _Computed) -> FolderRow:
         origin, target = computed.origin, self._target(source)
@@ -211,6 +225,9 @@ class _Run:
             sha256=sha256,
             scan=source.name,
             source=origin.fingerprint,
+            place=source.place,
+            content=origin.content,
+            shown=source.shown,
             model_id=self.predictor.model_id,
             measured=measured,
         )
@@ -235,6 +252,14 @@ def _new_row(
 ) -> FolderRow:
     where = source.channels[0].source
     return FolderRow(source.name, where, source.shown, state, output, measured, note)
+
+
+def _tell_numbered(found: Sequence[Source], sources: Sequence[Source], monitor: Monitor) -> None:
+    """Say which results have another name than their scans, since otherwise nobody would look for them."""
+    names = [now.name for before, now in zip(found, sources, strict=True) if before.name != now.name]
+    if names:
+        results = counted(len(names), "result has", "results have")
+        monitor.log(f"{results} a number, since those of other scans have their names: {listed(names)}.")
 
 
 def _row(outcome: Outcome[Source, FolderRow]) -> FolderRow | None:

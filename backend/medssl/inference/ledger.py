@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from medssl.errors import StorageError
+from medssl.inference.content import Content, sha256_of
 from medssl.storage import publish, storage_error, supersede
 
 FOLDER = ".medssl"  # inside the output folder: the ledger, its lock and unfinished files
@@ -54,6 +54,9 @@ class SegmentationRow(_Row):
     kind: Literal["segmentation"] = "segmentation"
     scan: str
     source: str = Field(description="Fingerprint of the scan's files when they were read.")
+    place: str = Field(default="", description="Where they lay, as a digest; '' in older rows.")
+    content: Content | None = Field(default=None, description="What they held; None in those too.")
+    shown: str = Field(default="", description="Where the scan is, for tables.")
     model_id: str
     measured: Measurements
 
@@ -88,7 +91,7 @@ class Ledger:
         self.output = output
         self._path = output / FOLDER / _LEDGER
         self._contents: dict[str, set[tuple[int, str]]] = {}
-        self._scans: dict[str, SegmentationRow] = {}
+        self._segmentations: dict[str, SegmentationRow] = {}  # by path, the newest last
         for row in _read_rows(self._path):
             self._remember(row)
 
@@ -99,15 +102,23 @@ class Ledger:
 
     def segmentation(self, scan: str) -> SegmentationRow | None:
         """The newest segmentation of a scan whose file is still there, whoever changed it since."""
-        row = self._scans.get(scan)
-        return row if row is not None and (self.output / row.path).is_file() else None
+        return next((row for row in reversed(self.segmentations()) if row.scan == scan), None)
+
+    def segmentation_at(self, path: Path) -> SegmentationRow | None:
+        """The newest segmentation that was written to a file which is still there."""
+        row = self._segmentations.get(self._name(path))
+        return row if row is not None and path.is_file() else None
+
+    def segmentations(self) -> list[SegmentationRow]:
+        """The segmentations whose files are still there, whoever changed them since; the newest last."""
+        return [row for row in self._segmentations.values() if (self.output / row.path).is_file()]
 
     def is_ours(self, path: Path) -> bool:
         """Whether a file is, byte for byte, one that a run wrote here: only then may it be replaced."""
         known = self._contents.get(self._name(path), set())
         try:
             size = path.stat().st_size
-            return any(size == bytes_ for bytes_, _ in known) and (size, _sha256(path)) in known
+            return any(size == bytes_ for bytes_, _ in known) and (size, sha256_of(path)) in known
         except OSError:
             return False
 
@@ -122,31 +133,41 @@ class Ledger:
         replaces = target.exists()
         if replaces and not self.is_ours(target):
             raise not_ours(target)
-        try:
-            self._append(row)
-        except OSError as error:
-            raise storage_error(error, target) from error
+        self._append(row)
         (supersede if replaces else publish)(staged, target)
+        self._remember(row)
+
+    def renew(self, row: SegmentationRow) -> None:
+        """Write down anew what is known of the scan of a segmentation that stays as it is.
+
+        Raises:
+            StorageError: the disk is full, the folder may not be written.
+        """
+        self._append(row)
         self._remember(row)
 
     def describe(self, staged: Path, target: Path) -> tuple[str, int, str]:
         """Return `path`, `bytes` and `sha256` of a row, for a finished file that shall become `target`."""
-        return self._name(target), staged.stat().st_size, _sha256(staged)
+        return self._name(target), staged.stat().st_size, sha256_of(staged)
 
     def _append(self, row: LedgerRow) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A kill may have left half a line; its beginning must not swallow this one.
-        with self._path.open("ab+") as file:
-            if file.seek(0, os.SEEK_END) and not _ends_a_line(self._path):
-                file.write(b"\n")
-            file.write(row.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # A kill may have left half a line; its beginning must not swallow this one.
+            with self._path.open("ab+") as file:
+                if file.seek(0, os.SEEK_END) and not _ends_a_line(self._path):
+                    file.write(b"\n")
+                file.write(row.model_dump_json().encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise storage_error(error, self.output / row.path) from error
 
     def _remember(self, row: LedgerRow) -> None:
         self._contents.setdefault(row.path, set()).add((row.bytes, row.sha256))
         if isinstance(row, SegmentationRow):
-            self._scans[row.scan] = row
+            self._segmentations.pop(row.path, None)
+            self._segmentations[row.path] = row
 
     def _name(self, path: Path) -> str:
         return PurePosixPath(path.relative_to(self.output)).as_posix()
@@ -211,11 +232,3 @@ def _ends_a_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

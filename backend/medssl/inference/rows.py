@@ -79,11 +79,13 @@ class FolderResult:
 def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segments: Sequence[str]) -> Path:
     """Write `volumes.csv` into the output folder, or `volumes-2.csv`... when somebody else has that name.
 
+    Scans whose segmentations of earlier runs lie in the folder, and which are none of this run's, stay in it.
+
     Args:
         ledger: of the output folder.
         staging: a folder for the unfinished file, on the same disk.
         rows: one a line.
-        segments: names of the segments, one a column of volumes in ml.
+        segments: names of the segments, one a column of volumes in ml; those of earlier runs come after them.
 
     Returns:
         The table's path.
@@ -95,6 +97,9 @@ def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segmen
     free = (ledger.output / name for name in names)
     target = next(path for path in free if not path.exists() or ledger.is_ours(path))
     staged = staging / "volumes.csv"
+    rows = sorted((*rows, *_of_other_runs(ledger, {row.scan for row in rows})), key=lambda row: row.scan)
+    measured = [row.measured for row in rows if row.measured is not None]
+    segments = list(dict.fromkeys((*segments, *(name for each in measured for name in each.volumes_ml))))
     volumes = [f"{name} (ml)" for name in segments]
     try:
         # Spreadsheets take a file for UTF-8 only when it begins with the byte order mark.
@@ -111,12 +116,39 @@ def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segmen
     return target
 
 
+def _of_other_runs(ledger: Ledger, seen: set[str]) -> list[FolderRow]:
+    """Rows for the scans of earlier runs that this one had nothing to do with."""
+    newest = {row.scan: row for row in ledger.segmentations() if row.scan not in seen}
+    return [
+        FolderRow(
+            scan=row.scan,
+            source=Path(row.shown),
+            shown=row.shown,
+            state="skipped",
+            output=ledger.output / row.path,
+            measured=row.measured,
+            note=f"Segmented by an earlier run, with the model {row.model_id}. "
+            f"{edited_note(ledger, ledger.output / row.path)}".strip(),
+        )
+        for row in newest.values()
+    ]
+
+
+def edited_note(ledger: Ledger, segmentation: Path) -> str:
+    """What to say of an earlier segmentation that is not as it was written; nothing of one that is."""
+    return "" if ledger.is_ours(segmentation) else "Edited since; the volumes are those before the edit."
+
+
 def _line(row: FolderRow, output: Path, segments: Sequence[str]) -> list[str]:
     measured = ["" for _ in segments] + ["", ""]
     if row.measured is not None:
-        volumes = [f"{row.measured.volumes_ml[name]:.4f}" for name in segments]
+        volumes = [_number(row.measured.volumes_ml.get(name)) for name in segments]
         measured = [*volumes, f"{row.measured.score:.4f}", str(row.measured.worst_slice)]
     return [row.scan, row.state, *measured, _where(row, output), row.shown, row.note]
+
+
+def _number(volume_ml: float | None) -> str:
+    return "" if volume_ml is None else f"{volume_ml:.4f}"
 
 
 def _where(row: FolderRow, output: Path) -> str:

@@ -82,11 +82,26 @@ class Source:
             return 0  # reading will tell why
         return sum(math.prod(grid.size) for grid in grids if grid is not None)
 
+    @property
+    def files(self) -> list[list[Path]]:
+        """The files of every channel."""
+        return [_files(scan) for scan in self.channels]
+
+    @property
+    def place(self) -> str:
+        """The same for all that ever lies where the scan does; what of the path itself may tell stays out."""
+        digest = hashlib.sha256()
+        for scan in self.channels:
+            series = "" if scan.series is None else scan.series.header.uid
+            where = f"{scan.source.resolve()}\0{series}\n"
+            digest.update(where.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
     def fingerprint(self) -> str:
         """Changes when a file of the scan is replaced, edited, added or removed."""
         digest = hashlib.sha256()
-        for scan in self.channels:
-            for path in _files(scan):
+        for files in self.files:
+            for path in files:
                 facts = path.stat()
                 digest.update(f"{path.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
         return digest.hexdigest()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain, count
 from pathlib import Path
 
 from medssl.errors import DataError, ImageError
@@ -25,7 +24,7 @@ _CHANNEL = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})")
 def find_sources(
     inputs: Sequence[Path], output: Path, model: Model, settings: FolderSettings, monitor: Monitor
 ) -> list[Source]:
-    """Find what there is to segment, sorted by name.
+    """Find what there is to segment, sorted by name. Several inputs can hold scans of one name.
 
     Files that a run has written are not scans, wherever they lie: neither those in `output`, which may lie
     inside an input folder, nor those of any other run. When the model has several channels, the files of one
@@ -66,7 +65,7 @@ def find_sources(
             f"No scan was found in {where}.",
             "Give a folder with NIfTI, NRRD, MHA or DICOM scans; MedSSL's own segmentations do not count.",
         )
-    return _told_apart(sorted(sources, key=lambda source: source.name))
+    return sorted(sources, key=lambda source: source.name)
 
 
 def _below(scan: Scan, folder: str) -> Scan:
@@ -74,18 +73,6 @@ def _below(scan: Scan, folder: str) -> Scan:
     if scan.series is not None and scan.series.names == "neutral":
         return scan
     return replace(scan, relative=Path(folder) / scan.relative)
-
-
-def _told_apart(sources: Iterable[Source]) -> list[Source]:
-    """Number the sources whose outputs would have one name, which several inputs can bring about."""
-    taken: set[str] = set()
-    kept = []
-    for source in sources:
-        names = (source.relative.with_name(f"{source.relative.name}-{n}") for n in count(2))
-        free = next(path for path in chain((source.relative,), names) if str(path).casefold() not in taken)
-        taken.add(str(free).casefold())
-        kept.append(replace(source, relative=free))
-    return kept
 
 
 def _single(scans: Iterable[Scan]) -> list[Source]:

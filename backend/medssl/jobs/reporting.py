@@ -20,7 +20,7 @@ from medssl.reports.data import SIGN, write_data
 from medssl.reports.model import Fact, HistoryEntry, Report, ReportRow, Scale
 from medssl.reports.page import write_report
 from medssl.storage import storage_error
-from medssl.words import counted
+from medssl.words import counted, listed
 
 REPORT_FILE = "report.html"
 DATA_FILE = "report.json"
@@ -28,7 +28,6 @@ SCORES_FILE = "scores.csv"
 # How the files of an earlier run begin: only those may be replaced.
 _SIGNS = {".html": '<meta name="generator" content="MedSSL">', ".csv": "case,segment,dice,", ".json": SIGN}
 _SIGN_WITHIN = 4096  # bytes
-_NAMED = 3  # files or folders in a headline
 
 
 def model_facts(card: ModelCard) -> tuple[Fact, ...]:
@@ -99,10 +98,7 @@ def scale_for(project: Project, model_id: str, rows: Sequence[ReportRow]) -> Sca
 
 def names_of(paths: Sequence[Path]) -> str:
     """Name files or folders for a headline, without the folders around them: 'a, b and 3 more'."""
-    names = [path.name or str(path) for path in paths]
-    if len(names) <= _NAMED:
-        return ", ".join(names)
-    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    return listed([path.name or str(path) for path in paths])
 
 
 def history(project: Project) -> tuple[HistoryEntry, ...]:
