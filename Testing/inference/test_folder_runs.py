@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 from medssl.events import Event, Log, Monitor
+from medssl.imaging.itk import image_of
 from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
@@ -216,3 +219,15 @@ def test_what_another_run_takes_away_is_no_longer_in_the_table(
     run(make_model(), a, out=out)
     (out / "x.seg.nrrd").unlink()
     assert set(table(run(make_model(), b, out=out))) == {"x"}
+
+
+def test_results_beside_a_scan_of_two_files_are_no_files_of_it(
+    make_model: ModelMaker, tmp_path: Path, make_scan: Callable[..., Volume]
+) -> None:
+    folder, scan = tmp_path / "scans", make_scan()
+    folder.mkdir()
+    sitk.WriteImage(image_of(scan.array, scan.grid), str(folder / "x.mhd"))
+    assert states(run(make_model(), folder, out=folder)) == {"x": "done"}
+    assert states(run(make_model(), folder, out=folder)) == {"x": "skipped"}
+    shutil.copytree(folder, tmp_path / "copy")
+    assert states(run(make_model(), tmp_path / "copy", out=tmp_path / "copy")) == {"x": "skipped"}

@@ -112,5 +112,7 @@ def _files(scan: Scan) -> list[Path]:
         return sorted(scan.series.files)
     if suffix_of(scan.source) in TWO_FILES:
         stem = f"{scan.source.stem}."
-        return sorted(path for path in scan.source.parent.iterdir() if path.name.startswith(stem))
+        beside = (path for path in scan.source.parent.iterdir() if path.name.startswith(stem))
+        # Other volumes have a suffix of their own: among them its segmentation, where results lie beside it.
+        return sorted(path for path in beside if path == scan.source or suffix_of(path) is None)
     return [scan.source]
