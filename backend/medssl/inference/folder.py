@@ -42,11 +42,11 @@ def segment_folder(
 ) -> FolderResult:
     """Segment every scan of the input folders into `output`, which gets the same tree and a `volumes.csv`.
 
-    A second run skips the scans whose files, model and format are the same and does the others. A scan that
-    cannot be read or segmented is listed with its reason. A file that is not, byte for byte, what a run wrote
-    is never replaced, so that a segmentation that a person corrected in its place stays; nor is the result of
-    another scan of the same name, see `told_apart`. When the monitor is cancelled, the scans that were
-    computed are written, and the next run goes on from there.
+    A second run skips the scans of which all that is asked for is there, from the same files and by the same
+    model, and does the others. A scan that cannot be read or segmented is listed with its reason. A file that
+    is not, byte for byte, what a run wrote is never replaced, so that a segmentation that a person corrected
+    in its place stays; nor is the result of another scan of the same name, see `told_apart`. When the monitor
+    is cancelled, the scans that were computed are written, and the next run goes on from there.
 
     Args:
         model: the model.
@@ -176,14 +176,15 @@ class _Run:
         done = self._done_before(source, target)
         if done is not None:
             return _new_row(source, "skipped", target, done.measured, edited_note(self.ledger, target))
-        if target.exists() and not self.ledger.is_ours(target):
-            return _new_row(source, "failed", note=str(not_ours(target)))
+        for path in (target, self.writer.report_of(target)):
+            if path is not None and path.exists() and not self.ledger.is_ours(path):
+                return _new_row(source, "failed", note=str(not_ours(path)))
         return None
 
     def _done_before(self, source: Source, target: Path) -> SegmentationRow | None:
         """What an earlier run made of a scan; None when there is nothing, or it has to be made anew."""
         done = self.ledger.segmentation_at(target)
-        if not self.settings.skip_done or done is None or done.model_id != self.predictor.model_id:
+        if not self.settings.skip_done or done is None or not self._is_as_asked(target, done):
             return None
         try:
             fingerprint = source.fingerprint()
@@ -198,6 +199,12 @@ class _Run:
         renewed = done.model_copy(update=known)
         self.ledger.renew(renewed)
         return renewed
+
+    def _is_as_asked(self, target: Path, done: SegmentationRow) -> bool:
+        report = self.writer.report_of(target)
+        if report is not None and not (done.report and self.ledger.has_written(report)):
+            return False
+        return (done.model_id, done.fractional) == (self.predictor.model_id, self.settings.fractional)
 
     def _read(self, source: Source) -> _Read:
         began = time.monotonic()
@@ -229,6 +236,8 @@ class _Run:
             content=origin.content,
             shown=source.shown,
             model_id=self.predictor.model_id,
+            fractional=self.settings.fractional,
+            report=self.writer.report_of(target) is not None,
             measured=measured,
         )
         self.ledger.publish(staged, row)

@@ -58,6 +58,8 @@ class SegmentationRow(_Row):
     content: Content | None = Field(default=None, description="What they held; None in those too.")
     shown: str = Field(default="", description="Where the scan is, for tables.")
     model_id: str
+    fractional: bool = Field(default=False, description="Whether it keeps each segment's probability.")
+    report: bool = Field(default=False, description="Whether a report of the volumes was made with it.")
     measured: Measurements
 
 
@@ -112,6 +114,10 @@ class Ledger:
     def segmentations(self) -> list[SegmentationRow]:
         """The segmentations whose files are still there, whoever changed them since; the newest last."""
         return [row for row in self._segmentations.values() if (self.output / row.path).is_file()]
+
+    def has_written(self, path: Path) -> bool:
+        """Whether a run wrote a file that is still there, whoever changed it since."""
+        return self._name(path) in self._contents and path.is_file()
 
     def is_ours(self, path: Path) -> bool:
         """Whether a file is, byte for byte, one that a run wrote here: only then may it be replaced."""
