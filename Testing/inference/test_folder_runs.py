@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -231,3 +232,28 @@ def test_results_beside_a_scan_of_two_files_are_no_files_of_it(
     assert states(run(make_model(), folder, out=folder)) == {"x": "skipped"}
     shutil.copytree(folder, tmp_path / "copy")
     assert states(run(make_model(), tmp_path / "copy", out=tmp_path / "copy")) == {"x": "skipped"}
+
+
+def test_a_table_that_is_open_in_a_spreadsheet_is_written_beside_it(
+    make_model: ModelMaker, patients: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where Excel lets nobody replace what it shows."""
+    out, events = tmp_path / "out", list[Event]()
+    model, replace = make_model(), Path.replace
+    run(model, patients[0], out=out)
+    before = (out / "volumes.csv").read_bytes()
+
+    def refused(path: Path, target: Path) -> Path:
+        if target.name == "volumes.csv":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    result = run(model, *patients, out=out, monitor=Monitor(events.append))
+    assert result.table == out / "volumes-2.csv"
+    assert set(table(result)) == {row.scan for row in result.rows} | {"x"}
+    assert (out / "volumes.csv").read_bytes() == before
+    (told,) = (event for event in events if isinstance(event, Log))
+    assert (told.level, told.text.endswith("The table is volumes-2.csv.")) == ("warning", True)
+    monkeypatch.undo()
+    assert run(model, *patients, out=out).table == out / "volumes.csv"

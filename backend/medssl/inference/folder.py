@@ -89,7 +89,7 @@ def segment_folder(
                 monitor.log(row.note, "warning")
             _progress(monitor, rows, len(sources), began, len(rows) - first)
         rows.sort(key=lambda row: row.scan)
-        table = write_table(run.ledger, staging, rows, predictor.schema.names)
+        table = write_table(run.ledger, staging, rows, predictor.schema.names, monitor)
         result = FolderResult(tuple(rows), table, {source.name: source for source in sources})
     if monitor.cancelled and len(rows) < len(sources):
         raise Cancelled(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from medssl.events import Row, RowState
+from medssl.errors import StorageError
+from medssl.events import Monitor, Row, RowState
 from medssl.inference.ledger import Ledger, Measurements, TableRow
 from medssl.inference.source import Source
 from medssl.storage import storage_error
@@ -76,8 +77,10 @@ class FolderResult:
         return {row.scan: row.note for row in self.rows if row.state == "unfit"}
 
 
-def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segments: Sequence[str]) -> Path:
-    """Write `volumes.csv` into the output folder, or `volumes-2.csv`... when somebody else has that name.
+def write_table(
+    ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segments: Sequence[str], monitor: Monitor
+) -> Path:
+    """Write `volumes.csv` into the output folder, or `volumes-2.csv`... where that is not free.
 
     Scans whose segmentations of earlier runs lie in the folder, and which are none of this run's, stay in it.
 
@@ -86,6 +89,7 @@ def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segmen
         staging: a folder for the unfinished file, on the same disk.
         rows: one a line.
         segments: names of the segments, one a column of volumes in ml; those of earlier runs come after them.
+        monitor: hears where the table is when another program keeps its usual name.
 
     Returns:
         The table's path.
@@ -93,9 +97,6 @@ def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segmen
     Raises:
         StorageError: it could not be written.
     """
-    names = (f"volumes{'' if n == 1 else f'-{n}'}.csv" for n in count(1))
-    free = (ledger.output / name for name in names)
-    target = next(path for path in free if not path.exists() or ledger.is_ours(path))
     staged = staging / "volumes.csv"
     rows = sorted((*rows, *_of_other_runs(ledger, {row.scan for row in rows})), key=lambda row: row.scan)
     measured = [row.measured for row in rows if row.measured is not None]
@@ -110,10 +111,31 @@ def write_table(ledger: Ledger, staging: Path, rows: Sequence[FolderRow], segmen
             )
             writer.writerows(_line(row, ledger.output, segments) for row in rows)
     except OSError as error:
-        raise storage_error(error, target) from error
-    path, size, sha256 = ledger.describe(staged, target)
-    ledger.publish(staged, TableRow(path=path, bytes=size, sha256=sha256))
-    return target
+        raise storage_error(error, ledger.output / staged.name) from error
+    return _published(ledger, staged, monitor)
+
+
+def _published(ledger: Ledger, staged: Path, monitor: Monitor) -> Path:
+    """Give the table the first name that is free, or an earlier table's that can be replaced."""
+    names = (f"volumes{'' if n == 1 else f'-{n}'}.csv" for n in count(1))
+    free = (ledger.output / name for name in names)
+    held = ""
+    for target in (path for path in free if not path.exists() or ledger.is_ours(path)):
+        path, size, sha256 = ledger.describe(staged, target)
+        try:
+            ledger.publish(staged, TableRow(path=path, bytes=size, sha256=sha256))
+        except StorageError as error:
+            # Windows replaces nothing that a spreadsheet has open; the scans are done and must be told of.
+            if not (target.exists() and isinstance(error.__cause__, PermissionError)):
+                raise
+            held = held or path
+            continue
+        if held:
+            monitor.log(
+                f"{held} may not be replaced; is it open in another program? The table is {path}.", "warning"
+            )
+        return target
+    raise AssertionError("numbers do not end")
 
 
 def _of_other_runs(ledger: Ledger, seen: set[str]) -> list[FolderRow]:
