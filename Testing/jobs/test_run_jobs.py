@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -273,3 +275,24 @@ def test_a_report_never_replaces_a_file_of_somebody_else(
 
     assert (tmp_path / "report.html").read_text() == "<h1>My thesis</h1>"
     assert (tmp_path / "scores.csv").read_text() == "name,goals"
+
+
+def test_scores_that_are_open_in_a_spreadsheet_are_written_beside_it(
+    project: Project, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where Excel lets nobody replace what it shows."""
+    labels, out, replace = small_dataset / "labelsTs", tmp_path / "out", Path.replace
+    request = EvaluateRequest(output=out, predictions=labels, references=labels)
+    run_job(project, request, Monitor())
+    before = (out / "scores.csv").read_bytes()
+
+    def refused(path: Path, target: Path) -> Path:
+        if target.name == "scores.csv":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    scored = run_job(project, request, Monitor()).result
+    assert scored.kind == "evaluate"
+    assert (scored.table.name, scored.report.name) == ("scores-2.csv", "report.html")
+    assert scored.table.read_bytes() == before == (out / "scores.csv").read_bytes()

@@ -45,6 +45,11 @@ def storage_error(error: OSError, path: Path) -> StorageError:
     )
 
 
+def is_held(error: StorageError, target: Path) -> bool:
+    """Whether a file could not be replaced since it is open elsewhere, as Windows keeps what Excel shows."""
+    return isinstance(error.__cause__, PermissionError) and target.is_file()
+
+
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; when the block ends well, it becomes `target` at once.

@@ -12,7 +12,7 @@ from medssl.errors import StorageError
 from medssl.events import Monitor, Row, RowState
 from medssl.inference.ledger import Ledger, Measurements, TableRow
 from medssl.inference.source import Source
-from medssl.storage import storage_error
+from medssl.storage import is_held, storage_error
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _published(ledger: Ledger, staged: Path, monitor: Monitor) -> Path:
             ledger.publish(staged, TableRow(path=path, bytes=size, sha256=sha256))
         except StorageError as error:
             # Windows replaces nothing that a spreadsheet has open; the scans are done and must be told of.
-            if not (target.exists() and isinstance(error.__cause__, PermissionError)):
+            if not is_held(error, target):
                 raise
             held = held or path
             continue

@@ -27,8 +27,8 @@ from medssl.jobs.reporting import (
     history,
     model_facts,
     names_of,
-    place_for,
     publish_report,
+    put,
     scale_for,
     settings_facts,
 )
@@ -85,8 +85,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         rows.append(_row(case, found, schema, share_of(total)))
         pace.count()
         monitor.progress("evaluate", number, total, pace.seconds_for(total - number))
-    table = place_for(request.output, SCORES_FILE)
-    write_scores(table, scores)
+    table = put(request.output, SCORES_FILE, lambda path: write_scores(path, scores))
     report = publish_report(request.output, _report(project, request, model, rows))
     return EvaluateResult(
         model_id=None if model is None else model.card.id,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
 import medssl
+from medssl.errors import StorageError
 from medssl.exchange.model_card import INTENDED_USE, LIMITS
 from medssl.learning.device import choose_device
 from medssl.learning.methods import METHODS
@@ -19,7 +20,7 @@ from medssl.project import Project
 from medssl.reports.data import SIGN, write_data
 from medssl.reports.model import Fact, HistoryEntry, Report, ReportRow, Scale
 from medssl.reports.page import write_report
-from medssl.storage import storage_error
+from medssl.storage import is_held, storage_error
 from medssl.words import counted, listed
 
 REPORT_FILE = "report.html"
@@ -126,21 +127,32 @@ def publish_report(folder: Path, report: Report) -> Path:
     Raises:
         StorageError: they could not be written.
     """
-    page = place_for(folder, REPORT_FILE)
-    write_report(page, report)
-    write_data(place_for(folder, DATA_FILE), report)
+    page = put(folder, REPORT_FILE, lambda path: write_report(path, report))
+    put(folder, DATA_FILE, lambda path: write_data(path, report))
     return page
 
 
-def place_for(folder: Path, name: str) -> Path:
-    """Where a report or a table of scores goes: `name`, or `report-2.html`, ... where somebody else has it.
+def put(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """Write a report or a table of scores, and return where: at `name`, or `report-2.html`, ...
+
+    The name of somebody else's file is passed over, and that of one that another program has open.
 
     Raises:
-        StorageError: the folder cannot be read.
+        StorageError: it could not be written.
     """
     stem, suffix = Path(name).stem, Path(name).suffix
     names = (name if number == 1 else f"{stem}-{number}{suffix}" for number in count(1))
-    return next(path for path in map(folder.joinpath, names) if _may_be_replaced(path))
+    for path in map(folder.joinpath, names):
+        if not _may_be_replaced(path):
+            continue
+        try:
+            write(path)
+        except StorageError as error:
+            if not is_held(error, path):
+                raise
+        else:
+            return path
+    raise AssertionError("numbers do not end")
 
 
 def _may_be_replaced(path: Path) -> bool:
