@@ -13,6 +13,7 @@ from medssl.events import Log, Monitor
 from medssl.inference.channels import ChannelRules, SeriesCondition, channel_rules_of, write_channel_rules
 from medssl.jobs import (
     REQUEST,
+    EvaluateRequest,
     ExportModelRequest,
     ExportProjectRequest,
     ExportProjectResult,
@@ -61,7 +62,7 @@ def test_a_model_goes_to_another_project_and_proposes_there(
         assert other.count_cases(state="proposed") == 1
 
 
-def test_a_model_of_other_segments_is_told_of_and_does_not_propose(
+def test_a_model_of_other_segments_is_told_of_and_neither_proposes_nor_is_scored(
     project: Project, model: ModelRecord, tmp_path: Path, small_dataset: Path
 ) -> None:
     run_job(project, ExportModelRequest(output=tmp_path / "m.zip"), Monitor())
@@ -73,6 +74,10 @@ def test_a_model_of_other_segments_is_told_of_and_does_not_propose(
         other.add_case("a", [small_dataset / "imagesTr" / "small_1.nii.gz"])
         with pytest.raises(ModelError, match="not this project's segments"):
             run_job(other, ProposeRequest(), Monitor())
+        other.save_annotation("a", small_dataset / "labelsTr" / "small_1.nii.gz")
+        other.set_role("a", "validation")
+        with pytest.raises(ModelError, match="not this project's segments"):
+            run_job(other, EvaluateRequest(output=tmp_path / "scores", device="cpu"), Monitor())
 
 
 def test_rules_for_channels_arrive_and_a_refined_model_keeps_them(

@@ -34,6 +34,7 @@ from medssl.jobs.reporting import (
 )
 from medssl.jobs.requests import EvaluateRequest
 from medssl.jobs.results import EvaluateResult, SegmentScore
+from medssl.jobs.segments import check_segments
 from medssl.labels import LabelSchema
 from medssl.learning.model import Model, load_model
 from medssl.pace import Pace
@@ -63,6 +64,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
 
     Raises:
         DataError: there is nothing to score.
+        ModelError: the model is from elsewhere and finds other segments.
     """
     schema, model = project.schema, None
     if request.predictions is not None and request.references is not None:
@@ -71,6 +73,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
     else:
         record = project.model(request.model)
         model = load_model(record.folder)
+        check_segments(schema, model)
         predictor = Predictor(model, request.device)
         names = _annotated(project, request)
         cases, total = _from_model(project, names, predictor, monitor), len(names)

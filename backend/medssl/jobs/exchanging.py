@@ -54,7 +54,7 @@ def import_model(project: Project, request: ImportModelRequest, monitor: Monitor
     ):
         monitor.log(
             f"The model finds {', '.join(segments.names)}, the project has {', '.join(own.names)}: use it "
-            "for folders and to begin trainings, not for proposals.",
+            "for folders and to begin trainings, not for proposals and scores.",
             "warning",
         )
     record = project.register_model(model_id, name=name, method=card.method, can_segment=bool(card.heads))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from medssl.errors import Cancelled, DataError, MedSSLError, ModelError
+from medssl.errors import Cancelled, DataError, MedSSLError
 from medssl.events import Monitor, Row
 from medssl.imaging.reading import read_volume
 from medssl.inference.predictor import Prediction, Predictor
 from medssl.jobs.requests import ProposeRequest
 from medssl.jobs.results import Proposal, ProposeResult
-from medssl.labels import LabelSchema
-from medssl.learning.model import Model, load_model
+from medssl.jobs.segments import check_segments
+from medssl.learning.model import load_model
 from medssl.pace import Pace
 from medssl.project import Case, Project
 
@@ -23,12 +23,13 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
 
     Raises:
         DataError: there is no case to propose for, or none could be segmented.
+        ModelError: the model is from elsewhere and finds other segments.
     """
     record = project.model(request.model)
     cases = _cases(project, request)
     todo = [case for case in cases if case.pseudo_label is None or case.pseudo_label.model_id != record.id]
     model = load_model(record.folder)
-    _check_segments(project.schema, model)
+    check_segments(project.schema, model)
     predictor = Predictor(model, request.device)
     proposals, failed = [], {}
     pace = Pace()
@@ -56,18 +57,6 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
         raise DataError(f"No case could be segmented. The first: {first}")
     proposals.sort(key=lambda proposal: -proposal.score)
     return ProposeResult(model_id=record.id, proposals=tuple(proposals), failed=failed)
-
-
-def _check_segments(schema: LabelSchema, model: Model) -> None:
-    """Refuse a model from elsewhere whose values mean other segments than the project's."""
-    known = {value: name.casefold() for value, name in zip(schema.values, schema.names, strict=True)}
-    found = model.plan.label_schema
-    own = all(known.get(v) == n.casefold() for v, n in zip(found.values, found.names, strict=True))
-    if model.card.imported_from is not None and not own:
-        raise ModelError(
-            f"The model {model.card.name} finds {', '.join(found.names)}: not this project's segments.",
-            "Begin a training with it (medssl train --from), or give the project the same segments.",
-        )
 
 
 def _cases(project: Project, request: ProposeRequest) -> list[Case]:
