@@ -80,3 +80,55 @@ def test_proposals_of_which_a_case_failed_end_with_1(
     command = ("review", "propose", "gone", "small_5", "--device", "cpu", "-p", project_folder)
     code, out, _ = medssl(*command)
     assert (code, "  gone: " in out) == (1, True)
+
+
+def test_one_damaged_file_does_not_lose_the_scores_of_the_others(
+    medssl: Medssl, small_dataset: Path, project_folder: Path, tmp_path: Path
+) -> None:
+    with Project.open(project_folder) as project:
+        add_untrained_model(project)
+        for number in (2, 3):
+            scan = tmp_path / "a patient" / f"scan-{number}.nii.gz"
+            scan.parent.mkdir(exist_ok=True)
+            shutil.copy(small_dataset / "imagesTr" / f"small_{number}.nii.gz", scan)
+            project.add_case(scan.name, [scan], role="validation")
+            project.save_annotation(scan.name, small_dataset / "labelsTr" / f"small_{number}.nii.gz")
+    cut = tmp_path / "a patient" / "scan-2.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:400])
+    command = ("evaluate", "--device", "cpu", "-p", project_folder)
+    code, out, _ = medssl(*command, "--out", tmp_path / "scores")
+    assert code == 1
+    assert out.startswith("1 case scored:")
+    assert f"1 could not be scored:\n  scan-2.nii.gz: {cut}" in out
+    assert (tmp_path / "scores" / "scores.csv").read_text().count("scan-3") == 2
+    page = (tmp_path / "scores" / "report.html").read_text(encoding="utf-8")
+    assert "Without a score" in page
+    assert "scan-2.nii.gz" in page
+    assert "a patient" not in page
+    code, out, _ = medssl(*command, "--out", tmp_path / "scores", "--json")
+    assert (code, list(last(out)["result"]["failed"])) == (1, ["scan-2.nii.gz"])
+    rows = [line for line in map(json.loads, out.splitlines()) if line["kind"] == "row"]
+    assert [(row["name"], row["state"]) for row in rows] == [("scan-2.nii.gz", "failed")]
+    (tmp_path / "a patient" / "scan-3.nii.gz").unlink()
+    code, _, err = medssl(*command, "--out", tmp_path / "scores")
+    assert (code, "None of the 2 cases could be scored" in err) == (1, True)
+
+
+def test_of_two_folders_a_damaged_segmentation_is_listed_and_a_damaged_scan_lacks_its_picture(
+    medssl: Medssl, small_dataset: Path, project_folder: Path, tmp_path: Path
+) -> None:
+    for folder, part in (("truth", "labelsTr"), ("found", "labelsTr"), ("scans", "imagesTr")):
+        (tmp_path / folder).mkdir()
+        for number in (1, 2):
+            shutil.copy(small_dataset / part / f"small_{number}.nii.gz", tmp_path / folder)
+    for damaged in ("found/small_1.nii.gz", "scans/small_2.nii.gz"):
+        (tmp_path / damaged).write_bytes((tmp_path / damaged).read_bytes()[:60])
+    given = (("predictions", "found"), ("references", "truth"), ("scans", "scans"))
+    folders = [part for option, folder in given for part in (f"--{option}", tmp_path / folder)]
+    code, out, err = medssl("evaluate", *folders, "-o", tmp_path / "out", "-p", project_folder, "--json")
+    assert code == 1, err
+    result = last(out)["result"]
+    assert (list(result["failed"]), result["cases"]) == (["small_1"], 1)
+    assert [segment["dice"] for segment in result["segments"]] == [1.0, 1.0]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "There is no picture: small_2.nii.gz" in page

@@ -151,6 +151,7 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     code, out, err = there("evaluate", "--out", tmp_path / "e", *folders, *project)
     assert (code, "1.000" in out, (tmp_path / "e" / "report.html").is_file()) == (0, True, True), err
     assert not list((engine.state / "uploads").iterdir())
+    check_that_a_damaged_segmentation_is_listed_by_its_name_here(there, labels, project, tmp_path)
     check_that_a_failed_job_ends_with_the_same_code(here, there, folder, scans, tmp_path)
 
 
@@ -197,6 +198,17 @@ def check_that_a_tree_comes_back_as_one(
     assert found == sorted([*segmented, "report.html", "report.json", "volumes.csv"])
     assert read_labels(output / segmented[1]).volume.array.shape == (16, 24, 20)
     assert there("job", "resume", newest["id"], *project)[0] == 2
+
+
+def check_that_a_damaged_segmentation_is_listed_by_its_name_here(
+    there: Run, labels: Path, project: tuple[object, ...], tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged" / "small_7.nii.gz"
+    shutil.copytree(labels, damaged.parent)
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    folders = ("--predictions", damaged.parent, "--references", labels)
+    code, out, err = there("evaluate", "--out", tmp_path / "partly", *folders, *project)
+    assert (code, f"small_7: {damaged}" in out, "uploads" in out) == (1, True, False), (out, err)
 
 
 def check_that_a_failed_job_ends_with_the_same_code(

@@ -47,6 +47,8 @@ def evaluate(
 
     Dice and Jaccard measure overlap; 1 is perfect. HD95 and ASD measure in mm how
     far the surfaces are apart: 95 % of them at most, and on average.
+
+    A case that cannot be scored is listed with its reason and stops nothing; the exit code is then 1.
     """
     from medssl.jobs import EvaluateRequest
 

@@ -18,7 +18,7 @@ class Journey(BaseModel):
         there: where the job leaves its results; '' when it leaves none that are fetched.
         here: where they go.
         names: a path on the engine's computer, and the one on this computer that it stands for.
-        left: scans that could not be sent, with the reason.
+        left: scans or segmentations that could not be sent, with the reason.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
@@ -17,12 +18,12 @@ from medssl.cli.workplace import THERE, is_there
 from medssl.client import Client, EngineError, ResultFolder
 from medssl.errors import DataError, MedSSLError, UsageError
 from medssl.events import Monitor, Row
-from medssl.imaging.formats import SeriesNames, suffix_of
+from medssl.imaging.formats import SeriesNames, stem_of, suffix_of
 from medssl.imaging.scans import Scan
 from medssl.imaging.single_file import as_one_file
 from medssl.imaging.writing import write_volume
 from medssl.inference.inputs import find_inputs
-from medssl.jobs import JobResult, PredictRequest, PredictResult, Request
+from medssl.jobs import EvaluateRequest, EvaluateResult, JobResult, PredictRequest, PredictResult, Request
 from medssl.jobs.results import RESULT
 from medssl.words import none_of
 
@@ -95,7 +96,8 @@ class Luggage:
             names, recursive = request.names, request.recursive
 
         def scans(path: Path) -> str:
-            return self._scans(path, recursive, names, monitor)
+            # Without a scan that cannot be sent, an evaluation lacks a picture and nothing else.
+            return self._scans(path, recursive, names, isinstance(request, EvaluateRequest), monitor)
 
         packed: dict[str, Any] = self._packed(request, scans, monitor)
         return packed
@@ -112,7 +114,7 @@ class Luggage:
                 self._client.download(file, target)
                 monitor.progress("fetch results", number, len(files))
             result = RESULT.validate_python(_moved(result.model_dump(mode="json"), there, str(here)))
-        if isinstance(result, PredictResult):
+        if isinstance(result, PredictResult | EvaluateResult):
             told = {name: self.at_home(reason) for name, reason in result.failed.items()}
             result = result.model_copy(update={"failed": {**self._journey.left, **told}})
         return job.model_copy(update={"result": result})
@@ -135,17 +137,7 @@ class Luggage:
         if is_there(path):
             return self._there(path)
         if path.is_dir() and name in _LABELS:
-            files = sorted(file for file in path.rglob("*") if _is_volume(file, path))
-            parcel = self._folder()
-            for number, file in enumerate(files, start=1):
-                monitor.check()
-                place = PurePosixPath(path.name, *file.relative_to(path).parts)
-                with as_one_file(file) as whole:
-                    self._upload(whole, parcel, place.with_name(whole.name).as_posix(), file)
-                monitor.progress(f"send {name}", number, len(files))
-            if not files:
-                raise DataError(f"No segmentation was found in {path}.", "Give NIfTI, NRRD or MHA files.")
-            return f"{parcel.path}/{path.name}"
+            return self._labels(path, name, monitor)
         if path.is_dir():
             raise UsageError(
                 f"{path} is a folder of this computer, which the engine cannot see.",
@@ -153,6 +145,43 @@ class Luggage:
             )
         with as_one_file(path) as whole:
             return self._upload(whole, known_as=path)
+
+    def _labels(self, path: Path, name: str, monitor: Monitor) -> str:
+        """Send the segmentations of a folder, but for those that another folder has no counterpart for."""
+        files = sorted(file for file in path.rglob("*") if _is_volume(file, path))
+        if not files:
+            raise DataError(f"No segmentation was found in {path}.", "Give NIfTI, NRRD or MHA files.")
+        parcel, refused = self._folder(), dict[str, str]()
+        for number, file in enumerate(files, start=1):
+            monitor.check()
+            case = file.relative_to(path).with_name(stem_of(file)).as_posix()
+            if case not in self._journey.left:
+                sent = partial(self._label, path, file, parcel)
+                self._try(sent, case, str(file), refused, monitor)
+            monitor.progress(f"send {name}", number, len(files))
+        self._journey.left |= _some_of(refused, len(files), "segmentation")
+        return f"{parcel.path}/{path.name}"
+
+    def _label(self, folder: Path, file: Path, parcel: ResultFolder) -> str:
+        place = PurePosixPath(folder.name, *file.relative_to(folder).parts)
+        with as_one_file(file) as whole:
+            return self._upload(whole, parcel, place.with_name(whole.name).as_posix(), file)
+
+    def _try(
+        self, send: Callable[[], str], name: str, source: str, refused: dict[str, str], monitor: Monitor
+    ) -> str:
+        """Send one file of many; returns its path there, nothing of a bad one, which is told of."""
+        try:
+            return send()
+        except MedSSLError as error:
+            refused[name] = str(error)
+        except EngineError as error:
+            if error.code not in _REFUSED:
+                raise
+            refused[name] = str(error)
+        monitor.emit(Row(name=name, state="failed", source=source, note=refused[name]))
+        monitor.log(refused[name], "warning")
+        return ""
 
     def _results(self, path: Path) -> str:
         """Say where the engine puts results that belong into a folder of this computer."""
@@ -167,7 +196,9 @@ class Luggage:
         self._journey.here = path
         return self._journey.there
 
-    def _scans(self, path: Path, recursive: bool, names: SeriesNames, monitor: Monitor) -> str:
+    def _scans(
+        self, path: Path, recursive: bool, names: SeriesNames, only_shown: bool, monitor: Monitor
+    ) -> str:
         """Send the scans of a folder, each to the same place in a folder of the engine's computer."""
         if is_there(path):
             return self._there(path)
@@ -179,21 +210,12 @@ class Luggage:
         sent = ""
         for number, scan in enumerate(scans, start=1):
             monitor.check()
-            try:
-                sent = self._scan(scan, parcel, top)
-            except MedSSLError as error:
-                refused[scan.name] = str(error)
-            except EngineError as error:
-                if error.code not in _REFUSED:
-                    raise
-                refused[scan.name] = str(error)
-            if scan.name in refused:
-                _tell(scan, refused[scan.name], monitor)
+            source = "" if scan.series is not None else str(scan.source)
+            sent = self._try(partial(self._scan, scan, parcel, top), scan.name, source, refused, monitor)
             monitor.progress("send scans", number, len(scans))
-        if len(refused) == len(scans):
-            first = next(iter(refused.values()))
-            raise DataError(f"{none_of(len(scans), 'scan')} could be sent. The first: {first}")
-        self._journey.left |= refused
+        refused = _some_of(refused, len(scans), "scan")
+        if not only_shown:
+            self._journey.left |= refused
         return f"{parcel.path}/{top}" if path.is_dir() else sent
 
     def _scan(self, scan: Scan, parcel: ResultFolder, top: PurePosixPath) -> str:
@@ -258,10 +280,12 @@ def _is_volume(file: Path, top: Path) -> bool:
     return suffix_of(file) is not None and not hidden and file.is_file()
 
 
-def _tell(scan: Scan, reason: str, monitor: Monitor) -> None:
-    source = "" if scan.series is not None else str(scan.source)
-    monitor.emit(Row(name=scan.name, state="failed", source=source, note=reason))
-    monitor.log(reason, "warning")
+def _some_of(refused: dict[str, str], total: int, what: str) -> dict[str, str]:
+    """What was refused, when that is not everything."""
+    if len(refused) == total:
+        first = next(iter(refused.values()))
+        raise DataError(f"{none_of(total, what)} could be sent. The first: {first}")
+    return refused
 
 
 def _moved(value: Any, there: str, here: str) -> Any:

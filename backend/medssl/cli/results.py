@@ -136,6 +136,7 @@ def _evaluate(result: EvaluateResult) -> str:
     # Cases that were missed have no distance: without their number, the distances flatter.
     head = ("segment", "Dice", "±", "Jaccard", "HD95 mm", "ASD mm", "missed")
     lines = [f"{counted(result.cases, 'case')} scored:", table(head, rows)]
+    lines += _listed(f"{len(result.failed)} could not be scored:", result.failed, "report")
     lines += [f"Table:  {result.table}", f"Report: {result.report}"]
     return "\n".join(lines)
 
@@ -169,9 +170,9 @@ def _failures(failed: dict[str, str]) -> list[str]:
     return _listed(f"{len(failed)} could not be segmented:", failed)
 
 
-def _listed(head: str, reasons: dict[str, str]) -> list[str]:
+def _listed(head: str, reasons: dict[str, str], all_of_them: str = "table") -> list[str]:
     if not reasons:
         return []
     lines = [f"  {name}: {reason}" for name, reason in list(reasons.items())[:_MOST_SHOWN]]
     left = len(reasons) - _MOST_SHOWN
-    return [head, *lines, *([f"  ... and {left} more, in the table"] if left > 0 else [])]
+    return [head, *lines, *([f"  ... and {left} more, in the {all_of_them}"] if left > 0 else [])]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medssl.errors import DataError
+from medssl.errors import Cancelled, DataError, ImageError
 from medssl.evaluation.metrics import score_case
 from medssl.evaluation.summary import Spread, summarise
 from medssl.evaluation.tables import CaseScores, write_scores
@@ -20,6 +21,7 @@ from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
+from medssl.jobs.failures import FAILURES, tell_failure
 from medssl.jobs.pairs import Pair, find_pairs
 from medssl.jobs.reporting import (
     SCORES_FILE,
@@ -38,11 +40,21 @@ from medssl.jobs.segments import check_segments
 from medssl.labels import LabelSchema
 from medssl.learning.model import Model, load_model
 from medssl.pace import Pace
-from medssl.project import Project
-from medssl.reports.model import Fact, Preview, Report, ReportRow, Stack
+from medssl.project import Case, Project
+from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow, Stack
 from medssl.reports.previews import make_previews
 from medssl.reports.scene import Scene
 from medssl.reports.stacks import make_stack, share_of
+from medssl.words import none_of
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One case to score: its files, and how to get what is compared."""
+
+    name: str
+    files: tuple[Path, ...]
+    make: Callable[[], _Scored]
 
 
 @dataclass(frozen=True)
@@ -57,43 +69,59 @@ class _Scored:
     grid: Grid
     uncertainty: float | None = None
     worst_slice: int | None = None
+    note: str = ""
 
 
 def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> EvaluateResult:
     """Score every case, then write `scores.csv` and `report.html` into the request's output folder.
 
+    A case that cannot be read or segmented is listed with its reason and stops nothing.
+
     Raises:
-        DataError: there is nothing to score.
+        DataError: there is nothing to score, or no case could be scored.
         ModelError: the model is from elsewhere and finds other segments.
     """
     schema, model = project.schema, None
     if request.predictions is not None and request.references is not None:
         pairs = find_pairs(request.predictions, request.references, request.scans)
-        cases, total = _from_folders(pairs, schema, len(project.channel_names)), len(pairs)
+        tasks = _of_folders(pairs, schema, len(project.channel_names))
     else:
         record = project.model(request.model)
         model = load_model(record.folder)
         check_segments(schema, model)
         predictor = Predictor(model, request.device)
-        names = _annotated(project, request)
-        cases, total = _from_model(project, names, predictor, monitor), len(names)
-    scores, rows, pace = [], [], Pace()
+        tasks = _of_model(project, _annotated(project, request), predictor, monitor)
+    scores, rows, problems, failed = [], [], [], dict[str, str]()
+    total, pace = len(tasks), Pace()
     monitor.progress("evaluate", 0, total)
-    for number, case in enumerate(cases, start=1):
+    for number, task in enumerate(tasks, start=1):
         monitor.check()
-        found = CaseScores(
-            case.name, score_case(case.values, case.reference, case.grid, schema), case.uncertainty
-        )
-        scores.append(found)
-        rows.append(_row(case, found, schema, share_of(total)))
+        try:
+            case = task.make()
+            found = CaseScores(
+                case.name, score_case(case.values, case.reference, case.grid, schema), case.uncertainty
+            )
+            row = _row(case, found, schema, share_of(total), _told(case.note, task))
+        except Cancelled:
+            raise
+        except FAILURES as error:
+            failed[task.name] = tell_failure(task.name, error, monitor)
+            problems.append(Problem(task.name, _told(failed[task.name], task)))
+        else:
+            scores.append(found)
+            rows.append(row)
         pace.count()
         monitor.progress("evaluate", number, total, pace.seconds_for(total - number))
+    if not scores:
+        first = next(iter(failed.values()))
+        raise DataError(f"{none_of(total, 'case')} could be scored. The first: {first}")
     table = put(request.output, SCORES_FILE, lambda path: write_scores(path, scores))
-    report = publish_report(request.output, _report(project, request, model, rows))
+    report = publish_report(request.output, _report(project, request, model, rows, problems))
     return EvaluateResult(
         model_id=None if model is None else model.card.id,
         cases=len(scores),
         segments=_summary(scores),
+        failed=failed,
         table=table,
         report=report,
     )
@@ -109,42 +137,62 @@ def _annotated(project: Project, request: EvaluateRequest) -> list[str]:
     return names
 
 
-def _from_model(
-    project: Project, names: Sequence[str], predictor: Predictor, monitor: Monitor
-) -> Iterator[_Scored]:
-    """Segment the cases one after the other; only one is in memory."""
-    for name in names:
-        case = project.case(name)
+def _of_model(project: Project, names: Sequence[str], predictor: Predictor, monitor: Monitor) -> list[_Task]:
+    """Cases to segment one after the other, so that only one is in memory."""
+    tasks = []
+    for case in map(project.case, names):
         assert case.annotation is not None
-        channels = [read_volume(path) for path in case.channels]
-        prediction = predictor.predict(channels, monitor.check)
-        yield _Scored(
-            name=name,
-            source=case.channels[0],
-            image=channels[0],
-            values=prediction.values,
-            reference=project.read_annotation(case.annotation),
-            grid=channels[0].grid,
-            uncertainty=prediction.score,
-            worst_slice=prediction.worst_slice,
+        files = (*case.channels, case.annotation.path)
+        tasks.append(_Task(case.name, files, partial(_segmented, project, case, predictor, monitor)))
+    return tasks
+
+
+def _segmented(project: Project, case: Case, predictor: Predictor, monitor: Monitor) -> _Scored:
+    assert case.annotation is not None
+    channels = [read_volume(path) for path in case.channels]
+    prediction = predictor.predict(channels, monitor.check)
+    return _Scored(
+        name=case.name,
+        source=case.channels[0],
+        image=channels[0],
+        values=prediction.values,
+        reference=project.read_annotation(case.annotation),
+        grid=channels[0].grid,
+        uncertainty=prediction.score,
+        worst_slice=prediction.worst_slice,
+    )
+
+
+def _of_folders(pairs: Sequence[Pair], schema: LabelSchema, channels: int) -> list[_Task]:
+    return [
+        _Task(
+            pair.name,
+            tuple(path for path in (pair.prediction, pair.reference, pair.scan) if path is not None),
+            partial(_compared, pair, schema, channels),
         )
+        for pair in pairs
+    ]
 
 
-def _from_folders(pairs: Sequence[Pair], schema: LabelSchema, channels: int) -> Iterator[_Scored]:
-    for pair in pairs:
-        reference = match_schema(read_labels(pair.reference), schema, str(pair.reference))
-        prediction = match_schema(read_labels(pair.prediction), schema, str(pair.prediction))
+def _compared(pair: Pair, schema: LabelSchema, channels: int) -> _Scored:
+    reference = match_schema(read_labels(pair.reference), schema, str(pair.reference))
+    prediction = match_schema(read_labels(pair.prediction), schema, str(pair.prediction))
+    image, note = None, ""
+    try:
         image = None if pair.scan is None else _first_channel(pair.scan, channels)
-        if image is not None and not image.grid.agrees_with(reference.grid):
-            image = None
-        yield _Scored(
-            name=pair.name,
-            source=pair.prediction,
-            image=image,
-            values=fit_to_grid(prediction, reference.grid, str(pair.prediction)),
-            reference=reference.array,
-            grid=reference.grid,
-        )
+    except ImageError as error:  # it is only looked at: what is compared is there
+        note = f"There is no picture: {error}"
+    if image is not None and not image.grid.agrees_with(reference.grid):
+        image = None
+    return _Scored(
+        name=pair.name,
+        source=pair.prediction,
+        image=image,
+        values=fit_to_grid(prediction, reference.grid, str(pair.prediction)),
+        reference=reference.array,
+        grid=reference.grid,
+        note=note,
+    )
 
 
 def _first_channel(scan: Path, channels: int) -> Volume:
@@ -153,7 +201,14 @@ def _first_channel(scan: Path, channels: int) -> Volume:
     return read_volume(scan) if inside is None else read_channels([scan], channels)[0]
 
 
-def _row(case: _Scored, found: CaseScores, schema: LabelSchema, most_bytes: int) -> ReportRow:
+def _told(text: str, task: _Task) -> str:
+    """A text without the folders of the files: a report is handed on, and whole paths tell names."""
+    for path in task.files:
+        text = text.replace(str(path), path.name)
+    return text
+
+
+def _row(case: _Scored, found: CaseScores, schema: LabelSchema, most_bytes: int, note: str) -> ReportRow:
     previews: tuple[Preview, ...] = ()
     stack: Stack | None = None
     if case.image is not None:
@@ -168,6 +223,7 @@ def _row(case: _Scored, found: CaseScores, schema: LabelSchema, most_bytes: int)
         uncertainty=case.uncertainty,
         previews=previews,
         stack=stack,
+        note=note,
     )
 
 
@@ -190,7 +246,11 @@ def _summary(cases: Sequence[CaseScores]) -> tuple[SegmentScore, ...]:
 
 
 def _report(
-    project: Project, request: EvaluateRequest, model: Model | None, rows: Sequence[ReportRow]
+    project: Project,
+    request: EvaluateRequest,
+    model: Model | None,
+    rows: Sequence[ReportRow],
+    problems: Sequence[Problem],
 ) -> Report:
     card = None if model is None else model.card
     notes: tuple[str, ...] = ()
@@ -210,6 +270,7 @@ def _report(
             *settings_facts(card, request.device),
         ),
         history=history(project) if card is not None else (),
+        problems=tuple(problems),
         notes=notes,
         scale=None if card is None else scale_for(project, card.id, rows),
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
-from medssl.errors import Cancelled, DataError, MedSSLError
+from medssl.errors import Cancelled, DataError
 from medssl.events import Monitor, Row
 from medssl.imaging.reading import read_volume
 from medssl.inference.predictor import Prediction, Predictor
+from medssl.jobs.failures import FAILURES, tell_failure
 from medssl.jobs.requests import ProposeRequest
 from medssl.jobs.results import Proposal, ProposeResult
 from medssl.jobs.segments import check_segments
@@ -40,10 +39,8 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
             prediction = predictor.predict([read_volume(path) for path in case.channels], monitor.check)
         except Cancelled:
             raise
-        except (MedSSLError, torch.OutOfMemoryError, MemoryError) as error:
-            failed[case.name] = str(error) or "There is not enough memory for this scan."
-            monitor.log(f"{case.name}: {failed[case.name]}", "warning")
-            monitor.emit(Row(name=case.name, state="failed", note=failed[case.name]))
+        except FAILURES as error:
+            failed[case.name] = tell_failure(case.name, error, monitor)
         else:
             _keep(project, case, prediction, record.id)
             proposals.append(

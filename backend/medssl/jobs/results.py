@@ -113,14 +113,23 @@ class SegmentScore(_Result):
 
 
 class EvaluateResult(_Result):
-    """Scores by segment over `cases` cases, and where the table and the report are."""
+    """Scores by segment over `cases` cases, and where the table and the report are.
+
+    `failed` holds the cases that could not be scored, with their reasons.
+    """
 
     kind: Literal["evaluate"] = "evaluate"
     model_id: str | None
     cases: int
     segments: tuple[SegmentScore, ...]
+    failed: dict[str, str] = {}
     table: Path
     report: Path
+
+    @property
+    def left_undone(self) -> int:
+        """Cases that could not be scored."""
+        return len(self.failed)
 
     @property
     def mean_dice(self) -> float | None:
