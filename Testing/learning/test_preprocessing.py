@@ -201,6 +201,23 @@ def test_padding_around_a_scan_does_not_change_its_intensities() -> None:
     np.testing.assert_allclose(image_of(padded)[10:-10, 10:-10, 10:-10], image_of(tissue()), atol=1e-3)
 
 
+@pytest.mark.parametrize("value", [-32768.0, -float(np.finfo(np.float32).max), 65535.0])
+@pytest.mark.parametrize("share", [0.004, 0.02, 0.08])
+def test_a_value_that_fills_in_for_what_was_not_measured_does_not_change_the_rest(
+    value: float, share: float
+) -> None:
+    filled = np.random.default_rng(1).random(tissue().shape) < share
+    image = image_of(np.where(filled, value, tissue()))
+    np.testing.assert_allclose(image[~filled], image_of(tissue())[~filled], atol=0.05)
+    assert np.isfinite(image).all()
+
+
+def test_the_darkest_tissue_is_no_filling() -> None:
+    array = tissue()
+    array[:3] = 0  # as air is: common, and as far from the brightest as from the mean
+    assert image_of(array)[0].mean() < -2
+
+
 @pytest.mark.parametrize("value", [0, 7, -1000, 3e38])
 def test_a_constant_scan_becomes_zeros(value: float) -> None:
     assert (image_of(np.full((5, 6, 7), value, dtype=np.float64)) == 0).all()

@@ -21,7 +21,7 @@ from medssl.machine import Machine
 from medssl.project import Annotation, Case, Project
 from medssl.words import counted
 
-_PREPARATION = 1  # raised when preprocessing changes what it makes, so that old cache entries are not used
+_PREPARATION = 2  # raised when preprocessing changes what it makes, so that old cache entries are not used
 _MEMORY_SHARE = 3  # cases may fill 1 / 3 of the memory that is free: training needs the rest
 _RESUMED_SHARE = 2  # those that an interrupted job had may fill half: what is free is never quite the same
 

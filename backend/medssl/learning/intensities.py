@@ -14,6 +14,9 @@ from medssl.learning.plan import Normalisation
 _SAMPLE_VOXELS = 1 << 20
 _COUNTED = 1 << 16  # whole numbers over so wide a range are counted one by one
 _PADDING_SHARE = 0.1  # a single value that fills more of a scan than this, and is dark, was not measured
+_FILL_SHARE = 1e-3  # nor was one that fills this much and lies
+_FAR = 10.0  # so many times the range of all others outside of it
+_LOOKED_AT = 1 << 16  # voxels that tell that range
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,10 @@ def measured_sample(array: NDArray[Any], count: int = _SAMPLE_VOXELS) -> NDArray
     """Take about `count` voxels, evenly spread over a scan, without what is padding or not finite.
 
     Padding is a single value that fills more than a tenth of the scan and is darker than most of the rest.
-    Left in, a scan with much of it would look brighter and flatter than the same scan cropped.
+    Left in, a scan with much of it would look brighter and flatter than the same scan cropped. So is the
+    least or the greatest value where it fills a thousandth and lies far beyond all others, as the -32768 that
+    some programs write where a scan was resampled: more of it than the percentiles leave out would make all
+    tissue one grey.
 
     Returns:
         (n,) float64; empty only when no voxel is finite.
@@ -62,11 +68,25 @@ def measured_sample(array: NDArray[Any], count: int = _SAMPLE_VOXELS) -> NDArray
     sample = sample[np.isfinite(sample)]
     if not len(sample):
         return sample
-    common, count = _most_common(raw if raw.dtype.kind in "iu" else sample)
+    for extreme in (sample.min(), sample.max()):
+        sample = _without_fill(sample, extreme)
+    whole = raw.dtype.kind in "iu" and len(raw) == len(sample)
+    common, count = _most_common(raw if whole else sample)
     if count <= _PADDING_SHARE * len(sample):
         return sample
     rest: NDArray[np.float64] = sample[sample != common]
     return rest if len(rest) and common < np.median(rest) else sample
+
+
+def _without_fill(sample: NDArray[np.float64], value: float) -> NDArray[np.float64]:
+    """Drop one value where it is common and far from all others."""
+    filled = sample == value
+    if filled.mean() < _FILL_SHARE or filled.all():
+        return sample
+    rest: NDArray[np.float64] = sample[~filled]
+    low, high = np.percentile(rest[:: max(1, len(rest) // _LOOKED_AT)], [0.5, 99.5])
+    far = _FAR * (high - low)
+    return rest if far > 0 and (value < low - far or value > high + far) else sample
 
 
 def _most_common(values: NDArray[Any]) -> tuple[float, int]:
