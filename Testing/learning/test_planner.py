@@ -123,7 +123,7 @@ def test_every_plan_is_one_that_a_network_can_be_built_from(
     assert math.prod(plan.patch_size) <= (61_440 if machine.gpu is None else 112 * 112 * 80)
     assert all(math.isfinite(step) and step > 0 for step in plan.spacing_mm)
     coarsest = [side // step for side, step in zip(plan.patch_size, network.divisor, strict=True)]
-    assert max(coarsest) > 1 or max(plan.patch_size) <= 2  # instance normalisation needs two voxels
+    assert max(coarsest) > 1  # instance normalisation needs two voxels
     for axis in range(3):
         strides, kernels = (
             [level[axis] for level in levels] for levels in (network.strides, network.kernels)

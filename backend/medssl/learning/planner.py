@@ -221,7 +221,9 @@ def _patch(shape: Triple, divisor: Triple, spacing: tuple[float, float, float], 
         excess = math.prod(patch) / most_voxels  # of equally good ones the smallest: padding teaches nothing
         return sum(covered) - 0.5 * uneven - 1e-3 * excess
 
-    return max(_patches(shape, divisor, most_voxels), key=merit, default=divisor)
+    best = max(_patches(shape, divisor, most_voxels), key=merit, default=divisor)
+    # Instance normalisation needs two voxels, also of a scan of one.
+    return best if math.prod(best) > math.prod(divisor) else (best[0], best[1], 2 * best[2])
 
 
 def _patches(shape: Triple, divisor: Triple, most_voxels: int) -> Iterator[Triple]:
