@@ -54,6 +54,20 @@ def test_what_is_guessed_beyond_the_scan_is_not_compared(step: Step) -> None:
     assert not torch.allclose(contrast[0], contrast[1], rtol=1e-4)
 
 
+def test_the_settings_say_which_guesses_are_sure_enough(step: Step) -> None:
+    settings = TrainingSettings(method="local_contrastive", steps=1)
+    everything = LocalContrastive.of(settings).losses(step)["contrast"]
+    sure = LocalContrastive.of(settings.model_copy(update={"confidence": 0.99})).losses(step)["contrast"]
+    assert torch.equal(everything, LocalContrastive().losses(step)["contrast"])
+    assert torch.equal(sure, LocalContrastive(confidence=0.99).losses(step)["contrast"])
+    assert not torch.equal(everything, sure)
+
+
+def test_methods_that_do_not_weigh_guesses_refuse_a_confidence() -> None:
+    with pytest.raises(ValueError, match="local_contrastive"):
+        TrainingSettings(method="automatic", steps=1, confidence=0.9)
+
+
 def test_the_start_is_supervised(step: Step) -> None:
     early = dataclasses.replace(step, batch=Batch(step.batch.labelled), fraction=START / 2)
     method = LocalContrastive()

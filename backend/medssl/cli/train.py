@@ -55,6 +55,15 @@ def train(
     steps: StepsOption = None,
     seconds: SecondsOption = None,
     seed: SeedOption = 0,
+    confidence: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.999,
+            metavar="P",
+            help="With local_contrastive: learn from guesses of at least this probability; 0 takes all.",
+        ),
+    ] = 0.0,
     name: NameOption = "",
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,
@@ -79,6 +88,7 @@ def train(
         device=device,
         steps=steps,
         seconds=seconds,
+        confidence=confidence,
     )
     request = TrainRequest(settings=settings, start_from=start_from, adapt_channels=adapt_channels, name=name)
     return run_request(project, request, as_json)

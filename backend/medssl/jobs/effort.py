@@ -33,11 +33,12 @@ def settings_for(
     device: DeviceName = "auto",
     steps: int | None = None,
     seconds: float | None = None,
+    confidence: float = 0.0,
 ) -> TrainingSettings:
     """The settings of a training from the start, or of one that refines a model after a review.
 
     A refinement takes half the time, with a smaller learning rate. `steps` or `seconds` replace the time of
-    the effort.
+    the effort; for `confidence` see `TrainingSettings`.
     """
     if steps is None and seconds is None:
         seconds = EFFORT_S[effort] * (REFINING_PART if refine else 1.0)
@@ -48,6 +49,7 @@ def settings_for(
         seed=seed,
         learning_rate=REFINING_LEARNING_RATE if refine else LEARNING_RATE,
         device=device,
+        confidence=confidence,
     )
 
 

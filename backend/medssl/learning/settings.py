@@ -39,9 +39,21 @@ class RunSettings(BaseModel):
 
 
 class TrainingSettings(RunSettings):
-    """How to train a network that segments."""
+    """How to train a network that segments.
+
+    Attributes:
+        method: how to learn.
+        confidence: least probability, 0..1, of a guess that `local_contrastive` learns from; 0 takes all.
+    """
 
     method: MethodName = "automatic"
+    confidence: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _confidence_is_looked_at(self) -> TrainingSettings:
+        if self.confidence > 0 and self.method != "local_contrastive":
+            raise ValueError("Only the method local_contrastive has a least confidence of guesses.")
+        return self
 
 
 class PretrainingSettings(RunSettings):

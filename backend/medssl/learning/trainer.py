@@ -92,7 +92,7 @@ def train(
         raise DataError(
             "No case is annotated, so there is nothing to learn from.", "Annotate at least one case."
         )
-    method = METHODS[settings.method]()
+    method = METHODS[settings.method].of(settings)
     state = _fresh_state(plan, method, settings, device, start, fine_tuning)
     close = moved_close([*labelled, *unlabelled], device, room_for_cases(device))
     batches = _Batches(close[: len(labelled)], close[len(labelled) :], plan, method)

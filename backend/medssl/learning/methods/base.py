@@ -11,6 +11,7 @@ from torch import Tensor
 from medssl.learning.network import HeadName, Network
 from medssl.learning.patches import Batch
 from medssl.learning.plan import Plan
+from medssl.learning.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Method(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     heads: ClassVar[tuple[HeadName, ...]]
+
+    @classmethod
+    def of(cls, settings: TrainingSettings) -> Method:
+        """Make the method as the settings ask."""
+        return cls()
 
     @abstractmethod
     def unlabelled_patches(self, labelled: int, fraction: float) -> int:

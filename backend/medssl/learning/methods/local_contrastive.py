@@ -19,6 +19,7 @@ from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods.base import Method, Step
 from medssl.learning.methods.dual_task import worst_dice
 from medssl.learning.network import HeadName
+from medssl.learning.settings import TrainingSettings
 
 CONTRAST_WEIGHT = 0.1  # lambda of the paper; 0.02, what it comes to in the published code, did as well
 START, RAMP = 0.5, 0.2  # in parts of the training: when the contrast sets in, and how long it rises
@@ -51,6 +52,11 @@ class LocalContrastive(Method):
 
     def __init__(self, confidence: float = 0.0) -> None:
         self._confidence = confidence
+
+    @classmethod
+    def of(cls, settings: TrainingSettings) -> Method:
+        """Make it with the confidence that the settings ask of guesses."""
+        return cls(settings.confidence)
 
     def unlabelled_patches(self, labelled: int, fraction: float) -> int:
         """Half as many as annotated ones, at least one, once the contrast has set in."""
