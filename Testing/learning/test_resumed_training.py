@@ -11,6 +11,7 @@ import pytest
 from medssl.errors import Cancelled, DataError, ImageError, StorageError
 from medssl.events import Monitor
 from medssl.imaging.writing import write_volume
+from medssl.labels import LabelSchema
 from medssl.learning.kept_cases import CASES
 from medssl.learning.model import load_model
 from medssl.learning.settings import TrainingSettings
@@ -158,3 +159,15 @@ def test_a_training_goes_on_with_the_scans_that_memory_held_when_it_began(
     model_id = train_project(project, AUTOMATIC, folder, second)
     assert second.warnings == []
     assert load_model(project.model(model_id).folder).card.unannotated_cases == 1
+
+
+def test_a_segment_that_came_later_is_told_and_not_learned(project: Project, tmp_path: Path) -> None:
+    folder = job(tmp_path)
+    interrupted(project, SUPERVISED, folder)
+    stone = LabelSchema.of_names({9: "Stone"}).segments
+    project.set_schema(project.schema.model_copy(update={"segments": (*project.schema.segments, *stone)}))
+    watcher = Watcher()
+    model_id = train_project(project, SUPERVISED, folder, watcher)
+    assert load_model(project.model(model_id).folder).plan.label_schema == SCHEMA
+    (told,) = (text for text in watcher.warnings if "Stone" in text)
+    assert "new training" in told

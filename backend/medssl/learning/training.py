@@ -198,13 +198,26 @@ def _plan(
     """Take the plan of the interrupted job, or of the model to begin with, or make a new one."""
     path = folder / PLAN
     if path.exists():
-        return Planned(read_plan(path))
+        plan = read_plan(path)
+        _tell_what_came_later(project, plan, monitor)
+        return Planned(plan)
     if started is None:
         planned = plan_for(project, cases, monitor)
     else:
         planned = plan_to_begin_with(project, cases, started, monitor)
     write_plan(path, planned.plan)
     return planned
+
+
+def _tell_what_came_later(project: Project, plan: Plan, monitor: Monitor) -> None:
+    """Tell of segments that the project has and an interrupted training had not."""
+    later = [s.name for s in project.schema.segments if s.value not in plan.label_schema.values]
+    if later:
+        monitor.log(
+            f"{' and '.join(later)} came to the project after this training began, which goes on without. "
+            "Start a new training to learn it.",
+            "warning",
+        )
 
 
 def _model_folder(project: Project, start_from: str) -> Path:
