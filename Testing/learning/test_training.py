@@ -272,6 +272,17 @@ def test_an_annotated_scan_that_cannot_be_read_stops_a_training(project: Project
         train_project(project, TWO_STEPS, job(tmp_path), Monitor())
 
 
+def test_a_scan_of_one_voxel_can_be_trained_on(tmp_path: Path) -> None:
+    schema = LabelSchema.of_names({1: "all of it"})
+    with Project.create(tmp_path / "p", schema) as project:
+        voxel = Volume(np.full((1, 1, 1), 3.0, dtype=np.float32), Grid((1, 1, 1), (1.0, 1.0, 1.0)))
+        write_volume(tmp_path / "one.nii.gz", voxel)
+        project.add_case("one", [tmp_path / "one.nii.gz"])
+        project.save_annotation("one", np.ones((1, 1, 1), dtype=np.uint8))
+        model_id = train_project(project, TWO_STEPS, job(tmp_path), Monitor())
+        assert load_model(project.model(model_id).folder).card.steps == 2
+
+
 def test_a_project_without_annotations_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="annotated"):
         train_project(Project.create(tmp_path / "p", SCHEMA), TWO_STEPS, job(tmp_path), Monitor())

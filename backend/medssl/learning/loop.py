@@ -224,7 +224,7 @@ class _Reporter:
             if not math.isfinite(mean):
                 raise DataError(
                     f"The training diverged at step {budget.step}: {name} is {mean}.",
-                    "Start it again with a smaller learning rate.",
+                    "Start it again with another seed; if that does not help, choose another method.",
                 )
             self._monitor.metric(name, mean, budget.step)
         self._sums, self._counts = {}, {}

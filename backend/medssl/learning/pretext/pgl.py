@@ -125,7 +125,7 @@ class PriorGuidedLocal(Pretext[tuple[Views, Views]]):
             return None
         return (
             f"The features say nearly the same of every place (spread {found:.2f}, healthy is near 1): "
-            "the pretraining has collapsed. A smaller learning rate or more scans may help."
+            "the pretraining has collapsed. Another seed or more scans may help."
         )
 
     def _followed(self) -> Iterator[tuple[nn.Module, nn.Module]]:
