@@ -249,6 +249,16 @@ def test_a_training_that_diverges_says_so(make_case, plan: Plan) -> None:
         train([broken], [], plan, TrainingSettings(method="supervised", steps=2), CPU, Monitor())
 
 
+def test_weights_that_are_no_numbers_never_become_a_model(make_case, plan: Plan) -> None:
+    def spoil(network: Network, step: int) -> None:  # where no loss is looked at any more
+        with torch.no_grad():
+            next(network.parameters()).fill_(float("nan"))
+
+    settings = TrainingSettings(method="supervised", steps=2)
+    with pytest.raises(DataError, match="diverged at step 2"):
+        train([make_case(0)], [], plan, settings, CPU, Monitor(), validate=spoil)
+
+
 def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
     factors = [learning_rate_factor(i / 100) for i in range(101)]
     assert factors[0] < 0.1

@@ -107,6 +107,9 @@ class Loop(Generic[ModuleT]):
                 saved = time.monotonic()
             if stop:
                 self._monitor.check()
+        # Losses are looked at now and then, and this is what all of it was for.
+        if not all(bool(weights.isfinite().all()) for weights in self.state.average.parameters()):
+            raise _diverged(self.budget.step, "the weights are no numbers")
 
     def step(self, losses: Mapping[str, Tensor], figures: Mapping[str, Tensor] | None = None) -> None:
         """Take one optimiser step down the sum of `losses`, and count and report it.
@@ -197,6 +200,13 @@ def _update_average(state: TrainingState[ModuleT]) -> None:
     torch._foreach_lerp_(list(state.average.parameters()), list(state.network.parameters()), weight)
 
 
+def _diverged(step: int, how: str) -> DataError:
+    return DataError(
+        f"The training diverged at step {step}: {how}.",
+        "Start it again with another seed; if that does not help, choose another method.",
+    )
+
+
 class _Reporter:
     """Reports progress and mean losses now and then, so that a long training stays a readable file."""
 
@@ -222,9 +232,6 @@ class _Reporter:
         for name, value in self._sums.items():
             mean = float(value) / self._counts[name]
             if not math.isfinite(mean):
-                raise DataError(
-                    f"The training diverged at step {budget.step}: {name} is {mean}.",
-                    "Start it again with another seed; if that does not help, choose another method.",
-                )
+                raise _diverged(budget.step, f"{name} is {mean}")
             self._monitor.metric(name, mean, budget.step)
         self._sums, self._counts = {}, {}
