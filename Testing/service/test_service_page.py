@@ -251,10 +251,14 @@ def test_a_table_that_a_job_made_is_taken_along(page: Page, engine: Engine, run:
     table.write_text("case,dice\n")
     row = run.project.new_job("evaluate", json.dumps({"kind": "evaluate", "output": str(engine.root)}))
     files = {"table": str(table), "report": str(engine.root / "report.html")}
-    result = {"kind": "evaluate", "model_id": None, "cases": 1, "segments": [], **files}
+    worth = {"failed": {"a": "It is cut."}, "left_out": {"b": "It was proposed."}, "accepted": ["c", "d"]}
+    result = {"kind": "evaluate", "model_id": None, "cases": 1, "segments": [], **files, **worth}
     (row.folder / RESULT_FILE).write_text(json.dumps(result))
     run.project.set_job_state(row.id, "finished")
     page.locator(".jobs button", has_text="Evaluation").click()
     with page.expect_download() as started:
         page.get_by_role("button", name="scores.csv").click()
     assert started.value.path().read_text() == "case,dice\n"
+    assert page.locator(".detail summary").all_text_contents() == ["1 could not be done", "1 left out"]
+    accepted = page.locator(".facts div", has_text="references accepted as proposed").locator("dd")
+    assert accepted.inner_text() == "2"

@@ -25,6 +25,16 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
 
 
+def accepted_note(cases: Sequence[str]) -> str:
+    """What has to be said of scores against references that no person drew, by the names of the cases."""
+    one = len(cases) == 1
+    return (
+        f"{counted(len(cases), 'reference is a proposal', 'references are proposals')} of another model, "
+        f"accepted as {'it was' if one else 'they were'} ({listed(cases)}): where models make the same "
+        f"mistakes, {'its scores are' if one else 'their scores are'} too good."
+    )
+
+
 def none_of(number: int, one: str) -> str:
     """How a sentence begins that says what became of not one: 'None of the 3 scans', 'Not one scan'."""
     return f"None of the {counted(number, one)}" if number > 1 else f"Not one {one}"

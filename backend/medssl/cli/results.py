@@ -19,7 +19,7 @@ from medssl.jobs import (
     Result,
     TrainResult,
 )
-from medssl.words import counted
+from medssl.words import accepted_note, counted
 
 _MOST_SHOWN = 15  # lines of a list; the rest is in the file or behind another command
 
@@ -136,6 +136,9 @@ def _evaluate(result: EvaluateResult) -> str:
     # Cases that were missed have no distance: without their number, the distances flatter.
     head = ("segment", "Dice", "±", "Jaccard", "HD95 mm", "ASD mm", "missed")
     lines = [f"{counted(result.cases, 'case')} scored:", table(head, rows)]
+    if result.accepted:
+        lines.append(accepted_note(result.accepted))
+    lines += _listed(f"{len(result.left_out)} left out:", result.left_out, "report")
     lines += _listed(f"{len(result.failed)} could not be scored:", result.failed, "report")
     lines += [f"Table:  {result.table}", f"Report: {result.report}"]
     return "\n".join(lines)

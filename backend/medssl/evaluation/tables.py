@@ -20,11 +20,13 @@ class CaseScores:
         case: the case's name.
         scores: one a segment, in the schema's order.
         uncertainty: the case score, 0 certain .. 1 uncertain, where there is one.
+        reference: how the reference came about: drawn, accepted or corrected; empty when it is not known.
     """
 
     case: str
     scores: tuple[ClassScore, ...]
     uncertainty: float | None = None
+    reference: str = ""
 
 
 def write_scores(path: Path, cases: Sequence[CaseScores]) -> None:
@@ -36,11 +38,12 @@ def write_scores(path: Path, cases: Sequence[CaseScores]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     metrics = [metric.name for metric in fields(ClassScore)][1:]
-    writer.writerow(["case", "segment", *metrics, "uncertainty"])
+    writer.writerow(["case", "segment", *metrics, "uncertainty", "reference"])
     for case in cases:
         for score in case.scores:
             name, *numbers = astuple(score)
-            writer.writerow([case.case, name, *map(_number, [*numbers, case.uncertainty])])
+            known = map(_number, [*numbers, case.uncertainty])
+            writer.writerow([case.case, name, *known, case.reference])
     write_text(path, text.getvalue())
 
 

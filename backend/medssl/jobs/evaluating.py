@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
 from medssl.jobs.failures import FAILURES, tell_failure
 from medssl.jobs.pairs import Pair, find_pairs
+from medssl.jobs.references import Reference, line_of
 from medssl.jobs.reporting import (
     SCORES_FILE,
     card_facts,
@@ -45,7 +46,7 @@ from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow, Stac
 from medssl.reports.previews import make_previews
 from medssl.reports.scene import Scene
 from medssl.reports.stacks import make_stack, share_of
-from medssl.words import none_of
+from medssl.words import accepted_note, none_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,17 @@ class _Task:
     name: str
     files: tuple[Path, ...]
     make: Callable[[], _Scored]
+    reference: str = ""  # how it came about, where that is known
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What became of the cases; a failed one is a problem of the report too."""
+
+    scores: list[CaseScores] = field(default_factory=list)
+    rows: list[ReportRow] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,13 +87,14 @@ class _Scored:
 def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> EvaluateResult:
     """Score every case, then write `scores.csv` and `report.html` into the request's output folder.
 
-    A case that cannot be read or segmented is listed with its reason and stops nothing.
+    A case that cannot be read or segmented is listed with its reason and stops nothing. One whose reference
+    is the model's own proposal is left out.
 
     Raises:
         DataError: there is nothing to score, or no case could be scored.
         ModelError: the model is from elsewhere and finds other segments.
     """
-    schema, model = project.schema, None
+    schema, model, left_out = project.schema, None, dict[str, str]()
     if request.predictions is not None and request.references is not None:
         pairs = find_pairs(request.predictions, request.references, request.scans)
         tasks = _of_folders(pairs, schema, len(project.channel_names))
@@ -89,42 +102,55 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         record = project.model(request.model)
         model = load_model(record.folder)
         check_segments(schema, model)
-        predictor = Predictor(model, request.device)
-        tasks = _of_model(project, _annotated(project, request), predictor, monitor)
-    scores, rows, problems, failed = [], [], [], dict[str, str]()
-    total, pace = len(tasks), Pace()
+        cases, left_out = _fair(project, _annotated(project, request), line_of(project, record.id))
+        tasks = _of_model(project, cases, Predictor(model, request.device), monitor)
+    found = _score(tasks, schema, monitor)
+    accepted = tuple(score.case for score in found.scores if score.reference == "accepted")
+    skipped = [Problem(name, reason, "skipped") for name, reason in left_out.items()]
+    table = put(request.output, SCORES_FILE, lambda path: write_scores(path, found.scores))
+    report = _report(project, request, model, found.rows, [*skipped, *found.problems], accepted)
+    return EvaluateResult(
+        model_id=None if model is None else model.card.id,
+        cases=len(found.scores),
+        segments=_summary(found.scores),
+        failed=found.failed,
+        left_out=left_out,
+        accepted=accepted,
+        table=table,
+        report=publish_report(request.output, report),
+    )
+
+
+def _score(tasks: Sequence[_Task], schema: LabelSchema, monitor: Monitor) -> _Found:
+    """Score one case after the other; one that fails is told of.
+
+    Raises:
+        DataError: all failed.
+    """
+    found, total, pace = _Found(), len(tasks), Pace()
     monitor.progress("evaluate", 0, total)
     for number, task in enumerate(tasks, start=1):
         monitor.check()
         try:
             case = task.make()
-            found = CaseScores(
-                case.name, score_case(case.values, case.reference, case.grid, schema), case.uncertainty
-            )
-            row = _row(case, found, schema, share_of(total), _told(case.note, task))
+            agreement = score_case(case.values, case.reference, case.grid, schema)
+            scores = CaseScores(case.name, agreement, case.uncertainty, task.reference)
+            row = _row(case, scores, schema, share_of(total), _told(case.note, task))
         except Cancelled:
             raise
         except FAILURES as error:
-            failed[task.name] = tell_failure(task.name, error, monitor)
-            problems.append(Problem(task.name, _told(failed[task.name], task)))
+            reason = tell_failure(task.name, error, monitor)
+            found.failed[task.name] = reason
+            found.problems.append(Problem(task.name, _told(reason, task)))
         else:
-            scores.append(found)
-            rows.append(row)
+            found.scores.append(scores)
+            found.rows.append(row)
         pace.count()
         monitor.progress("evaluate", number, total, pace.seconds_for(total - number))
-    if not scores:
-        first = next(iter(failed.values()))
+    if not found.scores:
+        first = next(iter(found.failed.values()))
         raise DataError(f"{none_of(total, 'case')} could be scored. The first: {first}")
-    table = put(request.output, SCORES_FILE, lambda path: write_scores(path, scores))
-    report = publish_report(request.output, _report(project, request, model, rows, problems))
-    return EvaluateResult(
-        model_id=None if model is None else model.card.id,
-        cases=len(scores),
-        segments=_summary(scores),
-        failed=failed,
-        table=table,
-        report=report,
-    )
+    return found
 
 
 def _annotated(project: Project, request: EvaluateRequest) -> list[str]:
@@ -137,13 +163,35 @@ def _annotated(project: Project, request: EvaluateRequest) -> list[str]:
     return names
 
 
-def _of_model(project: Project, names: Sequence[str], predictor: Predictor, monitor: Monitor) -> list[_Task]:
+def _fair(
+    project: Project, names: Sequence[str], line: frozenset[str]
+) -> tuple[list[tuple[Case, Reference]], dict[str, str]]:
+    """Sort cases into those that say something about a model, and the others with the reason.
+
+    A reference that the model itself has proposed agrees with it whatever it does: a mean over such cases
+    measures nothing, and looks better than any other.
+
+    Raises:
+        DataError: there are only others.
+    """
+    found = [(case, Reference.of(project, case, line)) for case in map(project.case, names)]
+    left_out = {case.name: reference.refusal for case, reference in found if reference.refusal is not None}
+    if len(left_out) == len(found):
+        first = next(iter(left_out.values()))
+        raise DataError(f"{none_of(len(found), 'case')} can be scored. The first: {first}")
+    return [each for each in found if each[0].name not in left_out], left_out
+
+
+def _of_model(
+    project: Project, cases: Sequence[tuple[Case, Reference]], predictor: Predictor, monitor: Monitor
+) -> list[_Task]:
     """Cases to segment one after the other, so that only one is in memory."""
     tasks = []
-    for case in map(project.case, names):
+    for case, reference in cases:
         assert case.annotation is not None
         files = (*case.channels, case.annotation.path)
-        tasks.append(_Task(case.name, files, partial(_segmented, project, case, predictor, monitor)))
+        make = partial(_segmented, project, case, predictor, monitor)
+        tasks.append(_Task(case.name, files, make, reference.kind))
     return tasks
 
 
@@ -251,11 +299,12 @@ def _report(
     model: Model | None,
     rows: Sequence[ReportRow],
     problems: Sequence[Problem],
+    accepted: Sequence[str],
 ) -> Report:
     card = None if model is None else model.card
-    notes: tuple[str, ...] = ()
+    notes = [accepted_note(accepted)] if accepted else []
     if card is not None and request.role == "training":
-        notes = ("These cases were trained on: the scores say how well they were learned, not more.",)
+        notes.append("These cases were trained on: the scores say how well they were learned, not more.")
     compared = [path for path in (request.predictions, request.references) if path is not None]
     what = f"of {names_of(compared[:1])}" if compared else f"on the {request.role} cases"
     return Report(
@@ -271,6 +320,6 @@ def _report(
         ),
         history=history(project) if card is not None else (),
         problems=tuple(problems),
-        notes=notes,
+        notes=tuple(notes),
         scale=None if card is None else scale_for(project, card.id, rows),
     )

@@ -115,7 +115,9 @@ class SegmentScore(_Result):
 class EvaluateResult(_Result):
     """Scores by segment over `cases` cases, and where the table and the report are.
 
-    `failed` holds the cases that could not be scored, with their reasons.
+    `failed` holds the cases that could not be scored, and `left_out` those whose reference is a proposal of
+    the scored model itself, with their reasons. `accepted` names the scored cases whose reference is a
+    proposal of another model that was accepted as it was.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -123,6 +125,8 @@ class EvaluateResult(_Result):
     cases: int
     segments: tuple[SegmentScore, ...]
     failed: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    accepted: tuple[str, ...] = ()
     table: Path
     report: Path
 

@@ -242,12 +242,13 @@ function outcome(result) {
   for (const [name, value] of Object.entries(result.validation_dice ?? {})) facts.push([`Dice of ${name}`, value.toFixed(3)]);
   for (const score of result.segments ?? []) facts.push([`Dice of ${score.name}`, score.dice === null ? "–" : score.dice.toFixed(3)]);
   if (result.proposals) facts.push(["proposals", String(result.proposals.length)]);
-  const failed = Object.entries(result.failed ?? {});
+  const lists = [["could not be done", result.failed], ["left out", result.left_out]].map(([what, reasons]) => [what, Object.entries(reasons ?? {})]);
+  if (result.accepted?.length) facts.push(["references accepted as proposed", String(result.accepted.length)]);
   return h(
     "div",
     {},
     h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, value)))),
-    failed.length ? h("details", {}, h("summary", {}, `${failed.length} could not be done`), h("ul", {}, failed.map(([name, why]) => h("li", {}, h("b", {}, name), `: ${why}`)))) : null,
+    lists.map(([what, reasons]) => reasons.length ? h("details", {}, h("summary", {}, `${reasons.length} ${what}`), h("ul", {}, reasons.map(([name, why]) => h("li", {}, h("b", {}, name), `: ${why}`)))) : null),
   );
 }
 

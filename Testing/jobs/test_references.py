@@ -1,0 +1,104 @@
+"""What a score is worth depends on who drew the reference."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from medssl.cli.app import run
+from medssl.errors import DataError
+from medssl.events import Monitor
+from medssl.jobs import EvaluateRequest, EvaluateResult, ProposeRequest, run_job
+from medssl.learning.card import CARD, read_card
+from medssl.project import ModelRecord, Project
+from medssl.storage import write_text
+from small_models import add_untrained_model
+
+_NAME = "proposed"
+
+
+@pytest.fixture
+def model(project: Project, small_dataset: Path) -> ModelRecord:
+    """A model that has proposed a validation case, which was accepted as it was, beside two drawn ones."""
+    model = add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
+    project.add_case(_NAME, [small_dataset / "imagesTs" / "small_7.nii.gz"], role="validation")
+    run_job(project, ProposeRequest(cases=(_NAME,), device="cpu"), Monitor())
+    project.accept(_NAME)
+    return model
+
+
+def begun_from(project: Project, **origin: str) -> ModelRecord:
+    model = add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
+    card = read_card(model.folder).model_copy(update=origin)
+    write_text(model.folder / CARD, card.model_dump_json())
+    return model
+
+
+def score(project: Project, model: ModelRecord, out: Path) -> EvaluateResult:
+    request = EvaluateRequest(output=out, model=model.id, device="cpu")
+    result = run_job(project, request, Monitor()).result
+    assert isinstance(result, EvaluateResult)
+    return result
+
+
+def origins(result: EvaluateResult) -> dict[str, str]:
+    with result.table.open(encoding="utf-8", newline="") as file:
+        return {line["case"]: line["reference"] for line in csv.DictReader(file)}
+
+
+def page(result: EvaluateResult) -> str:
+    return result.report.read_text(encoding="utf-8")
+
+
+def test_a_model_is_not_scored_against_what_it_or_its_forerunner_has_proposed(
+    project: Project, model: ModelRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refined = begun_from(project, started_from=model.id)
+    twice = begun_from(project, started_from=refined.id)
+    for scored in (model, twice, begun_from(project, imported_from=model.id)):
+        result = score(project, scored, tmp_path / scored.id)
+        assert (result.cases, list(result.left_out), result.accepted) == (2, [_NAME], ())
+        assert f"a proposal of the model {model.id}, accepted as it was" in result.left_out[_NAME]
+        assert set(origins(result).values()) == {"drawn"}
+        assert "compared with itself" in page(result)
+    out = ("-o", tmp_path / "cli", "--device", "cpu", "-p", project.folder)
+    assert run([str(part) for part in ("evaluate", "--model", model.id, *out)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("2 cases scored:")
+    assert f"1 left out:\n  {_NAME}: Its reference is a proposal" in said
+    for case in project.cases(role="validation"):
+        if case.name != _NAME:
+            project.set_role(case, "excluded")
+    with pytest.raises(DataError, match="Not one case can be scored"):
+        score(project, model, tmp_path / "none")
+
+
+def test_a_reference_that_another_model_proposed_counts_and_is_told_of(
+    project: Project, model: ModelRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
+    values = project.read_annotation(project.annotations(_NAME)[0])
+    project.save_annotation(_NAME, values)
+    project.restore_annotation(_NAME, 1)  # it is still what nobody drew
+    result = score(project, other, tmp_path / "other")
+    assert (result.cases, result.left_out, result.accepted) == (3, {}, (_NAME,))
+    assert origins(result)[_NAME] == "accepted"
+    assert "1 reference is a proposal of another model, accepted as it was" in page(result)
+    out = ("-o", tmp_path / "cli", "--device", "cpu", "-p", project.folder)
+    assert run([str(part) for part in ("evaluate", "--model", other.id, *out)]) == 0
+    assert f"accepted as it was ({_NAME})" in capsys.readouterr().out
+
+
+def test_a_proposal_that_a_person_corrected_or_drew_anew_is_a_reference(
+    project: Project, model: ModelRecord, tmp_path: Path
+) -> None:
+    values = project.read_annotation(project.annotations(_NAME)[0])
+    project.undo(_NAME)
+    project.correct(_NAME, np.where(values == 0, 1, values).astype(np.uint8))
+    result = score(project, model, tmp_path / "corrected")
+    assert (result.cases, result.left_out, result.accepted) == (3, {}, ())
+    assert origins(result)[_NAME] == "corrected"
+    project.save_annotation(_NAME, values)
+    assert origins(score(project, model, tmp_path / "drawn"))[_NAME] == "drawn"
