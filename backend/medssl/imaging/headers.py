@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from pathlib import Path
 
@@ -12,13 +11,13 @@ import SimpleITK as sitk
 from medssl.errors import ImageError
 from medssl.imaging.formats import READABLE, suffix_of
 from medssl.imaging.itk import grid_of
+from medssl.imaging.meta_image import read_meta_image_header
 from medssl.imaging.nifti import exact_grid, is_complete, read_nifti_header
+from medssl.imaging.nrrd import read_nrrd_header
 from medssl.imaging.volume import Grid
 
 EXPORT_AGAIN = "Copy or export it again from where it came."
-_HEADER_LIMIT = 1 << 16  # bytes; far more than a text header has before it names its voxels
 _SKEW_LIMIT = 0.01  # cosine between two axes; half a degree
-_VOXEL_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
 
 
 def open_header(path: Path) -> sitk.ImageFileReader:
@@ -37,10 +36,7 @@ def open_header(path: Path) -> sitk.ImageFileReader:
         elif suffix_of(path) in (".mha", ".mhd"):
             _check_meta_image(path)
         elif (suffix_of(path) or "").endswith(".nhdr"):
-            with path.open("rb") as file:
-                if file.read(4) != b"NRRD":
-                    raise not_an_image(path)
-            _check_data_file(path, r"data file:\s*(.+)")
+            _check_nrrd_header(path)
     except (EOFError, OSError, zlib.error) as error:
         raise incomplete(path) from error
     reader = sitk.ImageFileReader()
@@ -119,8 +115,26 @@ def not_an_image(path: Path) -> ImageError:
 def incomplete(path: Path) -> ImageError:
     """Say that a file is damaged."""
     return ImageError(
-        f"{path} is damaged or incomplete: it ends too early or its header is wrong.", EXPORT_AGAIN
+        f"{path} is damaged or incomplete: it ends too early, its header is wrong or its voxels "
+        "were changed.",
+        EXPORT_AGAIN,
     )
+
+
+def find_data(path: Path, name: str) -> Path | None:
+    """Find the file that a header names for its voxels; None when these are in several files.
+
+    Raises:
+        ImageError: there is no such file.
+    """
+    if name.upper().startswith("LIST") or "%" in name:
+        return None
+    data = path.parent / name
+    if not data.is_file():
+        raise ImageError(
+            f"{path} points to {data}, which is not there.", "Put the file with the voxels beside the header."
+        )
+    return data
 
 
 def _check_file(path: Path) -> None:
@@ -146,55 +160,24 @@ def _check_nifti(path: Path) -> None:
 
 def _check_meta_image(path: Path) -> None:
     """Check a MetaImage's fields and length: ITK's reader writes to the terminal when they are wrong."""
-    with path.open("rb") as file:
-        text = file.read(_HEADER_LIMIT)
-    head, marker, rest = text.partition(b"ElementDataFile")
-    fields = dict(re.findall(r"^\s*(\w+)\s*=\s*(.*?)\s*$", head.decode("latin-1"), re.MULTILINE))
-    sizes = [int(n) for n in re.findall(r"-?\d+", fields.get("DimSize", ""))]
-    axes, channels = _whole(fields.get("NDims", "")), _whole(fields.get("ElementNumberOfChannels", "1"))
-    packed = _whole(fields.get("CompressedDataSize", "0"))
-    line, newline, _ = rest.partition(b"\n")
-    if not fields and not marker:
+    header = read_meta_image_header(path)
+    if header is None:
         raise not_an_image(path)
-    if not sizes or not marker or (not newline and path.suffix.lower() == ".mha"):
-        raise incomplete(path)
-    # Another number of axes than of sizes makes ITK's reader write where it must not, which ends the process.
-    if axes != len(sizes) or channels is None or packed is None:
-        raise incomplete(path)
-    if min(sizes) <= 0:
-        raise ImageError(f"{path} holds no voxels: its size is {_by(sizes)}.", EXPORT_AGAIN)
-    if line.strip(b" =\r") == b"LOCAL":
-        data_bytes: int | None = path.stat().st_size - len(head) - len(marker) - len(line) - 1
-    else:
-        data = _check_data_file(path, r"ElementDataFile\s*=\s*(.+)")
-        data_bytes = data.stat().st_size if data else None
-    kind = fields.get("ElementType", "").removeprefix("MET_").removeprefix("U")
-    expected = int(np.prod(sizes)) * _VOXEL_BYTES.get(kind, 1) * channels
-    if fields.get("CompressedData", "False").lower() == "true":
-        expected = packed
-    if data_bytes is not None and data_bytes < expected:
+    if min(header.sizes) <= 0:
+        raise ImageError(f"{path} holds no voxels: its size is {_by(header.sizes)}.", EXPORT_AGAIN)
+    data = path if header.data_name is None else find_data(path, header.data_name)
+    expected = header.unpacked_bytes if header.packed_bytes is None else header.packed_bytes
+    if data is not None and data.stat().st_size < header.data_start + expected:
         raise incomplete(path)
 
 
-def _whole(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-def _check_data_file(path: Path, pattern: str) -> Path | None:
-    """Find the file that a header points to for its voxels; None when it is a list or the header itself."""
-    with path.open("rb") as file:
-        found = re.search(pattern, file.read(_HEADER_LIMIT).decode("utf-8", "replace"))
-    if found is None:
+def _check_nrrd_header(path: Path) -> None:
+    header = read_nrrd_header(path)
+    if header is None:
+        raise not_an_image(path)
+    if header.data_name is None:
         raise incomplete(path)
-    name = found.group(1).strip()
-    if name.upper().startswith(("LIST", "LOCAL")) or "%" in name:
-        return None
-    data = path.parent / name
-    if not data.is_file():
-        raise ImageError(
-            f"{path} points to {data}, which is not there.", "Put the file with the voxels beside the header."
-        )
-    return data
+    find_data(path, header.data_name)
 
 
 def _by(numbers: object) -> str:

@@ -97,7 +97,8 @@ def read_nifti_voxels(path: Path, header: NiftiHeader) -> NDArray[Any] | None:
     twice while it reads. It is left to read whole numbers that become fractions, and rare types.
 
     Raises:
-        EOFError, OSError, zlib.error: the file ends before its last voxel, or cannot be unpacked.
+        EOFError, OSError, zlib.error: the file ends before its last voxel, cannot be unpacked, or is not what
+            was written.
     """
     if header.type_code not in _TYPES:
         return None
@@ -115,11 +116,22 @@ def read_nifti_voxels(path: Path, header: NiftiHeader) -> NDArray[Any] | None:
             if not got:
                 raise EOFError(f"{path} ends before its last voxel")
             left = left[got:]
+        _read_on(file)
     voxels = voxels.astype(kind.newbyteorder("="), copy=False)
     if is_scaled:
         voxels *= header.slope
         voxels += header.intercept
     return voxels
+
+
+def check_to_end(path: Path) -> None:
+    """Unpack a packed file to its end, where its checksum is. ITK stops at the last voxel.
+
+    Raises:
+        EOFError, OSError, zlib.error: the file is not what was written.
+    """
+    with _unpacked(path) as file:
+        _read_on(file)
 
 
 def is_complete(path: Path, header: NiftiHeader) -> bool:
@@ -155,6 +167,13 @@ def exact_grid(grid: Grid, sform: NDArray[np.float64]) -> Grid:
     origin_x, origin_y, origin_z = sform[:3, 3].tolist()
     exact = Grid(grid.size, (x, y, z), (origin_x, origin_y, origin_z), tuple(direction.ravel().tolist()))
     return exact if exact.agrees_with(grid) else grid
+
+
+def _read_on(file: BufferedIOBase) -> None:
+    """Read a packed file to its end: only there, its checksum tells whether what was read is right."""
+    if isinstance(file, gzip.GzipFile):
+        while file.read(_CHUNK_BYTES):
+            pass
 
 
 @contextmanager

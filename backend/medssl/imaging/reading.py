@@ -18,6 +18,7 @@ from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import header_grid, incomplete, open_header, unreadable
 from medssl.imaging.itk import array_of
 from medssl.imaging.nifti import read_nifti_header, read_nifti_voxels
+from medssl.imaging.packed import check_packed
 from medssl.imaging.volume import Grid, Volume
 
 
@@ -33,8 +34,8 @@ def read_volume(path: Path) -> Volume:
         replaced by the smallest finite one, and `notes` says so. A constant volume is read like any other.
 
     Raises:
-        ImageError: the file is missing, empty, truncated or not an image; it has not three dimensions, no
-            voxels or a geometry that means nothing; half of its voxels or more are not finite.
+        ImageError: the file is missing, empty, truncated, damaged or not an image; it has not three
+            dimensions, no voxels or a geometry that means nothing; half of its voxels or more are not finite.
     """
     if path.is_dir() or is_dicom(path):
         return read_series(only_series(path))
@@ -61,7 +62,7 @@ def read_voxels(reader: sitk.ImageFileReader, grid: Grid, path: Path) -> NDArray
     (z, y, x, components).
 
     Raises:
-        ImageError: the file ends too early.
+        ImageError: the file ends too early, or its packed voxels are not those that were written.
     """
     try:
         is_nifti = suffix_of(path) in (".nii", ".nii.gz") and reader.GetNumberOfComponents() == 1
@@ -71,7 +72,21 @@ def read_voxels(reader: sitk.ImageFileReader, grid: Grid, path: Path) -> NDArray
             return array
         if reader.GetDimension() > 3 and math.prod(reader.GetSize()[3:]) == 1:
             reader.SetExtractSize((*grid.size, *(0,) * (reader.GetDimension() - 3)))
-        return array_of(reader.Execute())
+        return array_of(read_image(reader, path))
+    except (EOFError, OSError, zlib.error) as error:
+        raise incomplete(path) from error
+
+
+def read_image(reader: sitk.ImageFileReader, path: Path) -> sitk.Image:
+    """Let ITK read the voxels of a header that was checked, when they are those that were written.
+
+    Raises:
+        ImageError: the file is damaged.
+    """
+    try:
+        check_packed(path)
+        image: sitk.Image = reader.Execute()
+        return image
     except (EOFError, OSError, zlib.error) as error:
         raise incomplete(path) from error
     except RuntimeError as error:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, TWO_FILES, stem_of, suffix_of
-from medssl.imaging.headers import open_header, unreadable
-from medssl.imaging.reading import read_volume
+from medssl.imaging.headers import open_header
+from medssl.imaging.reading import read_image, read_volume
 from medssl.imaging.writing import write_image, write_volume
 
 
@@ -35,10 +35,5 @@ def as_one_file(path: Path) -> Iterator[Path]:
         else:
             segments = suffix is not None and suffix.startswith(".seg")
             copy = Path(folder, f"{stem_of(path)}{SEGMENTATION_SUFFIX if segments else '.nrrd'}")
-            reader = open_header(path)
-            try:
-                image = reader.Execute()
-            except RuntimeError as error:
-                raise unreadable(path, error) from error
-            write_image(copy, image)
+            write_image(copy, read_image(open_header(path), path))
         yield copy
