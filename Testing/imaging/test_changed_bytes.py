@@ -23,6 +23,7 @@ from medssl.labels import LabelSchema, Segment
 # More than readers unpack at once, so that they may well stop before the end of the file.
 GRID = Grid((64, 60, 40), (1.0, 1.0, 1.0))
 FLIPS = 60
+GZIP_HEADER_BYTES = 10
 
 
 def ball() -> np.ndarray:
@@ -169,3 +170,18 @@ def payload_start(path: Path) -> int:
     if path.suffix == ".nrrd":
         return content.index(b"\n\n") + 2
     return content.index(b"LOCAL\n") + 6 if path.suffix == ".mha" else 0
+
+
+def test_a_packed_header_that_makes_no_sense_is_told_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    write_volume(path, Volume(np.zeros((4, 5, 6), np.int16), Grid((6, 5, 4), (1.0, 1.0, 1.0))))
+    content = path.read_bytes()
+    for position in range(GZIP_HEADER_BYTES, len(content)):
+        for bit in range(8):
+            changed = bytearray(content)
+            changed[position] ^= 1 << bit
+            path.write_bytes(changed)
+            try:
+                assert not read_volume(path).array.any()
+            except ImageError as error:
+                assert "is damaged" in error.what, (position, bit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_empty_files_and_other_files_are_refused(
     assert "is not an image" in refused(path, capfd).what
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     assert "is not an image" in refused(path, capfd).what
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_nifti_2_file_is_told_as_what_it_is(
+    suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"scan{suffix}"
+    header = struct.pack("<i4s4s2h", 540, b"n+2\0", b"\r\n\x1a\n", 4, 16)
+    header += struct.pack("<8q3d8d3q", 3, 12, 11, 10, 1, 1, 1, 1, *[0.0] * 3, *[1.0] * 8, 544, 0, 0)
+    content = header.ljust(544, b"\0") + noise().tobytes()
+    path.write_bytes(content if suffix == ".nii" else gzip.compress(content))
+    assert "is a NIfTI-2 file" in refused(path, capfd).what
+    with pytest.raises(ImageError, match="Save it as NIfTI-1"):
+        read_volume(path)
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -247,8 +262,6 @@ def test_capital_letters_in_the_suffix_work(tmp_path: Path) -> None:
 
 
 def test_a_padded_nifti_file_is_whole(tmp_path: Path) -> None:
-    import gzip
-
     write_volume(tmp_path / "a.nii", Volume(noise(), GRID))
     content = (tmp_path / "a.nii").read_bytes()
     # Padding, and two gzip members: the length at the file's end is not the whole length.

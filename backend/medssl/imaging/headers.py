@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,12 @@ from medssl.errors import ImageError
 from medssl.imaging.formats import READABLE, suffix_of
 from medssl.imaging.itk import grid_of
 from medssl.imaging.meta_image import read_meta_image_header
-from medssl.imaging.nifti import exact_grid, is_complete, read_nifti_header
+from medssl.imaging.nifti import check_to_end, exact_grid, is_complete, is_nifti_2, read_nifti_header
 from medssl.imaging.nrrd import read_nrrd_header
 from medssl.imaging.volume import Grid
 
 EXPORT_AGAIN = "Copy or export it again from where it came."
+_NIFTI = (".nii", ".nii.gz")
 _SKEW_LIMIT = 0.01  # cosine between two axes; half a degree
 
 
@@ -30,8 +33,13 @@ def open_header(path: Path) -> sitk.ImageFileReader:
         ImageError: there is no such file, it is empty, truncated or not an image.
     """
     _check_file(path)
+    with _told_as_damage(path):
+        return _open_header(path)
+
+
+def _open_header(path: Path) -> sitk.ImageFileReader:
     try:
-        if suffix_of(path) in (".nii", ".nii.gz"):
+        if suffix_of(path) in _NIFTI:
             _check_nifti(path)
         elif suffix_of(path) in (".mha", ".mhd"):
             _check_meta_image(path)
@@ -55,12 +63,30 @@ def header_grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
         ImageError: the grid is not one of three axes at right angles with a positive size and spacing.
     """
     grid = grid_of(reader)
-    if suffix_of(path) in (".nii", ".nii.gz"):
-        header = read_nifti_header(path)
-        if header is not None and header.sform is not None:
-            grid = exact_grid(grid, header.sform)
-    check_grid(grid, path)
+    with _told_as_damage(path):
+        if suffix_of(path) in _NIFTI:
+            header = read_nifti_header(path)
+            if header is not None and header.sform is not None:
+                grid = exact_grid(grid, header.sform)
+        check_grid(grid, path)
     return grid
+
+
+@contextmanager
+def _told_as_damage(path: Path) -> Iterator[None]:
+    """Say of a header that makes no sense that its file is damaged, when its checksum says so.
+
+    Of the formats here, only a NIfTI file's header is packed.
+    """
+    try:
+        yield
+    except ImageError as error:
+        if suffix_of(path) in _NIFTI:
+            try:
+                check_to_end(path)
+            except (EOFError, OSError, zlib.error):
+                raise incomplete(path) from error
+        raise
 
 
 def check_grid(grid: Grid, path: Path) -> None:
@@ -150,8 +176,10 @@ def _check_file(path: Path) -> None:
 
 def _check_nifti(path: Path) -> None:
     header = read_nifti_header(path)
+    if header is None and is_nifti_2(path):
+        raise ImageError(f"{path} is a NIfTI-2 file, which cannot be read.", "Save it as NIfTI-1.")
     if header is None:
-        return
+        raise not_an_image(path)
     if not header.size or min(header.size) <= 0:
         raise ImageError(f"{path} holds no voxels: its size is {_by(header.size)}.", EXPORT_AGAIN)
     if not is_complete(path, header):

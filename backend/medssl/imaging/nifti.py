@@ -88,6 +88,16 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     )
 
 
+def is_nifti_2(path: Path) -> bool:
+    """Whether a file begins as those of the format's second version do, for sizes above 32767; see nifti2.h.
+
+    Raises:
+        EOFError, OSError, zlib.error: it cannot be unpacked.
+    """
+    with _unpacked(path) as file:
+        return file.read(8)[4:] == b"n+2\0"
+
+
 def read_nifti_voxels(path: Path, header: NiftiHeader) -> NDArray[Any] | None:
     """Read voxels (z, y, x) as they are stored, floats scaled; None for what ITK is left to read.
 
