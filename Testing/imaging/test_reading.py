@@ -88,6 +88,15 @@ def test_empty_files_and_other_files_are_refused(
     assert "is not an image" in refused(path, capfd).what
 
 
+@pytest.mark.parametrize("start", [-5.0, 0.0, 344.0, np.nan])
+def test_voxels_that_begin_inside_the_header_are_refused(
+    start: float, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scan.nii"
+    _rewrite(path, lambda content: content[:108] + struct.pack("<f", start) + content[112:])
+    assert f"at byte {int(np.nan_to_num(start))}, inside the header" in refused(path, capfd).what
+
+
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_a_nifti_2_file_is_told_as_what_it_is(
     suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -208,6 +217,19 @@ def test_some_voxels_that_are_not_finite_are_replaced_and_noted(suffix: str, tmp
     assert np.array_equal(volume.array[1:], array[1:])
     assert len(volume.notes) == 1
     assert str(path) in volume.notes[0]
+    assert "3 voxels" in volume.notes[0]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_voxels_too_large_for_32_bits_are_infinite(suffix: str, tmp_path: Path) -> None:
+    array = noise().astype(np.float64)
+    largest = float(np.finfo(np.float32).max)
+    array[0, 0, :4] = 1e300, -1e300, np.nan, largest
+    path = tmp_path / f"scan{suffix}"
+    write_volume(path, Volume(array, GRID))
+    volume = read_volume(path)
+    assert volume.array.dtype == np.float64
+    assert volume.array[0, 0, :4].tolist() == [0, 0, 0, largest]
     assert "3 voxels" in volume.notes[0]
 
 

@@ -14,7 +14,14 @@ from medssl.errors import ImageError
 from medssl.imaging.formats import READABLE, suffix_of
 from medssl.imaging.itk import grid_of
 from medssl.imaging.meta_image import read_meta_image_header
-from medssl.imaging.nifti import check_to_end, exact_grid, is_complete, is_nifti_2, read_nifti_header
+from medssl.imaging.nifti import (
+    NIFTI_HEADER_BYTES,
+    check_to_end,
+    exact_grid,
+    is_complete,
+    is_nifti_2,
+    read_nifti_header,
+)
 from medssl.imaging.nrrd import read_nrrd_header
 from medssl.imaging.volume import Grid
 
@@ -182,6 +189,12 @@ def _check_nifti(path: Path) -> None:
         raise not_an_image(path)
     if not header.size or min(header.size) <= 0:
         raise ImageError(f"{path} holds no voxels: its size is {_by(header.size)}.", EXPORT_AGAIN)
+    if header.data_start < NIFTI_HEADER_BYTES:
+        # ITK would read on from the header's end, and others from where it says, or a little later.
+        raise ImageError(
+            f"{path} has a wrong header: its voxels begin at byte {header.data_start}, inside the header.",
+            EXPORT_AGAIN,
+        )
     if not is_complete(path, header):
         raise incomplete(path)
 

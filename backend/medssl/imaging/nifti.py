@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from medssl.imaging.volume import Grid
 
-_HEADER_BYTES = 348
+NIFTI_HEADER_BYTES = 348
 _CHUNK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 _TYPES = {
@@ -59,13 +59,13 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
         EOFError, OSError, zlib.error: the file ends inside its header, or cannot be unpacked.
     """
     with _unpacked(path) as file:
-        header = file.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES:
+        header = file.read(NIFTI_HEADER_BYTES)
+    if len(header) < NIFTI_HEADER_BYTES:
         raise EOFError(f"{path} ends inside its header")
     if header[344:348] != b"n+1\0":
         return None
     # The header begins with its own length; read the wrong way round, that is another number.
-    order: Literal["<", ">"] = "<" if struct.unpack_from("<i", header)[0] == _HEADER_BYTES else ">"
+    order: Literal["<", ">"] = "<" if struct.unpack_from("<i", header)[0] == NIFTI_HEADER_BYTES else ">"
     dimensions = struct.unpack_from(order + "8h", header, 40)
     size = dimensions[1 : 1 + max(0, min(dimensions[0], 7))]
     type_code, bits = struct.unpack_from(order + "2h", header, 70)
