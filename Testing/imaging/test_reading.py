@@ -195,6 +195,46 @@ def test_skewed_axes_and_a_spacing_of_zero_are_refused(
     assert "not at right angles (73.3 degrees)" in refused(skewed, capfd).what
     _rewrite(zero, lambda content: content.replace(b"ElementSpacing = 1 1 1", b"ElementSpacing = 1 0 1"))
     assert "spacing of 1 x 0 x 1 mm" in refused(zero, capfd).what
+    _rewrite(zero, lambda content: content.replace(b"ElementSpacing = 1 1 1", b"ElementSpacing = 1 1e30 1"))
+    assert "spacing of 1 x 1e+30 x 1 mm, which no scan can have" in refused(zero, capfd).what
+
+
+def with_sform(path: Path, qform_code: int, *numbers: float) -> None:
+    """Write a NIfTI file with these twelve numbers for its sform, and a qform that is straight."""
+
+    def change(content: bytes) -> bytes:
+        codes = struct.pack("<2h", qform_code, 1)
+        return content[:252] + codes + content[256:280] + struct.pack("<12f", *numbers) + content[328:]
+
+    _rewrite(path, change)
+
+
+def test_a_nifti_affine_that_is_no_number_is_told_as_that(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scan.nii"
+    for numbers in ((np.nan, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0), (1, 0, 0, np.inf, 0, 1, 0, 0, 0, 0, 1, 0)):
+        with_sform(path, 1, *numbers)
+        assert "a position or a direction that is not a number" in refused(path, capfd).what
+
+
+def test_a_sheared_nifti_affine_is_told_as_that(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "scan.nii"
+    for shear, angle in ((0.3, "73.3"), (0.001, "89.94")):
+        with_sform(path, 0, 1, shear, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
+        assert f"not at right angles ({angle} degrees)" in refused(path, capfd).what
+
+
+def test_a_sheared_nifti_affine_beside_another_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "scan.nii"
+    with_sform(path, 1, 1, 0.3, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
+    volume = read_volume(path)
+    assert np.allclose(volume.grid.matrix[:3, :3], np.eye(3))
+    assert "its sform has axes that are not at right angles; its qform places it" in volume.notes[0]
+    # Micrometres, which ITK turns into millimetres.
+    _rewrite(path, lambda content: content[:123] + b"\3" + content[124:])
+    assert read_volume(path).grid.spacing_mm == (0.001, 0.001, 0.001)
+    assert read_volume(path).notes == ()
 
 
 def test_a_negative_spacing_turns_the_axis_round(tmp_path: Path) -> None:

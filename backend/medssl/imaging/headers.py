@@ -17,17 +17,19 @@ from medssl.imaging.meta_image import read_meta_image_header
 from medssl.imaging.nifti import (
     NIFTI_HEADER_BYTES,
     check_to_end,
-    exact_grid,
     is_complete,
     is_nifti_2,
     read_nifti_header,
+    sform_grid,
 )
 from medssl.imaging.nrrd import read_nrrd_header
 from medssl.imaging.volume import Grid
 
 EXPORT_AGAIN = "Copy or export it again from where it came."
 _NIFTI = (".nii", ".nii.gz")
+_SPACINGS_MM = (1e-6, 1e3)  # from electron microscopes to more than a whole person in one voxel
 _SKEW_LIMIT = 0.01  # cosine between two axes; half a degree
+_ITK_SKEW_LIMIT = 5e-5  # and about this is ITK's for a NIfTI file
 
 
 def open_header(path: Path) -> sitk.ImageFileReader:
@@ -71,12 +73,39 @@ def header_grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
     """
     grid = grid_of(reader)
     with _told_as_damage(path):
-        if suffix_of(path) in _NIFTI:
-            header = read_nifti_header(path)
-            if header is not None and header.sform is not None:
-                grid = exact_grid(grid, header.sform)
+        exact = _sform_grid(path)
+        if exact is not None and exact.agrees_with(grid):
+            grid = exact
         check_grid(grid, path)
     return grid
+
+
+def placing_notes(grid: Grid, path: Path) -> tuple[str, ...]:
+    """Say of a NIfTI file of two affines that ITK took the other one, since the first is no grid."""
+    exact = _sform_grid(path)
+    # A file in other units than millimetres has an sform that disagrees and is none the worse.
+    if exact is None or exact.agrees_with(grid) or not _skew(exact) > _ITK_SKEW_LIMIT:
+        return ()
+    return (
+        f"{path}: its sform has axes that are not at right angles; its qform places it, as in 3D Slicer.",
+    )
+
+
+def _skew(grid: Grid) -> float:
+    """The largest cosine of the angle between two axes; 0 at right angles, or where an axis has no length."""
+    direction = np.array(grid.direction).reshape(3, 3)
+    lengths = np.linalg.norm(direction, axis=0)
+    if not lengths.all():
+        return 0.0
+    cosines = (direction / lengths).T @ (direction / lengths)
+    return float(np.abs(cosines - np.eye(3)).max())
+
+
+def _sform_grid(path: Path) -> Grid | None:
+    header = read_nifti_header(path) if suffix_of(path) in _NIFTI else None
+    if header is None or header.sform is None or len(header.size) < 3:
+        return None
+    return sform_grid((header.size[0], header.size[1], header.size[2]), header.sform)
 
 
 @contextmanager
@@ -96,28 +125,30 @@ def _told_as_damage(path: Path) -> Iterator[None]:
         raise
 
 
-def check_grid(grid: Grid, path: Path) -> None:
+def check_grid(grid: Grid, path: Path, skew_limit: float = _SKEW_LIMIT) -> None:
     """Raise `ImageError` for a grid on which nothing can be measured: without size, singular or skewed."""
     if 0 in grid.size:
         raise ImageError(f"{path} holds no voxels: its size is {_by(grid.size)}.", EXPORT_AGAIN)
-    if not np.isfinite(grid.matrix).all() or min(grid.spacing_mm) <= 0:
+    lowest, highest = _SPACINGS_MM
+    if not all(lowest <= spacing <= highest for spacing in grid.spacing_mm):
         raise ImageError(
             f"{path} has a spacing of {_by(grid.spacing_mm)} mm, which no scan can have.",
             "Correct the spacing in the file, or export it again.",
         )
+    if not np.isfinite(grid.matrix).all():
+        raise _not_placed(path)
     direction = np.array(grid.direction).reshape(3, 3)
     if abs(np.linalg.det(direction)) < 1e-3:
         raise ImageError(
             f"{path} has a singular direction: two of its axes point the same way.",
             "Correct the directions in the file, or export it again.",
         )
-    lengths = np.linalg.norm(direction, axis=0)
-    cosines = (direction / lengths).T @ (direction / lengths)
-    skew = float(np.abs(cosines - np.eye(3)).max())
-    if skew > _SKEW_LIMIT or np.abs(lengths - 1).max() > _SKEW_LIMIT:
+    skew = _skew(grid)
+    if skew > skew_limit or np.abs(np.linalg.norm(direction, axis=0) - 1).max() > _SKEW_LIMIT:
         angle = float(np.degrees(np.arccos(min(1.0, skew))))
         raise ImageError(
-            f"{path} has axes that are not at right angles ({angle:.1f} degrees), as from a tilted gantry.",
+            f"{path} has axes that are not at right angles ({round(angle, 2):g} degrees), as from a tilted "
+            "gantry.",
             "Resample it onto straight axes, in 3D Slicer with 'Resample Scalar Volume' or its DICOM import.",
         )
 
@@ -128,6 +159,9 @@ def unreadable(path: Path, error: RuntimeError) -> ImageError:
     if "Unable to determine ImageIO" in text or "is not recognized as a NIFTI" in text:
         return not_an_image(path)
     if "determinant is 0" in text or "orthonormal" in text:
+        sheared = _sform_grid(path)
+        if sheared is not None and min(sheared.spacing_mm) > 0:
+            check_grid(sheared, path, _ITK_SKEW_LIMIT)
         return ImageError(
             f"{path} has a singular direction: its axes do not span space.",
             "Correct the directions in the file, or export it again.",
@@ -135,6 +169,13 @@ def unreadable(path: Path, error: RuntimeError) -> ImageError:
     if "size is zero" in text:
         return ImageError(f"{path} holds no voxels: one of its sizes is 0.", EXPORT_AGAIN)
     return incomplete(path)
+
+
+def _not_placed(path: Path) -> ImageError:
+    return ImageError(
+        f"{path} has a position or a direction that is not a number.",
+        "Correct them in the file, or export it again.",
+    )
 
 
 def not_an_image(path: Path) -> ImageError:
@@ -189,6 +230,8 @@ def _check_nifti(path: Path) -> None:
         raise not_an_image(path)
     if not header.size or min(header.size) <= 0:
         raise ImageError(f"{path} holds no voxels: its size is {_by(header.size)}.", EXPORT_AGAIN)
+    if header.sform is not None and not np.isfinite(header.sform).all():
+        raise _not_placed(path)
     if header.data_start < NIFTI_HEADER_BYTES:
         # ITK would read on from the header's end, and others from where it says, or a little later.
         raise ImageError(

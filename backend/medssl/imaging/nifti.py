@@ -164,19 +164,16 @@ def is_complete(path: Path, header: NiftiHeader) -> bool:
     return unpacked >= header.data_end
 
 
-def exact_grid(grid: Grid, sform: NDArray[np.float64]) -> Grid:
-    """Return the grid whose matrix is exactly `sform`, when that means the same as ITK's `grid`.
+def sform_grid(size: tuple[int, int, int], sform: NDArray[np.float64]) -> Grid:
+    """Return the grid whose matrix is exactly `sform`, which may be no grid that anything can lie on.
 
-    ITK puts the grid together from rounded 32-bit numbers; this one writes the very same affine back.
+    ITK puts a grid together from rounded 32-bit numbers; this one writes the very same affine back.
     """
     spacing = np.linalg.norm(sform[:3, :3], axis=0)
-    if not (np.isfinite(sform).all() and (spacing > 0).all()):
-        return grid
-    direction = sform[:3, :3] / spacing
+    direction = sform[:3, :3] / np.where(spacing > 0, spacing, 1.0)
     x, y, z = spacing.tolist()
     origin_x, origin_y, origin_z = sform[:3, 3].tolist()
-    exact = Grid(grid.size, (x, y, z), (origin_x, origin_y, origin_z), tuple(direction.ravel().tolist()))
-    return exact if exact.agrees_with(grid) else grid
+    return Grid(size, (x, y, z), (origin_x, origin_y, origin_z), tuple(direction.ravel().tolist()))
 
 
 def _read_on(file: BufferedIOBase) -> None:

@@ -15,7 +15,7 @@ from medssl.imaging.dicom import only_series, read_series, series_grid
 from medssl.imaging.dicom_files import is_dicom
 from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import suffix_of
-from medssl.imaging.headers import header_grid, incomplete, open_header, unreadable
+from medssl.imaging.headers import header_grid, incomplete, open_header, placing_notes, unreadable
 from medssl.imaging.itk import array_of
 from medssl.imaging.nifti import read_nifti_header, read_nifti_voxels
 from medssl.imaging.packed import check_packed
@@ -43,7 +43,7 @@ def read_volume(path: Path) -> Volume:
     check_three_dimensions(reader, path)
     grid = header_grid(reader, path)
     array = read_voxels(reader, grid, path)
-    return Volume(array, grid, make_finite(array, str(path)))
+    return Volume(array, grid, (*placing_notes(grid, path), *make_finite(array, str(path))))
 
 
 def read_grid(path: Path) -> Grid:
