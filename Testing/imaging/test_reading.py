@@ -111,6 +111,29 @@ def test_a_nifti_2_file_is_told_as_what_it_is(
         read_volume(path)
 
 
+def test_formats_that_are_not_in_the_list_are_refused_also_where_itk_knows_them(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    image = sitk.GetImageFromArray(noise())
+    for name in ("scan.tif", "scan.vtk", "scan.nrrd"):
+        sitk.WriteImage(image, str(tmp_path / name))
+    (tmp_path / "scan.nrrd").rename(tmp_path / "scan")
+    for name in ("scan.tif", "scan.vtk", "scan"):
+        error = refused(tmp_path / name, capfd)
+        assert "is not an image" in error.what
+        assert ".nii.gz" in error.remedy
+
+
+@pytest.mark.parametrize("name", ["scan.hdr", "scan.img"])
+def test_a_half_of_a_pair_is_refused_with_what_to_do(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(noise()), str(tmp_path / "scan.img"))
+    error = refused(tmp_path / name, capfd)
+    assert "one half of a pair" in error.what
+    assert error.remedy == "Save it as .nii.gz."
+
+
 def test_a_file_that_is_missing_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "no file" in refused(tmp_path / "gone.nii.gz", capfd).what
 

@@ -27,6 +27,7 @@ from medssl.imaging.volume import Grid
 
 EXPORT_AGAIN = "Copy or export it again from where it came."
 _NIFTI = (".nii", ".nii.gz")
+_PAIR = (".img", ".hdr")  # Analyze's and NIfTI's voxels and header, apart
 _SPACINGS_MM = (1e-6, 1e3)  # from electron microscopes to more than a whole person in one voxel
 _SKEW_LIMIT = 0.01  # cosine between two axes; half a degree
 _ITK_SKEW_LIMIT = 5e-5  # and about this is ITK's for a NIfTI file
@@ -47,6 +48,9 @@ def open_header(path: Path) -> sitk.ImageFileReader:
 
 
 def _open_header(path: Path) -> sitk.ImageFileReader:
+    if suffix_of(path) is None:
+        # ITK knows more formats, of which nobody checked that they are read whole.
+        raise _in_two_files(path) if path.suffix.lower() in _PAIR else not_an_image(path)
     try:
         if suffix_of(path) in _NIFTI:
             _check_nifti(path)
@@ -169,6 +173,13 @@ def unreadable(path: Path, error: RuntimeError) -> ImageError:
     if "size is zero" in text:
         return ImageError(f"{path} holds no voxels: one of its sizes is 0.", EXPORT_AGAIN)
     return incomplete(path)
+
+
+def _in_two_files(path: Path) -> ImageError:
+    return ImageError(
+        f"{path} is one half of a pair of an .img and an .hdr file, which cannot be read.",
+        "Save it as .nii.gz.",
+    )
 
 
 def _not_placed(path: Path) -> ImageError:
