@@ -9,10 +9,12 @@ import pytest
 from dicom_making import write_series
 from medssl.errors import ImageError
 from medssl.imaging.labels import write_labels
+from medssl.imaging.own_files import LEDGER_NAME, RESULTS_FOLDER
 from medssl.imaging.scans import find_scans
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
+from medssl.project import Project
 
 VOLUME = Volume(np.arange(60, dtype=np.int16).reshape(5, 4, 3), Grid((3, 4, 5), (1.0, 1.0, 1.0)))
 
@@ -75,3 +77,31 @@ def test_one_file_is_a_folder_of_one_scan_and_a_missing_folder_is_named(tmp_path
     assert (scan.name, scan.source) == ("a.b", tmp_path / "a.b.nii.gz")
     with pytest.raises(ImageError, match="no folder"):
         find_scans(tmp_path / "gone")
+
+
+def test_a_project_among_the_scans_is_named_and_nobody_looks_into_it(tmp_path: Path) -> None:
+    write_volume(tmp_path / "a.nii.gz", VOLUME)
+    with Project.create(tmp_path / "study" / "kidneys", LabelSchema.of_names({1: "Kidney"})) as project:
+        project.add_case("a", [tmp_path / "a.nii.gz"], copy=True)
+        scan, told = find_scans(tmp_path)
+        (inside,) = find_scans(project.folder / "images")  # who names it has said what it is
+        with pytest.raises(ImageError, match="is a project of MedSSL"):
+            find_scans(project.folder)
+    assert (scan.name, scan.unfit) == ("a", None)
+    assert inside.unfit is None
+    assert told.name == "study/kidneys"
+    assert "is a project of MedSSL" in (told.unfit or "")
+    with pytest.raises(ImageError, match="is a project of MedSSL"):
+        told.read()
+
+
+def test_what_runs_have_written_is_no_scan_wherever_it_lies(tmp_path: Path) -> None:
+    write_volume(tmp_path / "a.nii.gz", VOLUME)
+    for name in ("a.nii.gz", "deep/b.nii.gz"):
+        write_volume(tmp_path / "results" / name, VOLUME)
+    (tmp_path / "link.nii.gz").symlink_to(tmp_path / "results" / "a.nii.gz")
+    ledger = tmp_path / "results" / RESULTS_FOLDER / LEDGER_NAME
+    ledger.parent.mkdir()
+    ledger.write_text('{"path":"a.nii.gz"}\nhalf a row\n{"path":"deep/b.nii.gz"}\n')
+    write_volume(tmp_path / "results" / "drawn by hand.nii.gz", VOLUME)
+    assert [scan.name for scan in find_scans(tmp_path)] == ["a", "results/drawn by hand"]

@@ -19,7 +19,9 @@ from medssl.inference.folder import segment_folder
 from medssl.inference.ledger import FOLDER
 from medssl.inference.rows import FolderResult
 from medssl.inference.settings import FolderSettings
+from medssl.labels import LabelSchema
 from medssl.learning.model import Model
+from medssl.project import Project
 
 Writer = Callable[..., Path]
 CPU = FolderSettings(device="cpu")
@@ -314,3 +316,14 @@ def test_one_file_of_all_channels_gives_what_files_of_one_channel_give(
         np.testing.assert_array_equal(labels.array, found[0].array)
     assert result.sources["numbers"].voxels() == result.sources["apart"].voxels() == 2 * parts[0].array.size
     assert states(run(model, folder, tmp_path / "out"))["BRATS_0001"] == "skipped"
+
+
+def test_a_project_inside_the_folder_is_left_out_and_said(
+    make_model: Callable[..., Model], tmp_path: Path, write_scan: Writer
+) -> None:
+    scan = write_scan(tmp_path / "scans" / "a.nii.gz")
+    with Project.create(tmp_path / "scans" / "project", LabelSchema.of_names({1: "Core"})) as project:
+        project.add_case("a", [scan], copy=True)
+    result = run(make_model(), tmp_path / "scans", tmp_path / "out")
+    assert states(result) == {"a": "done", "project": "unfit"}
+    assert "is a project of MedSSL" in result.unfit["project"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from medssl import storage
 from medssl.errors import StorageError
+from medssl.imaging.own_files import results_in
 from medssl.inference.ledger import FOLDER, Ledger, Measurements, SegmentationRow, locked
 
 MEASURED = Measurements(volumes_ml={"Core": 1.5}, score=0.25, worst_slice=3, seconds=0.5)
@@ -35,7 +36,7 @@ def test_what_was_published_is_known_to_the_next_run(tmp_path: Path) -> None:
     assert row is not None
     assert row.measured == MEASURED
     assert ledger.is_ours(target)
-    assert ledger.paths == {target}
+    assert results_in(tmp_path) == {target}
     assert target.read_text() == "one"
 
 

@@ -212,3 +212,35 @@ def test_a_decathlon_of_several_channels_leaves_and_comes_back(tmp_path: Path) -
         for path, own in zip(paths, kept, strict=True):
             assert read_volume(own).grid.agrees_with(read_volume(path).grid)
             np.testing.assert_array_equal(read_volume(own).array, read_volume(path).array)
+
+
+def test_neither_the_project_nor_label_maps_beside_the_scans_become_cases(tmp_path: Path) -> None:
+    phantom = make_phantom(0, size=(8, 12, 10))
+    write_volume(tmp_path / "scans" / "a.nii.gz", phantom.image)
+    write_volume(tmp_path / "scans" / "a-labels.nii.gz", phantom.labels)
+    first, second = Watcher(), Watcher()
+    request = ImportRequest(folder=tmp_path / "scans", copy_files=True)
+    with Project.create(tmp_path / "scans" / "mine", SCHEMA) as project:
+        done = run_job(project, request, first).result
+        again = run_job(project, request, second).result
+        assert [case.name for case in project.cases()] == ["a"]
+        project.add_case("named by somebody", [tmp_path / "scans" / "a-labels.nii.gz"])
+    assert done == ImportResult(cases=1, annotated=0, already_there=0, passed_over=2)
+    assert again == ImportResult(cases=0, annotated=0, already_there=1, passed_over=2)
+    labels, mine = first.warnings
+    assert "a-labels was passed over." in labels
+    assert "holds labels" in labels
+    assert mine.startswith("mine was passed over.")
+    assert second.warnings == first.warnings
+
+
+def test_a_label_map_that_is_one_of_several_series_is_passed_over(tmp_path: Path) -> None:
+    flat = np.arange(5 * 4 * 3, dtype=np.int16).reshape(5, 4, 3)
+    for values, description in ((flat, "T1"), (flat // 30, "labels")):
+        for file in write_series(tmp_path / description, values, description=description):
+            (tmp_path / "scans").mkdir(exist_ok=True)
+            file.rename(tmp_path / "scans" / f"{description} {file.name}")
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        done = run_job(project, ImportRequest(folder=tmp_path / "scans"), Monitor()).result
+        assert [case.name for case in project.cases()] == ["T1"]
+    assert done == ImportResult(cases=1, annotated=0, already_there=0, passed_over=1)

@@ -215,7 +215,7 @@ def test_what_is_no_scan_is_passed_over_and_told(project: Project, scan_folder: 
     settings = PretrainingSettings(method="jigsaw", steps=1)
     model_id = pretrain_project(project, settings, job(tmp_path), monitor, scans=scan_folder)
     assert read_card(project.model(model_id).folder).unannotated_cases == 3
-    assert "labels.nii.gz is passed over: it holds labels" in "\n".join(monitor.told)
+    assert "The scan labels is passed over." in "\n".join(monitor.told)
     assert "The scan broken is passed over" in "\n".join(monitor.told)
 
 

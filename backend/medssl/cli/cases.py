@@ -81,7 +81,8 @@ def add(
 
     A dataset with a dataset.json, as of the Medical Segmentation Decathlon or
     nnU-Net, and a MITK task list (.json) bring their labels; of any other
-    folder, every scan becomes a case. With --name, a folder is one DICOM series.
+    folder, every scan becomes a case, and label maps are passed over: name such a
+    file by itself to add it all the same. With --name, a folder is one DICOM series.
     What cannot be a case is named and stops nothing; the exit code is then 1.
     """
     if len(scans) == 1 and _may_hold_cases(scans[0]) and not name:

@@ -202,7 +202,8 @@ class Luggage:
         """Send the scans of a folder, each to the same place in a folder of the engine's computer."""
         if is_there(path):
             return self._there(path)
-        scans = find_inputs(path, None, recursive, names, lambda done, total: monitor.check())
+        found = find_inputs(path, None, recursive, names, lambda done, total: monitor.check())
+        scans = [scan for scan in found if scan.unfit is None]
         if not scans:
             raise DataError(f"No scan was found in {path}.", "Give NIfTI, NRRD, MHA or DICOM scans.")
         parcel, refused = self._folder(), dict[str, str]()

@@ -21,6 +21,8 @@ from medssl.errors import (
     NotFoundError,
     UsageError,
 )
+from medssl.imaging.few_values import has_few_values, no_intensities
+from medssl.imaging.multichannel import read_channels
 from medssl.imaging.single_file import as_one_file
 from medssl.labels import LabelSchema
 from medssl.project import (
@@ -93,9 +95,16 @@ class RemoteProject:
         self._client.set_schema(self.key, changed.model_dump(mode="json"))
 
     def add_case(
-        self, name: str, channels: Sequence[Path], copy: bool = False, role: Role = "training"
+        self,
+        name: str,
+        channels: Sequence[Path],
+        copy: bool = False,
+        role: Role = "training",
+        must_be_scan: bool = False,
     ) -> Case:
         """Add a scan; images of this computer are copied into the project."""
+        if must_be_scan and all(map(has_few_values, read_channels(channels, len(self.channel_names)))):
+            raise no_intensities(str(channels[0]))
         with _told(), self._sent(channels) as paths:
             return _case(self._client.add_case(self.key, name, paths, copy_files=copy, role=role))
 

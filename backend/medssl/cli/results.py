@@ -39,16 +39,7 @@ def describe(result: Result) -> str:
     """A result in a few lines for a person."""
     match result:
         case ImportResult():
-            there = (
-                f" {counted(result.already_there, 'was', 'were')} there already."
-                if result.already_there
-                else ""
-            )
-            there += (
-                f" {result.refused} could not be added; the job's log says why." if result.refused else ""
-            )
-            added = f"{counted(result.cases, 'case')} added, {result.annotated} of them with an annotation."
-            return f"{added}{there}"
+            return _import(result)
         case TrainResult():
             return _train(result)
         case PretrainResult():
@@ -75,6 +66,17 @@ def describe(result: Result) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """A number, or a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _import(result: ImportResult) -> str:
+    told = [f"{counted(result.cases, 'case')} added, {result.annotated} of them with an annotation."]
+    if result.already_there:
+        told.append(f"{counted(result.already_there, 'was', 'were')} there already.")
+    if result.passed_over:
+        told.append(f"{counted(result.passed_over, 'was', 'were')} passed over, being no scan.")
+    if result.refused:
+        told.append(f"{result.refused} could not be added; the job's log says why.")
+    return " ".join(told)
 
 
 def _train(result: TrainResult) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from medssl.errors import ImageError
 from medssl.imaging.dicom import Series, read_series, series_of
 from medssl.imaging.dicom_files import is_dicom
-from medssl.imaging.formats import SEGMENTATION_SUFFIX, SeriesNames, stem_of, suffix_of
+from medssl.imaging.formats import SeriesNames, stem_of
 from medssl.imaging.reading import read_volume
+from medssl.imaging.tree import walk
 from medssl.imaging.volume import Volume
 from medssl.words import counted
 
@@ -31,6 +31,7 @@ class Scan:
         source: the file, or the folder of the DICOM series.
         series: the DICOM series; None for files.
         problem: why it cannot be read, where that is known before reading; a sentence and a remedy.
+        unfit: why it is none, where that is known before reading: a folder that nobody looked into.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Scan:
     source: Path
     series: Series | None
     problem: str | None
+    unfit: str | None = None
 
     @property
     def shown(self) -> str:
@@ -50,6 +52,8 @@ class Scan:
 
     def read(self) -> Volume:
         """Read it; see `read_volume` and `read_series` for the errors."""
+        if self.unfit is not None:
+            raise ImageError(self.unfit)
         return read_volume(self.source) if self.series is None else read_series(self.series)
 
 
@@ -61,8 +65,9 @@ def find_scans(
 ) -> list[Scan]:
     """List the scans of a folder, sorted by name; nothing but DICOM headers is read.
 
-    Segmentations (`.seg.nrrd`, DICOM SEG) and hidden files and folders are passed over. A path to one file is
-    a folder of one scan.
+    Segmentations (`.seg.nrrd`, DICOM SEG), the results of earlier runs, and hidden files and folders are
+    passed over; a project is listed as a scan that is unfit. A path to one file is a folder of one scan,
+    whatever the file is.
 
     Args:
         folder: where to look.
@@ -72,7 +77,7 @@ def find_scans(
         heard: told now and then how many DICOM files of how many were looked at; may raise to stop.
 
     Raises:
-        ImageError: there is no such folder, or it may not be read.
+        ImageError: there is no such folder, it may not be read, or it is a project.
     """
     if is_dicom(folder):
         return _series_scans(series_of([folder], names), folder.parent, names, set())
@@ -80,23 +85,17 @@ def find_scans(
         return [_file_scan(folder, Path(stem_of(folder)))]
     if not folder.is_dir():
         raise ImageError(f"There is no folder {folder}.", "Check the path.")
-    volumes: list[Path] = []
-    others: list[Path] = []
-    for file in _files(folder, recursive):
-        suffix = suffix_of(file)
-        if suffix is None:
-            others.append(file)
-        elif suffix not in (SEGMENTATION_SUFFIX, ".seg.nhdr"):
-            volumes.append(file)
+    tree = walk(folder, recursive)
     taken: set[str] = set()
     scans = []
-    for file in volumes:
+    for file in tree.volumes:
         relative = file.relative_to(folder)
         wanted = relative.with_name(stem_of(file))
         # Two formats of one name lie beside each other: then the format tells them apart.
         otherwise = relative.with_name(re.sub(r"\.(?=\w)", "-", file.name))
         scans.append(_file_scan(file, _free(wanted, otherwise, taken)))
-    scans += _series_scans(series_of(others, names, heard), folder, names, taken)
+    scans += _series_scans(series_of(tree.others, names, heard), folder, names, taken)
+    scans += [_project_scan(project, folder, taken) for project in tree.projects]
     return sorted(scans, key=lambda scan: scan.name.casefold())
 
 
@@ -119,13 +118,11 @@ def _series_scans(every: list[Series], folder: Path, names: SeriesNames, taken: 
     return scans
 
 
-def _files(folder: Path, recursive: bool) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise ImageError(f"{error.filename} may not be read.", "Ask for permission to read it.") from error
-
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+def _project_scan(project: Path, folder: Path, taken: set[str]) -> Scan:
+    relative = project.relative_to(folder)
+    free = _free(relative, relative.with_name(f"{relative.name}-project"), taken)
+    unfit = f"{project} is a project of MedSSL, and what it holds are no scans."
+    return Scan(_shown(free), free, project, None, None, unfit)
 
 
 def _file_scan(file: Path, relative: Path) -> Scan:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from medssl.imaging.formats import SeriesNames
 from medssl.imaging.scans import Scan, find_scans
-from medssl.inference.ledger import FOLDER, Ledger
 
 
 def find_inputs(
@@ -15,7 +14,7 @@ def find_inputs(
 ) -> list[Scan]:
     """List the scans of a folder, or the one of a file.
 
-    Files that a run has written are not scans, wherever they lie: neither those in `output`, which may lie
+    Files that a run has written are not scans, wherever they lie: neither any in `output`, which may lie
     inside the folder, nor those of any other run.
 
     Args:
@@ -26,24 +25,9 @@ def find_inputs(
         heard: told how many DICOM files of how many were looked at; may raise to stop.
 
     Raises:
-        ImageError: there is no such path, or it may not be read.
+        ImageError: there is no such path, it may not be read, or it is a project.
     """
-    return _without_outputs(find_scans(path, recursive, names, heard), path, output)
-
-
-def _without_outputs(scans: Iterable[Scan], top: Path, output: Path | None) -> list[Scan]:
-    """Leave out what a run has written: into `output`, or into a folder from `top` down that has a ledger."""
-    top, output = top.resolve(), None if output is None else output.resolve()
-    ledgers: dict[Path, frozenset[Path]] = {}
-    kept = []
-    for scan in scans:
-        source = scan.source.resolve()
-        folders = [folder for folder in (source, *source.parents) if folder.is_relative_to(top)]
-        if output != top and output in folders:
-            continue
-        for folder in folders:
-            if folder not in ledgers:
-                ledgers[folder] = Ledger(folder).paths if (folder / FOLDER).is_dir() else frozenset()
-        if not any(source in ledgers[folder] for folder in folders):
-            kept.append(scan)
-    return kept
+    found = find_scans(path, recursive, names, heard)
+    if output is None or path.resolve() not in output.resolve().parents:
+        return found
+    return [scan for scan in found if not scan.source.resolve().is_relative_to(output.resolve())]

@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from medssl.errors import StorageError
+from medssl.imaging.own_files import LEDGER_NAME, RESULTS_FOLDER
 from medssl.inference.content import Content, sha256_of
 from medssl.storage import publish, storage_error, supersede
 
-FOLDER = ".medssl"  # inside the output folder: the ledger, its lock and unfinished files
-_LEDGER = "ledger.jsonl"
+FOLDER = RESULTS_FOLDER  # inside the output folder: the ledger, its lock and unfinished files
 _LOCK = "lock"
 
 
@@ -91,16 +91,11 @@ class Ledger:
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self._path = output / FOLDER / _LEDGER
+        self._path = output / FOLDER / LEDGER_NAME
         self._contents: dict[str, set[tuple[int, str]]] = {}
         self._segmentations: dict[str, SegmentationRow] = {}  # by path, the newest last
         for row in _read_rows(self._path):
             self._remember(row)
-
-    @property
-    def paths(self) -> frozenset[Path]:
-        """Every file that was ever written according to the ledger."""
-        return frozenset(self.output / path for path in self._contents)
 
     def segmentation(self, scan: str) -> SegmentationRow | None:
         """The newest segmentation of a scan whose file is still there, whoever changed it since."""

@@ -76,7 +76,7 @@ def _below(scan: Scan, folder: str) -> Scan:
 
 
 def _single(scans: Iterable[Scan]) -> list[Source]:
-    return [Source(scan.relative, (scan,), scan.problem) for scan in scans]
+    return [Source(scan.relative, (scan,), scan.problem, scan.unfit) for scan in scans]
 
 
 def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
@@ -84,6 +84,9 @@ def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
     sources = []
     wanted = f"the model needs {counted(len(channels), 'channel')} ({', '.join(channels)})"
     for scan in scans:
+        if scan.problem or scan.unfit:
+            sources += _single([scan])
+            continue
         if _holds(scan, len(channels)):
             sources.append(Source(scan.relative, (scan,), scan.problem, inside=len(channels)))
             continue

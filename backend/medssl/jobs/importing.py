@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from medssl.errors import DataError, ImageError, MissingPackageError, UsageError
 from medssl.events import Monitor
 from medssl.exchange.datasets import DESCRIPTION, DatasetCase, read_dataset
 from medssl.exchange.task_list import read_task_list
+from medssl.imaging.few_values import NoIntensitiesError, has_few_values, no_intensities
 from medssl.imaging.labels import read_labels
 from medssl.imaging.multichannel import look_inside
 from medssl.imaging.scans import Scan, find_scans
@@ -26,6 +27,8 @@ from medssl.labels import UNANNOTATED
 from medssl.pace import Pace
 from medssl.project import Annotation, Case, CaseSummary, Role
 from medssl.words import counted
+
+_Became: TypeAlias = Literal["added", "already there", "refused", "passed over"]
 
 
 class Receiver(Protocol):
@@ -42,7 +45,12 @@ class Receiver(Protocol):
         """See `Project`."""
 
     def add_case(
-        self, name: str, channels: Sequence[Path], copy: bool = False, role: Role = "training"
+        self,
+        name: str,
+        channels: Sequence[Path],
+        copy: bool = False,
+        role: Role = "training",
+        must_be_scan: bool = False,
     ) -> Case:
         """See `Project`."""
 
@@ -82,30 +90,52 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
             "Add the cases one by one, lay the folder out as a Decathlon or nnU-Net dataset, or put all "
             "channels of a case into one file.",
         )
-    if not scans:
+    if all(scan.unfit for scan in scans):
         raise DataError(f"{request.folder} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM.")
     there = _roles_there(project, [(scan.name, request.role) for scan in scans], monitor)
     shared = _folders_of_several(scans)
-    added = refused = 0
+    became: Counter[_Became] = Counter()
     pace = Pace()
     for number, scan in enumerate(scans, start=1):
         monitor.check()
-        if scan.name not in there:
-            try:
-                if scan.series is not None and scan.problem is None and scan.source in shared:
-                    _add_alone(project, scan, request.role, monitor)
-                else:
-                    case = project.add_case(
-                        scan.name, [scan.source], copy=request.copy_files, role=request.role
-                    )
-                    _tell(case.name, case.notes, monitor)
-                added += 1
-            except (ImageError, UsageError, MissingPackageError) as error:
-                monitor.log(f"{scan.name} was not added. {error}", "warning")
-                refused += 1
+        if scan.name in there:
+            became["already there"] += 1
+        else:
+            alone = scan.series is not None and scan.problem is None and scan.source in shared
+            became[_add_found(project, scan, request, alone, monitor)] += 1
         pace.count()
         monitor.progress("import", number, len(scans), pace.seconds_for(len(scans) - number))
-    return ImportResult(cases=added, annotated=0, already_there=len(scans) - added - refused, refused=refused)
+    return ImportResult(
+        cases=became["added"],
+        annotated=0,
+        already_there=became["already there"],
+        refused=became["refused"],
+        passed_over=became["passed over"],
+    )
+
+
+def _add_found(
+    project: Receiver, scan: Scan, request: ImportRequest, alone: bool, monitor: Monitor
+) -> _Became:
+    """Add one scan of a folder, `alone` when it is one of several series there, or tell why not."""
+    if scan.unfit is not None:
+        monitor.log(f"{scan.name} was passed over. {scan.unfit}", "warning")
+        return "passed over"
+    try:
+        if alone:
+            _add_alone(project, scan, request.role, monitor)
+        else:
+            case = project.add_case(
+                scan.name, [scan.source], copy=request.copy_files, role=request.role, must_be_scan=True
+            )
+            _tell(case.name, case.notes, monitor)
+    except NoIntensitiesError as error:
+        monitor.log(f"{scan.name} was passed over. {error} If it is a scan, add it by itself.", "warning")
+        return "passed over"
+    except (ImageError, UsageError, MissingPackageError) as error:
+        monitor.log(f"{scan.name} was not added. {error}", "warning")
+        return "refused"
+    return "added"
 
 
 def _holds_several(scan: Scan) -> bool:
@@ -125,6 +155,8 @@ def _folders_of_several(scans: Sequence[Scan]) -> set[Path]:
 def _add_alone(project: Receiver, scan: Scan, role: Role, monitor: Monitor) -> None:
     """Add one of the series of a folder: its voxels go into the project, as nothing else tells it apart."""
     volume = scan.read()
+    if has_few_values(volume):
+        raise no_intensities(scan.name)
     _tell(scan.name, volume.notes, monitor)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scan.nrrd"

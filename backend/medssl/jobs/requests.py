@@ -29,8 +29,8 @@ class ImportRequest(_Request):
     Of a Decathlon- or nnU-Net-style data set, or of a task list, the labels of the first `annotated` labelled
     cases (all when None) become annotations; the other cases come as unlabelled. The last `leave_out`
     labelled cases stay outside; the `validation` ones before those get the role validation, with their
-    labels. Of any other folder, every scan becomes a case without labels. A case that is there already stays
-    as it is.
+    labels. Of any other folder, every scan becomes a case without labels; label maps, results of earlier runs
+    and projects in it are passed over. A case that is there already stays as it is.
     """
 
     kind: Literal["import"] = "import"

@@ -18,13 +18,14 @@ class _Result(BaseModel):
 
 
 class ImportResult(_Result):
-    """What came into the project."""
+    """What came into the project; `passed_over` counts what a folder holds beside scans, as label maps."""
 
     kind: Literal["import"] = "import"
     cases: int
     annotated: int
     already_there: int
     refused: int = 0
+    passed_over: int = 0
 
     @property
     def left_undone(self) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from medssl.errors import DataError, ImageError
 from medssl.events import Monitor
+from medssl.imaging.few_values import has_few_values, no_intensities
 from medssl.imaging.scans import Scan
 from medssl.imaging.volume import Volume
 from medssl.labels import LabelSchema
@@ -23,7 +22,6 @@ from medssl.words import counted
 # A plan has segments; those of the training that begins with the model take the place of this one.
 NO_SEGMENTS = LabelSchema.of_names({1: "Nothing drawn yet"})
 _PLANNED_SCANS = 40  # facts are gathered from so many scans at most: medians do not need more
-_LABEL_VALUES = 16  # a volume of so few different values is a label map, or shows nothing
 
 
 def plan_for_scans(scans: Sequence[Scan], folder: Path, monitor: Monitor) -> Plan:
@@ -89,23 +87,13 @@ def _read(scan: Scan, monitor: Monitor | None) -> Volume | None:
     """Read a scan; None, and `monitor` told, for what is no scan."""
     try:
         volume = scan.read()
+        if has_few_values(volume):
+            raise no_intensities(str(scan.source))
+        return volume
     except ImageError as error:
         if monitor is not None:
             monitor.log(f"The scan {scan.name} is passed over. {error}", "warning")
         return None
-    if _has_few_values(volume):
-        if monitor is not None:
-            monitor.log(
-                f"{scan.source} is passed over: it holds labels, or next to nothing, and no intensities.",
-                "warning",
-            )
-        return None
-    return volume
-
-
-def _has_few_values(volume: Volume) -> bool:
-    step = max(1, round((volume.array.size / 1e6) ** (1 / 3)))
-    return len(np.unique(volume.array[::step, ::step, ::step])) <= _LABEL_VALUES
 
 
 def _none_usable(folder: Path) -> DataError:

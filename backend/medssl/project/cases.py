@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from medssl.errors import GridError, ProjectError, UsageError
+from medssl.imaging.few_values import has_few_values, no_intensities
 from medssl.imaging.formats import WRITABLE, suffix_of
 from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_volume
@@ -26,8 +28,24 @@ from medssl.words import counted
 _STATE_ORDER: dict[str, int] = {"proposed": 0, "new": 1, "rejected": 2, "annotated": 3}  # most to do first
 
 
+@dataclass(frozen=True)
+class Page:
+    """Which part of the table of cases, and in which order; see `Project.cases`."""
+
+    sort: SortKey = "name"
+    descending: bool = False
+    offset: int = 0
+    limit: int | None = None
+
+
 def add_case(
-    store: Store, name: str, channels: Sequence[Path], channel_names: Sequence[str], copy: bool, role: Role
+    store: Store,
+    name: str,
+    channels: Sequence[Path],
+    channel_names: Sequence[str],
+    copy: bool,
+    role: Role,
+    must_be_scan: bool,
 ) -> tuple[int, tuple[str, ...]]:
     """Add a case and return its id, and what is notable about its images; see `Project.add_case`."""
     name = checked_name(name, "the case")
@@ -43,7 +61,10 @@ def add_case(
     with store.database.reading() as session:
         _check_is_new(session, name)
     split = () if inside is None else read_channels(paths, count)
-    traits, notes = _look_through(name, split or map(read_volume, paths), paths)
+    volumes = iter(split or map(read_volume, paths))
+    if must_be_scan:
+        volumes = _with_intensities(volumes, paths)
+    traits, notes = _look_through(name, volumes, paths)
     if not copy and not split:
         with store.database.writing() as session:
             folder = _free_folder(store, session, name)
@@ -71,10 +92,7 @@ def list_cases(
     state: CaseState | None,
     role: Role | None,
     text: str,
-    sort: SortKey,
-    descending: bool,
-    offset: int,
-    limit: int | None,
+    page: Page,
 ) -> list[CaseSummary]:
     """Return one page of the table of cases; see `Project.cases`."""
     keys = {
@@ -83,13 +101,13 @@ def list_cases(
         "state": case(_STATE_ORDER, value=case_state),
         "added": tables.Case.added,
     }
-    key = keys[sort].desc() if descending else keys[sort].asc()
+    key = keys[page.sort].desc() if page.descending else keys[page.sort].asc()
     # The name and the id behind the key: pages never repeat or skip a case.
     statement = _filtered(summaries(), state, role, text).order_by(
         key.nulls_last(), tables.Case.sort_name, tables.Case.id
     )
     with store.database.reading() as session:
-        rows = session.execute(statement.offset(offset).limit(limit))
+        rows = session.execute(statement.offset(page.offset).limit(page.limit))
         return [to_summary(row) for row in rows]
 
 
@@ -120,6 +138,16 @@ def _filtered(statement: AnySelect, state: CaseState | None, role: Role | None, 
 def _check_is_new(session: Session, name: str) -> None:
     if session.scalar(select(tables.Case.id).where(tables.Case.name == name)) is not None:
         raise ProjectError(f"The project has a case '{name}' already.", "Give the new case another name.")
+
+
+def _with_intensities(volumes: Iterable[Volume], paths: Sequence[Path]) -> Iterator[Volume]:
+    """Hand the channels of a scan on, one at a time; raise `NoIntensitiesError` after them if it is none."""
+    few = []
+    for volume in volumes:
+        few.append(has_few_values(volume))
+        yield volume
+    if all(few):
+        raise no_intensities(str(paths[0]))
 
 
 def _look_through(

@@ -10,14 +10,13 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from medssl.errors import NotFoundError, ProjectError, UsageError
+from medssl.imaging.own_files import DATABASE_NAME
 from medssl.labels import LabelSchema
 from medssl.project.database import Database
 from medssl.project.migrations import is_project, migrate
 from medssl.project.schema import insert_project, project_row
 from medssl.project.store import Store, checked_name
 from medssl.storage import storage_error
-
-DATABASE_NAME = "project.db"
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,12 @@ class Project:
         schema.set_schema(self._store, changed)
 
     def add_case(
-        self, name: str, channels: Sequence[Path], copy: bool = False, role: Role = "training"
+        self,
+        name: str,
+        channels: Sequence[Path],
+        copy: bool = False,
+        role: Role = "training",
+        must_be_scan: bool = False,
     ) -> Case:
         """Add one subject's scan. Every image is read once, so that a damaged file is told now.
 
@@ -122,17 +127,19 @@ class Project:
             copy: copy the images into the project; otherwise the project points at them. The channels of one
                 file are written into the project in any case, each as a file of its own.
             role: what the case is for.
+            must_be_scan: refuse what holds labels; for files that were found and that nobody named.
 
         Returns:
             The case, with `notes` on how its images were read.
 
         Raises:
-            ImageError: an image cannot be read.
+            ImageError: an image cannot be read; a `NoIntensitiesError` for what must be a scan and is none.
             GridError: the images do not lie on one grid.
             ProjectError: the name is taken.
             UsageError: a wrong number of images, or no usable name.
         """
-        case_id, notes = cases.add_case(self._store, name, channels, self.channel_names, copy, role)
+        names = self.channel_names
+        case_id, notes = cases.add_case(self._store, name, channels, names, copy, role, must_be_scan)
         return replace(self.case(case_id), notes=notes)
 
     def cases(
@@ -157,16 +164,8 @@ class Project:
             offset: how many to leave out at the start.
             limit: how many to return at most.
         """
-        return cases.list_cases(
-            self._store,
-            state=state,
-            role=role,
-            text=text,
-            sort=sort,
-            descending=descending,
-            offset=offset,
-            limit=limit,
-        )
+        page = cases.Page(sort, descending, offset, limit)
+        return cases.list_cases(self._store, state=state, role=role, text=text, page=page)
 
     def count_cases(self, *, state: CaseState | None = None, role: Role | None = None, text: str = "") -> int:
         """Return how many cases `cases` would list without a limit."""

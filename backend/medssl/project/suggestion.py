@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from medssl.project import tables
-from medssl.project.cases import list_cases
+from medssl.project.cases import Page, list_cases
 from medssl.project.records import CaseSummary, Role, Suggestion
 from medssl.project.store import Store
 from medssl.words import counted
@@ -46,9 +46,7 @@ def suggest(store: Store) -> Suggestion:
 
 
 def _all_cases(store: Store) -> list[CaseSummary]:
-    return list_cases(
-        store, state=None, role=None, text="", sort="name", descending=False, offset=0, limit=None
-    )
+    return list_cases(store, state=None, role=None, text="", page=Page())
 
 
 def _traits(store: Store) -> dict[int, list[float]]:
