@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from medssl.project import Project
 from small_models import add_untrained_model
 
@@ -132,3 +135,32 @@ def test_of_two_folders_a_damaged_segmentation_is_listed_and_a_damaged_scan_lack
     assert [segment["dice"] for segment in result["segments"]] == [1.0, 1.0]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "There is no picture: small_2.nii.gz" in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes any bytes for a name")
+def test_a_name_in_another_encoding_stops_nothing(
+    medssl: Medssl,
+    start_medssl: Callable[..., object],
+    small_dataset: Path,
+    project_folder: Path,
+    tmp_path: Path,
+) -> None:
+    with Project.open(project_folder) as project:
+        add_untrained_model(project)
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in (b"ok.nii.gz", b"M\xfcller.nii.gz"):
+        shutil.copy(small_dataset / "imagesTs" / "small_7.nii.gz", folder / os.fsdecode(name))
+    process = start_medssl(
+        "predict", folder, "--out", tmp_path / "out", "--device", "cpu", "-p", project_folder
+    )
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1, err
+    assert "M\\xfcller.nii.gz is not written in UTF-8" in " ".join(out.split())
+    assert (tmp_path / "out" / "ok.seg.nrrd").is_file()
+    code, out, err = medssl("case", "add", folder, "-p", project_folder)
+    assert (code, "Rename it" in err) == (1, True)
+    assert medssl("case", "show", "ok", "-p", project_folder)[0] == 0
+    (folder / os.fsdecode(b"\xe9tude")).mkdir()
+    code, _, err = medssl("case", "add", folder / os.fsdecode(b"\xe9tude"), "-p", project_folder)
+    assert (code, "is not written in UTF-8" in " ".join(err.split())) == (1, True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,9 @@ import pytest
 from dicom_making import write_series
 from medssl.errors import ImageError
 from medssl.imaging.labels import write_labels
+from medssl.imaging.multichannel import look_inside
 from medssl.imaging.own_files import LEDGER_NAME, RESULTS_FOLDER
+from medssl.imaging.reading import read_grid, read_volume
 from medssl.imaging.scans import find_scans
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
@@ -17,6 +22,19 @@ from medssl.labels import LabelSchema
 from medssl.project import Project
 
 VOLUME = Volume(np.arange(60, dtype=np.int16).reshape(5, 4, 3), Grid((3, 4, 5), (1.0, 1.0, 1.0)))
+
+
+@pytest.fixture
+def latin_1_folder(tmp_path: Path) -> Path:
+    """A folder with a scan, and a folder with a scan, as systems of before UTF-8 wrote their names."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux takes any bytes for a name")
+    write_volume(tmp_path / "scan.nii.gz", VOLUME)
+    (tmp_path / os.fsdecode(b"patient \xc5")).mkdir()
+    for name in (b"M\xfcller.nii.gz", b"patient \xc5/a.nii.gz"):
+        shutil.copy(tmp_path / "scan.nii.gz", tmp_path / os.fsdecode(name))
+    (tmp_path / "scan.nii.gz").unlink()
+    return tmp_path
 
 
 def test_files_and_series_are_found_and_read(tmp_path: Path) -> None:
@@ -105,3 +123,40 @@ def test_what_runs_have_written_is_no_scan_wherever_it_lies(tmp_path: Path) -> N
     ledger.write_text('{"path":"a.nii.gz"}\nhalf a row\n{"path":"deep/b.nii.gz"}\n')
     write_volume(tmp_path / "results" / "drawn by hand.nii.gz", VOLUME)
     assert [scan.name for scan in find_scans(tmp_path)] == ["a", "results/drawn by hand"]
+
+
+def test_a_name_in_another_encoding_is_that_scans_own_problem(latin_1_folder: Path) -> None:
+    write_volume(latin_1_folder / "ok.nii.gz", VOLUME)
+    write_series(latin_1_folder / "series", VOLUME.array)
+    found = {scan.name: scan for scan in find_scans(latin_1_folder, names="folders")}
+    assert found.keys() == {"ok", "series", "M\\xfcller", "patient \\xc5"}
+    for name, what in (("M\\xfcller", "M\\xfcller.nii.gz"), ("patient \\xc5", "patient \\xc5")):
+        assert found[name].problem == (
+            f"The name of {latin_1_folder}/{what} is not written in UTF-8, so it cannot be opened. Rename it."
+        )
+        found[name].shown.encode()
+        with pytest.raises(ImageError, match="Rename it"):
+            found[name].read()
+    assert np.array_equal(found["ok"].read().array, VOLUME.array)
+
+
+def test_images_with_names_in_another_encoding_are_one_problem_of_their_folder(latin_1_folder: Path) -> None:
+    for file in write_series(latin_1_folder / "series", VOLUME.array):
+        file.rename(file.with_name(os.fsdecode(b"schicht \xfc ") + file.name))
+    write_series(latin_1_folder / "other", VOLUME.array)
+    found = {scan.name: scan for scan in find_scans(latin_1_folder)}
+    assert "So it is with 4 other files beside it." in (found["series/not opened"].problem or "")
+    neutral = [scan for scan in find_scans(latin_1_folder, names="neutral") if scan.series is None]
+    assert len(neutral) == 3
+    for scan in neutral:
+        assert scan.name.startswith("not-opened-")
+        assert "--names folders" in (scan.problem or "")
+        assert "schicht" not in f"{scan.problem} {scan.shown}"
+
+
+def test_a_file_that_somebody_names_and_whose_name_is_no_text_is_refused(latin_1_folder: Path) -> None:
+    for name in (b"M\xfcller.nii.gz", b"patient \xc5"):
+        path = latin_1_folder / os.fsdecode(name)
+        for read in (read_volume, read_grid, find_scans, *([look_inside] if path.is_file() else [])):
+            with pytest.raises(ImageError, match="not written in UTF-8"):
+                read(path)

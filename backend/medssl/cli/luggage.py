@@ -220,6 +220,7 @@ class Luggage:
         return f"{parcel.path}/{top}" if path.is_dir() else sent
 
     def _scan(self, scan: Scan, parcel: ResultFolder, top: PurePosixPath) -> str:
+        scan.check()
         place = (top / PurePosixPath(*scan.relative.parts)).as_posix()
         if scan.series is None and suffix_of(scan.source) is not None:
             with as_one_file(scan.source) as whole:

@@ -293,7 +293,14 @@ def new_workplace(
 
 
 def full_path(path: Path) -> Path:
-    """Make a path of a command a full one; one of the engine's computer stays as it is."""
+    """Make a path of a command a full one; one of the engine's computer stays as it is.
+
+    Raises:
+        ImageError: it is no text, see `check_name`.
+    """
+    from medssl.imaging.file_names import check_name
+
+    check_name(path.absolute())
     return path if is_there(path) else path.absolute()
 
 

@@ -15,6 +15,7 @@ from medssl.imaging.dicom_files import SeriesHeader, Slice, read_slice
 from medssl.imaging.dicom_geometry import Placed, stack
 from medssl.imaging.dicom_tilt import Tilt, straighten
 from medssl.imaging.dicom_voxels import read_slices
+from medssl.imaging.file_names import check_name
 from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
@@ -78,6 +79,7 @@ def list_series(folder: Path, recursive: bool = True) -> list[Series]:
     Raises:
         ImageError: there is no such folder, or it may not be read.
     """
+    check_name(folder)
     if not folder.is_dir():
         raise ImageError(f"There is no folder {folder}.", "Check the path.")
     try:
@@ -92,6 +94,7 @@ def series_of(
     files: Sequence[Path],
     names: SeriesNames = "folders",
     heard: Callable[[int, int], None] = lambda done, total: None,
+    refused: Callable[[Path, ImageError], None] | None = None,
 ) -> list[Series]:
     """Sort files into DICOM series; what is not DICOM, or no image, is passed over.
 
@@ -100,12 +103,22 @@ def series_of(
         names: how the series are called; with `neutral`, nothing that they say of themselves holds a path or
             a text of a file.
         heard: told now and then how many files of how many were looked at; may raise to stop.
+        refused: told of each file that cannot be opened, and the others go on.
+
+    Raises:
+        ImageError: a file cannot be opened, and nobody is to be told of it.
     """
     groups: dict[str, dict[Hashable, Slice]] = {}
     for number, file in enumerate(files):
         if number % _HEARD_EVERY == 0:
             heard(number, len(files))
-        part = read_slice(file)
+        try:
+            part = read_slice(file)
+        except ImageError as error:
+            if refused is None:
+                raise
+            refused(file, error)
+            continue
         if part is not None:
             groups.setdefault(part.series.uid, {}).setdefault(part.identity, part)
     slices = [list(group.values()) for group in groups.values()]

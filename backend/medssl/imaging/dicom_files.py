@@ -18,6 +18,7 @@ import pydicom.config
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from medssl.errors import ImageError
+from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import suffix_of
 
 # Scanners break DICOM's rules for text in thousands of harmless ways; a warning for each helps nobody, and
@@ -123,12 +124,13 @@ def read_slice(path: Path) -> Slice | None:
     """Read one file's header; None when it is not a DICOM image.
 
     Raises:
-        ImageError: the file is DICOM, but may not be read.
+        ImageError: the file may not be read, or is DICOM and has a name that is no text.
     """
     try:
         with path.open("rb") as file:
             if not _looks_like_dicom(file.read(132), path):
                 return None
+            check_name(path)
             file.seek(0)
             header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
             pixels_from = file.tell()

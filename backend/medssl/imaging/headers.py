@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from medssl.errors import ImageError
+from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import READABLE, suffix_of
 from medssl.imaging.itk import grid_of
 from medssl.imaging.meta_image import read_meta_image_header
@@ -42,6 +43,7 @@ def open_header(path: Path) -> sitk.ImageFileReader:
     Raises:
         ImageError: there is no such file, it is empty, truncated or not an image.
     """
+    check_name(path)
     _check_file(path)
     with _told_as_damage(path):
         return _open_header(path)

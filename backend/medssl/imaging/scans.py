@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -11,12 +13,14 @@ from pathlib import Path, PurePosixPath
 from medssl.errors import ImageError
 from medssl.imaging.dicom import Series, read_series, series_of
 from medssl.imaging.dicom_files import is_dicom
-from medssl.imaging.formats import SeriesNames, stem_of
+from medssl.imaging.file_names import check_name, escaped
+from medssl.imaging.formats import SeriesNames, stem_of, suffix_of
 from medssl.imaging.reading import read_volume
 from medssl.imaging.tree import walk
 from medssl.imaging.volume import Volume
 from medssl.words import counted
 
+_SHOW_NAMES = "Choose names after folders for DICOM series (--names folders) to see which, and why."
 _NAME_BYTES = 200  # leaves room for a suffix in the 255 bytes a file's name may have
 
 
@@ -50,10 +54,15 @@ class Scan:
         number = f"series {header.number}, " if header.number else ""
         return f"{header.modality}, {number}{counted(len(self.series.placed), 'image')}"
 
+    def check(self) -> None:
+        """Raise an `ImageError` where it is known that it is none, or cannot be opened."""
+        reason = self.unfit or (self.problem if self.series is None else None)
+        if reason is not None:
+            raise ImageError(reason)
+
     def read(self) -> Volume:
         """Read it; see `read_volume` and `read_series` for the errors."""
-        if self.unfit is not None:
-            raise ImageError(self.unfit)
+        self.check()
         return read_volume(self.source) if self.series is None else read_series(self.series)
 
 
@@ -79,6 +88,7 @@ def find_scans(
     Raises:
         ImageError: there is no such folder, it may not be read, or it is a project.
     """
+    check_name(folder)
     if is_dicom(folder):
         return _series_scans(series_of([folder], names), folder.parent, names, set())
     if folder.is_file():
@@ -94,7 +104,10 @@ def find_scans(
         # Two formats of one name lie beside each other: then the format tells them apart.
         otherwise = relative.with_name(re.sub(r"\.(?=\w)", "-", file.name))
         scans.append(_file_scan(file, _free(wanted, otherwise, taken)))
-    scans += _series_scans(series_of(tree.others, names, heard), folder, names, taken)
+    refused = list(tree.refused)
+    series = series_of(tree.others, names, heard, lambda file, error: refused.append((file, error)))
+    scans += _series_scans(series, folder, names, taken)
+    scans += _refused_scans(refused, folder, bool(series) and names == "neutral", taken)
     scans += [_project_scan(project, folder, taken) for project in tree.projects]
     return sorted(scans, key=lambda scan: scan.name.casefold())
 
@@ -115,6 +128,35 @@ def _series_scans(every: list[Series], folder: Path, names: SeriesNames, taken: 
             wanted = relative / f"series-{header.number:03d}-{own}"
         free = _free(wanted, relative / f"{own}-{header.uid[-12:]}", taken)
         scans.append(Scan(_shown(free), free, source, series, series.problem))
+    return scans
+
+
+def _refused_scans(
+    refused: list[tuple[Path, ImageError]], folder: Path, hidden: bool, taken: set[str]
+) -> list[Scan]:
+    """One scan for each file or folder that cannot be opened, and one for all files of a series' folder.
+
+    Among DICOM series with neutral names, nothing says where they lie, since that may tell of the patient.
+    """
+    places: dict[Path, list[tuple[Path, ImageError]]] = {}
+    for path, error in refused:
+        one_of_many = suffix_of(path) is None and not path.is_dir()
+        places.setdefault(path.parent if one_of_many else path, []).append((path, error))
+    scans = []
+    for place, held in places.items():
+        first, error = held[0]
+        source = escaped(place if len(held) > 1 else first)
+        relative = source.relative_to(escaped(folder))
+        problem = str(error)
+        if len(held) > 1:
+            relative /= "not opened"
+            problem += f" So it is with {counted(len(held) - 1, 'other file')} beside it."
+        if hidden:
+            source = folder
+            relative = Path(f"not-opened-{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}")
+            problem = f"{counted(len(held), 'file or folder', 'files')} cannot be opened. {_SHOW_NAMES}"
+        free = _free(relative.with_name(stem_of(relative)), relative.with_name(f"{relative.name}-2"), taken)
+        scans.append(Scan(_shown(free), free, source, None, problem))
     return scans
 
 

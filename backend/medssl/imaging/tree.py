@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medssl.errors import ImageError
+from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, suffix_of
 from medssl.imaging.own_files import DATABASE_NAME, RESULTS_FOLDER, is_project, results_in
 
@@ -19,11 +20,13 @@ class Tree:
         volumes: files of images.
         others: files that may be DICOM.
         projects: folders that are projects, into which nobody looked.
+        refused: what cannot be opened, and why.
     """
 
     volumes: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     projects: list[Path] = field(default_factory=list)
+    refused: list[tuple[Path, ImageError]] = field(default_factory=list)
 
 
 def walk(top: Path, recursive: bool) -> Tree:
@@ -53,6 +56,7 @@ def walk(top: Path, recursive: bool) -> Tree:
         if RESULTS_FOLDER in folders:
             results |= results_in(here) | results_in(here.resolve())
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+        folders[:] = [name for name in folders if _has_name(here / name, tree)]
         for name in sorted(names):
             if not name.startswith("."):
                 _sort_in(here / name, tree)
@@ -66,9 +70,19 @@ def _is_result(file: Path, results: set[Path]) -> bool:
     return bool(results) and (file in results or (file.is_symlink() and file.resolve() in results))
 
 
+def _has_name(path: Path, tree: Tree) -> bool:
+    """Whether the name of a file or folder is text; if not, it is refused."""
+    try:
+        check_name(path)
+    except ImageError as error:
+        tree.refused.append((path, error))
+        return False
+    return True
+
+
 def _sort_in(file: Path, tree: Tree) -> None:
     suffix = suffix_of(file)
     if suffix is None:
         tree.others.append(file)
-    elif suffix not in (SEGMENTATION_SUFFIX, ".seg.nhdr"):
+    elif suffix not in (SEGMENTATION_SUFFIX, ".seg.nhdr") and _has_name(file, tree):
         tree.volumes.append(file)

@@ -122,6 +122,7 @@ def _add_found(
         monitor.log(f"{scan.name} was passed over. {scan.unfit}", "warning")
         return "passed over"
     try:
+        scan.check()
         if alone:
             _add_alone(project, scan, request.role, monitor)
         else:
