@@ -106,6 +106,23 @@ def make_read_only() -> Iterator[Callable[[Path], None]]:
 
 
 @pytest.fixture
+def make_unreadable() -> Iterator[Callable[[Path], None]]:
+    """A function that takes the right to read a file or a folder away until the test ends."""
+    if os.name == "nt":
+        pytest.skip("Windows keeps no permission to read that a test could take away")
+    changed: list[tuple[Path, int]] = []
+
+    def forbid(path: Path) -> None:
+        changed.append((path, path.stat().st_mode))
+        path.chmod(0)
+
+    with _bound_by_permissions():
+        yield forbid
+        for path, mode in changed:
+            path.chmod(mode)
+
+
+@pytest.fixture
 def read_only_folder(tmp_path: Path, make_read_only: Callable[[Path], None]) -> Path:
     """A folder that may not be written."""
     folder = tmp_path / "locked"

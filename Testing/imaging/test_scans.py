@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,30 @@ def test_a_file_that_somebody_names_and_whose_name_is_no_text_is_refused(latin_1
         for read in (read_volume, read_grid, find_scans, *([look_inside] if path.is_file() else [])):
             with pytest.raises(ImageError, match="not written in UTF-8"):
                 read(path)
+
+
+def test_what_may_not_be_read_is_listed_and_the_others_are_found(
+    tmp_path: Path, make_unreadable: Callable[[Path], None]
+) -> None:
+    write_volume(tmp_path / "a.nii.gz", VOLUME)
+    write_volume(tmp_path / "secret.nii.gz", VOLUME)
+    (tmp_path / "notes.txt").write_text("no scan at all")
+    (tmp_path / "lost+found").mkdir()
+    files = write_series(tmp_path / "series", VOLUME.array)
+    for path in (tmp_path / "secret.nii.gz", tmp_path / "notes.txt", tmp_path / "lost+found", files[-1]):
+        make_unreadable(path)
+    found = {scan.name: scan for scan in find_scans(tmp_path)}
+    last = f"series/{files[-1].relative_to(tmp_path / 'series').name}"
+    assert found.keys() == {"a", "secret", "notes.txt", "lost+found", "series", last}
+    for name in ("notes.txt", "lost+found", last):
+        assert found[name].problem == f"{tmp_path / name} may not be read. Ask for permission to read it."
+    assert found["series"].read().array.shape == (4, 4, 3)
+    with pytest.raises(ImageError, match="may not be read"):
+        found["secret"].read()
+    hidden = [scan.problem or "" for scan in find_scans(tmp_path, names="neutral") if scan.problem]
+    assert len(hidden) == 3
+    assert all(str(tmp_path) not in problem for problem in hidden)
+    make_unreadable(tmp_path)
+    with pytest.raises(ImageError, match="may not be read"):
+        find_scans(tmp_path)
+    tmp_path.chmod(0o700)

@@ -327,3 +327,15 @@ def test_a_project_inside_the_folder_is_left_out_and_said(
     result = run(make_model(), tmp_path / "scans", tmp_path / "out")
     assert states(result) == {"a": "done", "project": "unfit"}
     assert "is a project of MedSSL" in result.unfit["project"]
+
+
+def test_what_may_not_be_read_is_a_row_and_stops_nothing(
+    make_model: Callable[..., Model], scans: Path, tmp_path: Path, make_unreadable: Callable[[Path], None]
+) -> None:
+    (scans / "lost+found").mkdir()
+    (scans / "notes.txt").write_text("none of your business")
+    for name in ("lost+found", "notes.txt"):
+        make_unreadable(scans / name)
+    result = run(make_model(), scans, tmp_path / "out")
+    assert (result.count("done"), sorted(result.failed)) == (3, ["lost+found", "notes.txt"])
+    assert "lost+found may not be read" in result.failed["lost+found"]

@@ -15,7 +15,7 @@ from medssl.imaging.dicom_files import SeriesHeader, Slice, read_slice
 from medssl.imaging.dicom_geometry import Placed, stack
 from medssl.imaging.dicom_tilt import Tilt, straighten
 from medssl.imaging.dicom_voxels import read_slices
-from medssl.imaging.file_names import check_name
+from medssl.imaging.file_names import check_name, may_not_be_read
 from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
@@ -86,7 +86,7 @@ def list_series(folder: Path, recursive: bool = True) -> list[Series]:
         found = folder.rglob("*") if recursive else folder.iterdir()
         files = sorted(f for f in found if not _is_hidden(f, folder) and suffix_of(f) is None and f.is_file())
     except PermissionError as error:
-        raise ImageError(f"{error.filename} may not be read.", "Ask for permission to read it.") from error
+        raise may_not_be_read(Path(error.filename)) from error
     return series_of(files)
 
 

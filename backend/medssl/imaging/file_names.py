@@ -1,4 +1,4 @@
-"""Names of files that are no text: old archives hold some in Latin-1, and programs expect UTF-8."""
+"""Files that cannot be opened: by their name, as of old archives in Latin-1, or for lack of permission."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ def check_name(path: Path) -> None:
         raise ImageError(
             f"The name of {escaped(path)} is not written in UTF-8, so it cannot be opened.", "Rename it."
         )
+
+
+def may_not_be_read(path: Path) -> ImageError:
+    """Say that a file or a folder is not for this person's eyes."""
+    return ImageError(f"{escaped(path)} may not be read.", "Ask for permission to read it.")

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from medssl.errors import ImageError
-from medssl.imaging.file_names import check_name
+from medssl.imaging.file_names import check_name, may_not_be_read
 from medssl.imaging.formats import READABLE, suffix_of
 from medssl.imaging.itk import grid_of
 from medssl.imaging.meta_image import read_meta_image_header
@@ -232,7 +232,7 @@ def _check_file(path: Path) -> None:
     try:
         path.open("rb").close()
     except PermissionError as error:
-        raise ImageError(f"{path} may not be read.", "Ask for permission to read it.") from error
+        raise may_not_be_read(path) from error
 
 
 def _check_nifti(path: Path) -> None:

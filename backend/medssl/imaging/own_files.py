@@ -17,11 +17,6 @@ class _Row(BaseModel):
     path: str
 
 
-def is_project(folder: Path) -> bool:
-    """Whether a folder is a project, whose files are nobody's scans."""
-    return (folder / DATABASE_NAME).is_file()
-
-
 def results_in(folder: Path) -> frozenset[Path]:
     """Return every file that runs ever wrote below a folder of results; none where it is no such folder.
 

@@ -140,7 +140,8 @@ def _refused_scans(
     """
     places: dict[Path, list[tuple[Path, ImageError]]] = {}
     for path, error in refused:
-        one_of_many = suffix_of(path) is None and not path.is_dir()
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - `is_dir` raises where a folder may not be entered
+        one_of_many = suffix_of(path) is None and not is_folder
         places.setdefault(path.parent if one_of_many else path, []).append((path, error))
     scans = []
     for place, held in places.items():

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medssl.errors import ImageError
-from medssl.imaging.file_names import check_name
+from medssl.imaging.file_names import check_name, may_not_be_read
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, suffix_of
-from medssl.imaging.own_files import DATABASE_NAME, RESULTS_FOLDER, is_project, results_in
+from medssl.imaging.own_files import DATABASE_NAME, RESULTS_FOLDER, results_in
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,37 @@ class Tree:
 def walk(top: Path, recursive: bool) -> Tree:
     """List the files of a folder that may be scans.
 
-    Hidden files and folders, segmentations (`.seg.nrrd`) and the results of earlier runs are passed over.
+    Hidden files and folders, segmentations (`.seg.nrrd`) and the results of earlier runs are passed over. A
+    folder in it that may not be read, as the `lost+found` of a disk, is refused, and the others go on.
 
     Raises:
-        ImageError: the folder may not be read, or is a project.
+        ImageError: the folder itself may not be read, or is a project.
     """
 
-    def refuse(error: OSError) -> None:
-        raise ImageError(f"{error.filename} may not be read.", "Ask for permission to read it.") from error
-
-    if is_project(top):
-        raise ImageError(
-            f"{top} is a project of MedSSL, and what it holds are no scans.",
-            "Choose the folder of the scans themselves.",
-        )
     tree, results = Tree(), set[Path]()
+
+    def refuse(error: OSError) -> None:
+        refusal = may_not_be_read(Path(error.filename))
+        if Path(error.filename) == top:
+            raise refusal from error
+        tree.refused.append((Path(error.filename), refusal))
+
     for parent, folders, names in os.walk(top, onerror=refuse):
         here = Path(parent)
         if DATABASE_NAME in names:
+            if here == top:
+                raise ImageError(
+                    f"{top} is a project of MedSSL, and what it holds are no scans.",
+                    "Choose the folder of the scans themselves.",
+                )
             tree.projects.append(here)
             folders.clear()
             continue
         if RESULTS_FOLDER in folders:
-            results |= results_in(here) | results_in(here.resolve())
+            try:
+                results |= results_in(here) | results_in(here.resolve())
+            except OSError as error:
+                refuse(error)
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         folders[:] = [name for name in folders if _has_name(here / name, tree)]
         for name in sorted(names):
@@ -67,7 +75,10 @@ def walk(top: Path, recursive: bool) -> Tree:
 
 def _is_result(file: Path, results: set[Path]) -> bool:
     """Whether a run wrote a file, or the one that a link points to."""
-    return bool(results) and (file in results or (file.is_symlink() and file.resolve() in results))
+    if not results or file in results:
+        return file in results
+    is_link = os.path.islink(file)  # noqa: PTH114 - `is_symlink` raises where a folder may not be entered
+    return is_link and file.resolve() in results
 
 
 def _has_name(path: Path, tree: Tree) -> bool:
