@@ -339,3 +339,13 @@ def test_what_may_not_be_read_is_a_row_and_stops_nothing(
     result = run(make_model(), scans, tmp_path / "out")
     assert (result.count("done"), sorted(result.failed)) == (3, ["lost+found", "notes.txt"])
     assert "lost+found may not be read" in result.failed["lost+found"]
+
+
+def test_a_name_that_is_too_long_for_its_result_fails_alone(
+    make_model: Callable[..., Model], tmp_path: Path, write_scan: Writer
+) -> None:
+    good = write_scan(tmp_path / "scans" / "a.nii.gz")
+    shutil.copy(good, good.with_name("n" * 247 + ".nii.gz"))
+    result = run(make_model(), tmp_path / "scans", tmp_path / "out")
+    assert states(result) == {"a": "done", "n" * 247: "failed"}
+    assert "is too long for this computer. Choose a shorter folder or name." in result.failed["n" * 247]

@@ -29,7 +29,7 @@ from medssl.learning.lanes import one_thread_each
 from medssl.learning.model import Model
 from medssl.learning.preprocessing import Prepared
 from medssl.machine import Machine
-from medssl.storage import staging_folder
+from medssl.storage import staging_folder, storage_error
 from medssl.words import counted, listed
 
 _LOG = logging.getLogger(__name__)
@@ -173,12 +173,15 @@ class _Run:
         if problem is not None:
             return _new_row(source, "failed", note=problem)
         target = self._target(source)
-        done = self._done_before(source, target)
-        if done is not None:
-            return _new_row(source, "skipped", target, done.measured, edited_note(self.ledger, target))
-        for path in (target, self.writer.report_of(target)):
-            if path is not None and path.exists() and not self.ledger.is_ours(path):
-                return _new_row(source, "failed", note=str(not_ours(path)))
+        try:
+            done = self._done_before(source, target)
+            if done is not None:
+                return _new_row(source, "skipped", target, done.measured, edited_note(self.ledger, target))
+            for path in (target, self.writer.report_of(target)):
+                if path is not None and path.exists() and not self.ledger.is_ours(path):
+                    return _new_row(source, "failed", note=str(not_ours(path)))
+        except OSError as error:  # a name with the longer ending of a result may be too long
+            return _new_row(source, "failed", note=f"{source.title}: {storage_error(error, target)}")
         return None
 
     def _done_before(self, source: Source, target: Path) -> SegmentationRow | None:
