@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -244,3 +245,19 @@ def test_a_label_map_that_is_one_of_several_series_is_passed_over(tmp_path: Path
         done = run_job(project, ImportRequest(folder=tmp_path / "scans"), Monitor()).result
         assert [case.name for case in project.cases()] == ["T1"]
     assert done == ImportResult(cases=1, annotated=0, already_there=0, passed_over=1)
+
+
+def test_names_are_compared_as_the_project_keeps_them(tmp_path: Path) -> None:
+    scan = make_phantom(0, size=(8, 12, 10)).image
+    for name in ("a", "a ", "b", unicodedata.normalize("NFD", "Müller")):
+        write_volume(tmp_path / "scans" / f"{name}.nii.gz", scan)
+    request, first, second = ImportRequest(folder=tmp_path / "scans"), Watcher(), Watcher()
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        done = run_job(project, request, first).result
+        again = run_job(project, request, second).result
+        assert [case.name for case in project.cases()] == ["a", "b", "Müller"]
+    assert done == ImportResult(cases=3, annotated=0, already_there=0, refused=1)
+    assert again == ImportResult(cases=0, annotated=0, already_there=3, refused=1)
+    (told,) = first.warnings
+    assert "a .nii.gz has the name of another scan of the folder" in told
+    assert second.warnings == first.warnings

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from medssl.errors import DataError, ImageError, MissingPackageError, UsageError
+from medssl.errors import DataError, ImageError, MissingPackageError, ProjectError, UsageError
 from medssl.events import Monitor
 from medssl.exchange.datasets import DESCRIPTION, DatasetCase, read_dataset
 from medssl.exchange.task_list import read_task_list
@@ -25,9 +25,13 @@ from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
 from medssl.labels import UNANNOTATED
 from medssl.pace import Pace
-from medssl.project import Annotation, Case, CaseSummary, Role
+from medssl.project import Annotation, Case, CaseSummary, Role, kept_name
 from medssl.words import counted
 
+_SAME_NAME = (
+    "{} has the name of another scan of the folder, but for spaces around it or the way its letters are "
+    "written. Rename one of them."
+)
 _Became: TypeAlias = Literal["added", "already there", "refused", "passed over"]
 
 
@@ -92,17 +96,23 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
         )
     if all(scan.unfit for scan in scans):
         raise DataError(f"{request.folder} holds no scan.", "Choose a folder with NIfTI, NRRD, MHA or DICOM.")
-    there = _roles_there(project, [(scan.name, request.role) for scan in scans], monitor)
+    names = [kept_name(scan.name) for scan in scans]
+    there = _roles_there(project, [(name, request.role) for name in names], monitor)
     shared = _folders_of_several(scans)
     became: Counter[_Became] = Counter()
+    seen = set[str]()
     pace = Pace()
-    for number, scan in enumerate(scans, start=1):
+    for number, (scan, name) in enumerate(zip(scans, names, strict=True), start=1):
         monitor.check()
-        if scan.name in there:
+        if name in seen:
+            monitor.log(f"{scan.name} was not added. {_SAME_NAME.format(scan.source)}", "warning")
+            became["refused"] += 1
+        elif name in there:
             became["already there"] += 1
         else:
             alone = scan.series is not None and scan.problem is None and scan.source in shared
             became[_add_found(project, scan, request, alone, monitor)] += 1
+        seen.add(name)
         pace.count()
         monitor.progress("import", number, len(scans), pace.seconds_for(len(scans) - number))
     return ImportResult(
@@ -133,7 +143,7 @@ def _add_found(
     except NoIntensitiesError as error:
         monitor.log(f"{scan.name} was passed over. {error} If it is a scan, add it by itself.", "warning")
         return "passed over"
-    except (ImageError, UsageError, MissingPackageError) as error:
+    except (ImageError, ProjectError, UsageError, MissingPackageError) as error:
         monitor.log(f"{scan.name} was not added. {error}", "warning")
         return "refused"
     return "added"
@@ -201,7 +211,7 @@ def _import_cases(
     pace = Pace()
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
-        is_there = case.name in there
+        is_there = kept_name(case.name) in there
         if not is_there:
             is_there = _add_described(project, case, role, request.copy_files, monitor)
             added += is_there
@@ -220,7 +230,7 @@ def _add_described(project: Receiver, case: DatasetCase, role: Role, copy: bool,
     """Add a case of a data set; whether it could be read."""
     try:
         new = project.add_case(case.name, case.channels, copy=copy, role=role)
-    except (ImageError, MissingPackageError) as error:
+    except (ImageError, ProjectError, MissingPackageError) as error:
         monitor.log(f"{case.name} was not added. {error}", "warning")
         return False
     _tell(new.name, new.notes, monitor)

@@ -20,6 +20,7 @@ from medssl.project.records import (
     Suggestion,
     UncertainRegion,
 )
+from medssl.project.store import kept_name
 
 __all__ = [
     "DATABASE_NAME",
@@ -40,4 +41,5 @@ __all__ = [
     "SortKey",
     "Suggestion",
     "UncertainRegion",
+    "kept_name",
 ]

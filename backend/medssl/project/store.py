@@ -38,13 +38,18 @@ class Store:
         return self.folder / Path(PurePosixPath(stored))
 
 
+def kept_name(name: str) -> str:
+    """Turn a name, as of a file, into the form in which projects keep names; see `checked_name`."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def checked_name(name: str, what: str) -> str:
     """Return a name as it is kept: without space around it, in one Unicode form.
 
     Raises:
         UsageError: it is empty, has characters that cannot be shown, or is longer than 255 characters.
     """
-    name = unicodedata.normalize("NFC", name).strip()
+    name = kept_name(name)
     if not name:
         raise UsageError(f"The name of {what} is empty.", "Give it a name.")
     if len(name) > 255:
