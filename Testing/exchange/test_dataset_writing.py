@@ -85,6 +85,15 @@ def test_what_was_written_reads_back(tmp_path: Path, cases: list[CaseFiles], lay
             np.testing.assert_array_equal(read_labels(after.labels).volume.array, expected)
 
 
+def test_what_was_drawn_before_a_segment_was_renamed_leaves_with_its_values(
+    tmp_path: Path, cases: list[CaseFiles]
+) -> None:
+    renamed = LabelSchema.of_names({3: "Parenchyma", 8: "Renal pelvis"})
+    write_dataset(tmp_path / "out", "Kidney", renamed, ("MR",), cases, "decathlon")
+    written = read_labels(tmp_path / "out" / "labelsTr" / "patient_1_left.nii.gz").volume.array
+    np.testing.assert_array_equal(written, read_labels(tmp_path / "0.seg.nrrd").volume.array)
+
+
 def test_several_channels_are_files_for_nnunet_and_one_4d_file_for_the_decathlon(tmp_path: Path) -> None:
     phantom = make_phantom(0, (12, 16, 14))
     for name in ("t1", "t2"):

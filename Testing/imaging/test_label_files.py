@@ -166,8 +166,9 @@ ORGANS = LabelSchema.of_names({1: "Liver", 5: "Spleen"})
         (drawn([0, 1, 5], [("Liver", 1), ("Spleen", 5)]), [0, 1, 5]),
         # A name that nobody drew is no matter.
         (drawn([0, 5], [("Liver", 5), ("Kidney", 1)]), [0, 1]),
-        # No name is known: the values decide.
+        # Nobody named them: the values decide.
         (drawn([0, 5, 1], [("Segment_1", 5), ("Segment_2", 1)]), [0, 5, 1]),
+        (drawn([0, 5, 1], [("New label 1", 5), ("2", 1)]), [0, 5, 1]),
         (drawn([0, 5, 1], None), [0, 5, 1]),
         (drawn([0, 0, 0], [("Liver", 1)]), [0, 0, 0]),
     ],
@@ -180,6 +181,9 @@ def test_segments_get_the_values_of_the_project(labels: LabelVolume, expected: l
     ("labels", "words"),
     [
         (drawn([1, 2], [("Liver", 1), ("Kidney", 2)]), "a.seg.nrrd holds .* Kidney"),
+        # Other segments with the project's values are others all the same.
+        (drawn([1, 5], [("Kidney", 1), ("Liver tumour", 5)]), "a.seg.nrrd holds .*: Kidney, Liver tumour"),
+        (drawn([1, 5], [("Segment_1", 1), ("Kidney", 5)]), "a.seg.nrrd holds .* Kidney"),
         (drawn([1, 9], [("Liver", 1)]), "a.seg.nrrd holds .* value 9 without a name"),
         (drawn([1, 9], None), "a.seg.nrrd holds the label value 9"),
         (drawn([2], [("Segment_1", 2)]), "a.seg.nrrd holds the label value 2"),

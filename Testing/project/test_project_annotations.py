@@ -133,6 +133,20 @@ def test_segments_of_a_file_are_matched_by_name(
     np.testing.assert_array_equal(project.read_annotation(annotation), drawn)
 
 
+def test_other_segments_with_the_values_of_the_projects_are_refused(
+    project: Project, drawn: np.ndarray, grid: Grid, tmp_path: Path
+) -> None:
+    theirs = LabelSchema.of_names({1: "Spleen", 2: "Liver tumour"})
+    write_labels(tmp_path / "a.seg.nrrd", drawn, grid, theirs)
+    with pytest.raises(LabelError, match="does not know: Spleen, Liver tumour") as caught:
+        project.save_annotation("A", tmp_path / "a.seg.nrrd")
+    assert "rename" in caught.value.remedy
+    assert project.annotations("A") == []
+    write_labels(tmp_path / "a.nii.gz", drawn, grid, theirs)  # as the remedy says: values alone
+    annotation = project.save_annotation("A", tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(project.read_annotation(annotation), drawn)
+
+
 def test_a_label_map_of_another_patient_is_refused(
     project: Project, drawn: np.ndarray, grid: Grid, schema: LabelSchema, tmp_path: Path
 ) -> None:

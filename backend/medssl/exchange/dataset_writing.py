@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from medssl.errors import DataError, StorageError
 from medssl.exchange.formats import DatasetFormat
 from medssl.imaging.itk import image_of
-from medssl.imaging.labels import match_schema, read_labels
+from medssl.imaging.labels import read_values
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_image, write_volume
-from medssl.labels import UNANNOTATED, LabelSchema
+from medssl.labels import UNANNOTATED, LabelSchema, count_values
 from medssl.storage import publish, staging_folder, write_text
 
 _PACKED = ".nii.gz"
@@ -124,8 +124,9 @@ def _write_case(folder: Path, stem: str, case: CaseFiles, schema: LabelSchema, l
         write_image(folder / f"images{part}" / f"{stem}{_PACKED}", sitk.JoinSeries(images))
     if case.labels is None:
         return False
-    labels = match_schema(read_labels(case.labels), schema, str(case.labels))
+    labels = read_values(case.labels)
     array: NDArray[np.uint8] = labels.array
+    schema.check(np.flatnonzero(count_values(array)), str(case.labels))
     partly = bool((array == UNANNOTATED).any())
     if layout == "nnunet":
         array = schema.to_classes(array)

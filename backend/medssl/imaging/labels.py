@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from medssl.errors import ImageError, LabelError
@@ -24,7 +26,10 @@ from medssl.imaging.writing import write_image, write_volume
 from medssl.labels import UNANNOTATED, LabelSchema, Segment, count_values
 from medssl.words import counted
 
-__all__ = ["LabelVolume", "fit_to_grid", "match_schema", "read_labels", "write_labels"]
+# What 3D Slicer, ITK-SNAP, MITK and others call a segment that nobody named.
+_UNNAMED = re.compile(r"((new )?(segment|label|class|region|value|object)[ _-]*)?\d*", re.IGNORECASE)
+
+__all__ = ["LabelVolume", "fit_to_grid", "match_schema", "read_labels", "read_values", "write_labels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +60,27 @@ def read_labels(path: Path) -> LabelVolume:
     reader = open_header(path)
     segments = parse_segments({key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()})
     layers = reader.GetNumberOfComponents() if segments else 1
-    check_three_dimensions(reader, path, components=layers)
-    grid = header_grid(reader, path)
-    values = _to_uint8(read_voxels(reader, grid, path), path)
+    values, grid = _read(reader, layers, path)
     if segments is None:
         return LabelVolume(Volume(values, grid), None)
     return _merge(values.reshape(*grid.shape, layers), segments, grid, path)
+
+
+def read_values(path: Path) -> Volume:
+    """Read a label map of a project's own, whose values count: a segment may have another name by now.
+
+    Raises:
+        ImageError, LabelError: see `read_labels`.
+    """
+    return Volume(*_read(open_header(path), 1, path))
 
 
 def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume:
     """Give a label map the values of a project's schema.
 
     3D Slicer numbers segments anew when it saves them, so that names decide, without regard to case. A file
-    without segments, or with none that the schema names, is taken by its values.
+    without segments, or with none but such as no person named ('Segment_1'), is taken by its values. Names
+    that say something else are refused: a spleen that has the kidney's value is no kidney.
 
     Args:
         labels: as read.
@@ -87,7 +100,7 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
         name = _plain(segment.name)
         if (value := by_name.get(name, by_name.get(name.casefold()))) is not None:
             meant[segment.value] = value
-    if not meant:
+    if not meant and all(_UNNAMED.fullmatch(_plain(s.name)) for s in drawn):
         schema.check(present, where)
         return labels.volume
     unknown = [s.name for s in drawn if s.value not in meant]
@@ -96,7 +109,8 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
         what = ", ".join([*unknown, *(f"value {v} without a name" for v in sorted(ownerless))])
         raise LabelError(
             f"{where} holds segments that the project does not know: {what}.",
-            f"It knows {', '.join(schema.names)}; rename or remove the segments, or add them to the schema.",
+            f"It knows {', '.join(schema.names)}; rename or remove the segments, or add them to the schema. "
+            "In a label map that names no segment, such as .nii.gz, the values decide.",
         )
     table = np.zeros(256, dtype=np.uint8)
     table[UNANNOTATED] = UNANNOTATED
@@ -132,6 +146,12 @@ def write_labels(path: Path, values: NDArray[np.uint8], grid: Grid, schema: Labe
     for key, text in segment_fields(schema, grid.size, partly).items():
         image.SetMetaData(key, text)
     write_image(path, image)
+
+
+def _read(reader: sitk.ImageFileReader, layers: int, path: Path) -> tuple[NDArray[np.uint8], Grid]:
+    check_three_dimensions(reader, path, components=layers)
+    grid = header_grid(reader, path)
+    return _to_uint8(read_voxels(reader, grid, path), path), grid
 
 
 def _plain(name: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medssl.events import JobState
-from medssl.imaging.labels import read_labels
+from medssl.imaging.labels import read_values
 from medssl.imaging.reading import read_volume
 from medssl.labels import LabelSchema
 from medssl.project import cases, jobs, lookup, models, opening, review, schema
@@ -237,7 +237,7 @@ class Project:
 
     def read_annotation(self, annotation: Annotation) -> NDArray[np.uint8]:
         """Read the label values (z, y, x) of an annotation, on the grid of its case."""
-        return read_labels(annotation.path).volume.array
+        return read_values(annotation.path).array
 
     def add_pseudo_label(
         self,
@@ -281,7 +281,7 @@ class Project:
 
     def read_pseudo_label(self, pseudo_label: PseudoLabel) -> NDArray[np.uint8]:
         """Read the label values (z, y, x) of a proposal, on the grid of its case."""
-        return read_labels(pseudo_label.path).volume.array
+        return read_values(pseudo_label.path).array
 
     def read_uncertainty(self, pseudo_label: PseudoLabel) -> NDArray[np.float32]:
         """Read the uncertainty (z, y, x) of a proposal, 0 certain .. 1 uncertain."""

@@ -21,7 +21,7 @@ from medssl.imaging.dicom import Series, read_series
 from medssl.imaging.dicom_files import read_slice
 from medssl.imaging.formats import DICOM_SUFFIX, suffix_of
 from medssl.imaging.headers import open_header
-from medssl.imaging.labels import match_schema, read_labels, write_labels
+from medssl.imaging.labels import match_schema, read_labels, read_values, write_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid
 from medssl.imaging.writing import write_volume
@@ -249,7 +249,7 @@ def _sketch(image: Path, labels: Path | None, segments: tuple[Segment, ...], tar
     from medssl.reports.thumbnails import make_thumbnail  # here, so that the service starts without it
 
     _check_size(image)
-    values = None if labels is None else read_labels(labels).volume.array
+    values = None if labels is None else read_values(labels).array
     picture = make_thumbnail(read_volume(image), values, segments)
     with suppress(StorageError):  # it is drawn again the next time
         write_bytes(target, picture)
