@@ -85,6 +85,23 @@ def test_a_schema_that_means_nothing_is_refused(segments: list[tuple[str, int]],
         LabelSchema(segments=tuple(Segment(name=n, value=v, colour=(0, 0, 0)) for n, v in segments))
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["Not annotated", "B"], "called 'Not annotated'"),
+        (["B", " not  Annotated"], "called 'not Annotated'"),
+        (["A b", "A  b"], "Two segments are called 'A b'"),
+        (["A", " "], "no name"),
+    ],
+)
+def test_names_that_files_cannot_tell_apart_are_refused(names: list[str], says: str) -> None:
+    schema = LabelSchema.of_names(dict(enumerate(names, start=1)))  # as an older project may have it
+    with pytest.raises(LabelError, match=says) as caught:
+        schema.check_names()
+    assert caught.value.remedy
+    LabelSchema.of_names({1: "Cyst", 2: "cyst", 3: "Left  kidney"}).check_names()
+
+
 def test_a_code_travels_with_its_segment() -> None:
     heart = Terminology(
         category=Code(value="123037004", scheme="SCT", meaning="Anatomical Structure"),

@@ -250,15 +250,15 @@ def _with_schema_values(
         if changed:
             raise Problem(changed, _("Compare the section Project, then save again; nothing was saved yet."))
     states = tuple(
-        SegmentState("", each.name, each.color, each.terminology, None, 0, each.value)
+        SegmentState(str(each.value), each.name, each.color, each.terminology, None, 0, each.value)
         for each in facts.segments
     )
-    _values, missing = match_segments(states, project.segments)
+    values, missing = match_segments(states, project.segments)
     if missing:
         wanted = with_scene_segments(drafts_of(project.segments), missing)
         project = client.set_schema(project.key, schema_of(wanted, project.mirror_axes))
-    values = {each.name.strip().casefold(): each.value for each in project.segments}
-    now = {each.value: values[each.name.strip().casefold()] for each in facts.segments}
+        values, missing = match_segments(states, project.segments)
+    now = {each.value: values[str(each.value)] for each in facts.segments}
     moved = {before: value for before, value in now.items() if before != value}
     drawn = labels.copy() if moved else labels
     for before, value in moved.items():

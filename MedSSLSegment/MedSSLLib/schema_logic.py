@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PALETTE = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
             (204, 121, 167))  # fmt: skip
 _LARGEST_VALUE = 254  # 255 is 'not annotated'
+_UNANNOTATED_NAME = "Not annotated"  # what the engine's files call it
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,17 @@ def schema_of(segments: Sequence[SegmentDraft], mirror_axes: Sequence[str]) -> d
     """Write segments as the engine's label schema.
 
     Raises:
-        Problem: there is none, a name is empty, or two have one name.
+        Problem: there is none, a name is empty or reserved, or two have one name.
     """
-    names = [each.name.strip() for each in segments]
+    names = [" ".join(each.name.split()) for each in segments]
     if not names:
         raise Problem(_("A project needs at least one segment."), _("Press 'Add segment'."))
     if not all(names):
         raise Problem(_("A segment has no name."), _("Give every segment a name."))
     folded = [name.casefold() for name in names]
+    if _UNANNOTATED_NAME.casefold() in folded:
+        text = _("No segment can be called '{name}': files mean by it where nobody looked.")
+        raise Problem(text.format(name=_UNANNOTATED_NAME), _("Give each a name of its own."))
     twice = sorted({name for name in names if folded.count(name.casefold()) > 1})
     if twice:
         raise Problem(

@@ -219,6 +219,12 @@ def segment_states(
     return tuple(_state_of(segmentation.GetSegment(each), each, places.get(each, -1)) for each in ids)
 
 
+def values_by_name(segments: Sequence[Segment]) -> dict[str, int]:
+    """Values by names with single spaces, exact and without case; of 'Cyst' and 'cyst', the one meant."""
+    plain = {" ".join(each.name.split()): each.value for each in segments}
+    return {**{name.casefold(): value for name, value in plain.items()}, **plain}
+
+
 def match_segments(
     found: Sequence[SegmentState], segments: Sequence[Segment]
 ) -> tuple[dict[str, int], tuple[SegmentState, ...]]:
@@ -227,12 +233,13 @@ def match_segments(
     Returns:
         The values by the segments' ids, and the segments that the schema does not know.
     """
-    by_name = {each.name.strip().casefold(): each.value for each in segments}
+    by_name = values_by_name(segments)
     known = set(by_name.values())
     values: dict[str, int] = {}
     unknown: list[SegmentState] = []
     for each in found:
-        value = by_name.get(each.name.strip().casefold(), each.schema_value)
+        name = " ".join(each.name.split())
+        value = by_name.get(name, by_name.get(name.casefold(), each.schema_value))
         if value in known:
             values[each.id] = value
         else:

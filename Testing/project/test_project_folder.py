@@ -3,7 +3,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +177,30 @@ def test_a_schema_may_grow_and_change_its_looks(project: Project, schema: LabelS
     assert project.schema == changed
     with Project.open(project.folder) as again:
         assert again.schema == changed
+
+
+def test_names_that_files_mix_up_are_refused_and_a_project_that_has_them_opens_whole(
+    project: Project,
+    schema: LabelSchema,
+    make_scan: Callable[..., Path],
+    drawn: np.ndarray,
+    tmp_path: Path,
+) -> None:
+    mixed_up = LabelSchema.of_names({1: "Not annotated", 2: "Body"})
+    with pytest.raises(LabelError, match="Not annotated"):
+        Project.create(tmp_path / "other", mixed_up)
+    with pytest.raises(LabelError, match="Not annotated"):
+        project.set_schema(mixed_up)
+    assert project.schema == schema
+    with closing(sqlite3.connect(project.folder / DATABASE_NAME)) as database, database:  # an older project
+        database.execute("UPDATE project SET label_schema = ?", (mixed_up.model_dump_json(),))
+    with Project.open(project.folder) as older:
+        older.add_case("A", [make_scan()])
+        np.testing.assert_array_equal(older.read_annotation(older.save_annotation("A", drawn)), drawn)
+        older.set_schema(schema)
+        annotation = older.case("A").annotation
+        assert annotation is not None
+        np.testing.assert_array_equal(older.read_annotation(annotation), drawn)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,9 @@ def test_a_form_that_cannot_be_used_says_why_and_keeps_what_was_typed(
         table.item(row, 1).setText("Nodule")
     panel.click("createButton")
     assert "Two segments are called 'Nodule'" in panel.find("formProblemLabel").text
+    table.item(0, 1).setText("not  annotated")
+    panel.click("createButton")
+    assert "No segment can be called 'Not annotated'" in panel.find("formProblemLabel").text
     assert panel.session.project is None
 
 

@@ -15,6 +15,7 @@ from MedSSLLib.grids import Grid, array_of_matrix, matrix_of_array
 from MedSSLLib.problems import Problem
 from MedSSLLib.segmentations import (
     UNANNOTATED,
+    SegmentState,
     add_segmentation,
     labels_of,
     match_segments,
@@ -30,6 +31,7 @@ KIDNEY = {
     "type": {"value": "64033007", "scheme": "SCT", "meaning": "Kidney"},
     "type_modifier": {"value": "7771000", "scheme": "SCT", "meaning": "Left"},
 }
+CYSTS = {"Cyst": 1, "cyst": 2, "Left  kidney": 3}
 SEGMENTS = (
     Segment(name="Kidney", value=3, colour=(230, 159, 0), terminology=KIDNEY),
     Segment(name="Nierenbecken (weiß)", value=7, colour=(1, 2, 254)),
@@ -168,6 +170,16 @@ def test_a_file_of_an_engine_on_this_computer_is_read_where_it_lies(tmp_path: Pa
             assert (found == path) is shares_disk
     assert len(sent) == 1
     assert [each.name for each in tmp_path.iterdir()] == ["scan.nrrd"]
+
+
+def test_names_that_differ_in_case_alone_are_two_segments_and_spaces_do_not_matter() -> None:
+    cysts = tuple(Segment(name=name, value=value, colour=(1, 2, 3)) for name, value in CYSTS.items())
+    drawn = tuple(
+        SegmentState(name, name, (1, 2, 3), "", None, 0, 1) for name in (*CYSTS, "LEFT KIDNEY", "Wall")
+    )
+    values, unknown = match_segments(drawn, cysts)
+    assert values == {**CYSTS, "LEFT KIDNEY": 3}
+    assert [each.name for each in unknown] == ["Wall"]
 
 
 def test_labels_come_and_go_with_values_names_colors_and_codes(tmp_path: Path, volume: vtk.vtkObject) -> None:

@@ -13,6 +13,7 @@ from medssl.errors import LabelError
 
 BACKGROUND = 0
 UNANNOTATED = 255  # 'nobody looked here': never trains, never counts
+UNANNOTATED_NAME = "Not annotated"  # the segment that keeps 255 alive when Slicer saves the file again
 
 Colour: TypeAlias = tuple[
     Annotated[int, Field(ge=0, le=255)],
@@ -117,6 +118,25 @@ class LabelSchema(BaseModel):
         """Number of classes a network tells apart, background included."""
         return len(self.segments) + 1
 
+    def check_names(self) -> None:
+        """Refuse names that files cannot tell apart; a project made before this was checked may have them.
+
+        Raises:
+            LabelError: a name that is blank or means 'not annotated', or two that differ in spaces alone.
+        """
+        remedy = "Give every segment a name of its own."
+        plain = [plain_name(name) for name in self.names]
+        if not all(plain):
+            raise LabelError("A segment has no name.", remedy)
+        reserved = next((name for name in plain if name.casefold() == UNANNOTATED_NAME.casefold()), None)
+        if reserved is not None:
+            raise LabelError(
+                f"No segment can be called '{reserved}': files mean by it where nobody looked.", remedy
+            )
+        twice = next((name for name in plain if plain.count(name) > 1), None)
+        if twice is not None:
+            raise LabelError(f"Two segments are called '{twice}', for spaces tell no names apart.", remedy)
+
     def check(self, values: Iterable[int], where: str) -> None:
         """Raise `LabelError` when `values` holds one that is neither background, 255 nor a segment's.
 
@@ -152,6 +172,11 @@ class LabelSchema(BaseModel):
         for index, value in enumerate(self.values, start=1):
             table[index] = value
         return table[_as_bytes(classes)]
+
+
+def plain_name(name: str) -> str:
+    """A segment's name as files hold it: without line breaks, and one space between words."""
+    return " ".join(name.split())
 
 
 def count_values(values: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -20,10 +20,10 @@ from medssl.imaging.formats import SEGMENTATION_SUFFIX, writable_suffix
 from medssl.imaging.headers import header_grid, open_header
 from medssl.imaging.itk import image_of
 from medssl.imaging.reading import check_three_dimensions, read_voxels
-from medssl.imaging.segments import UNANNOTATED_NAME, FileSegment, parse_segments, segment_fields
+from medssl.imaging.segments import FileSegment, parse_segments, segment_fields
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_image, write_volume
-from medssl.labels import UNANNOTATED, LabelSchema, Segment, count_values
+from medssl.labels import UNANNOTATED, UNANNOTATED_NAME, LabelSchema, Segment, count_values, plain_name
 from medssl.words import counted
 
 # What 3D Slicer, ITK-SNAP, MITK and others call a segment that nobody named.
@@ -92,15 +92,15 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
     """
     values = labels.volume.array
     present = np.flatnonzero(count_values(values))
-    by_name = {_plain(s.name).casefold(): s.value for s in schema.segments}
-    by_name |= {_plain(s.name): s.value for s in schema.segments}  # of 'Cyst' and 'cyst', the one meant
+    by_name = {plain_name(s.name).casefold(): s.value for s in schema.segments}
+    by_name |= {plain_name(s.name): s.value for s in schema.segments}  # of 'Cyst' and 'cyst', the one meant
     drawn = [s for s in labels.segments or () if s.value in present]
     meant: dict[int, int] = {}
     for segment in drawn:
-        name = _plain(segment.name)
+        name = plain_name(segment.name)
         if (value := by_name.get(name, by_name.get(name.casefold()))) is not None:
             meant[segment.value] = value
-    if not meant and all(_UNNAMED.fullmatch(_plain(s.name)) for s in drawn):
+    if not meant and all(_UNNAMED.fullmatch(plain_name(s.name)) for s in drawn):
         schema.check(present, where)
         return labels.volume
     unknown = [s.name for s in drawn if s.value not in meant]
@@ -152,11 +152,6 @@ def _read(reader: sitk.ImageFileReader, layers: int, path: Path) -> tuple[NDArra
     check_three_dimensions(reader, path, components=layers)
     grid = header_grid(reader, path)
     return _to_uint8(read_voxels(reader, grid, path), path), grid
-
-
-def _plain(name: str) -> str:
-    """A segment's name as files hold it: without line breaks, and one space between words."""
-    return " ".join(name.split())
 
 
 def _to_uint8(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
@@ -230,7 +225,7 @@ def _own_values(found: Iterable[FileSegment]) -> list[int]:
     wanted = {s.value for s in segments}
     for segment in segments:
         value = segment.value
-        if segment.name == UNANNOTATED_NAME:
+        if plain_name(segment.name) == UNANNOTATED_NAME:
             value = UNANNOTATED
         elif value in taken or not 0 < value < UNANNOTATED:
             value = next(v for v in range(1, UNANNOTATED) if v not in taken | wanted)

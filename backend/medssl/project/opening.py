@@ -38,6 +38,7 @@ def create(folder: Path, label_schema: LabelSchema, channel_names: Sequence[str]
             "Give one name for each image of a case, all different.",
         )
     name = checked_name(name or folder.name, "the project")
+    label_schema.check_names()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # A database without a project in it is what a killed program leaves; this one takes its place.

@@ -70,7 +70,7 @@ class Project:
         Raises:
             ProjectError: there is a project in the folder, or something else.
             StorageError: the folder may not be written, the disk is full.
-            UsageError: names that are empty or not unique.
+            UsageError, LabelError: names that are empty or not unique.
         """
         return cls(opening.create(folder, schema, channel_names, name))
 
@@ -106,7 +106,7 @@ class Project:
         """Change the label schema: add segments, rename them, change colours and codes.
 
         Raises:
-            LabelError: a segment that was drawn would vanish or get another value.
+            LabelError: a segment that was drawn would vanish or get another value; names that files mix up.
         """
         schema.set_schema(self._store, changed)
 

@@ -43,6 +43,7 @@ def read_schema(session: Session) -> LabelSchema:
 
 def set_schema(store: Store, schema: LabelSchema) -> None:
     """Change the label schema; see `Project.set_schema`."""
+    schema.check_names()
     with store.database.writing() as session:
         used = _values_in_use(session)
         after = {segment.value: segment.name for segment in schema.segments}
