@@ -173,7 +173,7 @@ def test_the_segmentation_of_an_enhanced_file_lies_on_its_frames(tmp_path: Path)
     assert source.ReferencedFrameNumber == 1
     assert complaints(tmp_path / "a.seg.dcm") == []
     labels = read_labels(tmp_path / "a.seg.dcm")
-    assert np.array_equal(fit_to_grid(labels.volume, series.grid, "a"), values)
+    assert np.array_equal(fit_to_grid(labels.volume, series.grid, "a").array, values)
 
 
 def test_what_cannot_be_unpacked_here_says_what_to_install(

@@ -145,7 +145,7 @@ def test_it_reads_back_voxel_by_voxel_with_names_codes_and_colours(tmp_path: Pat
         assert (read.name, read.colour) == (own.name, own.colour)
     assert labels.segments[0].terminology == SCHEMA.segments[0].terminology
     known = match_schema(labels, SCHEMA, "a")
-    assert np.array_equal(fit_to_grid(known, series_grid(series), "a"), values)
+    assert np.array_equal(fit_to_grid(known, series_grid(series), "a").array, values)
 
 
 def test_highdicom_reads_the_same(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_probabilities_are_kept_in_a_fractional_one(tmp_path: Path) -> None:
     assert (found.SegmentationType, found.SegmentationFractionalType) == ("FRACTIONAL", "PROBABILITY")
     frames = pydicom.pixels.pixel_array(tmp_path / "a.seg.dcm") / found.MaximumFractionalValue
     assert set(np.round(np.unique(frames), 2)) == {0, 0.4, 0.6, 0.8}
-    values = fit_to_grid(read_labels(tmp_path / "a.seg.dcm").volume, series_grid(series), "a")
+    values = fit_to_grid(read_labels(tmp_path / "a.seg.dcm").volume, series_grid(series), "a").array
     expected = np.where(chances[0] > 0.5, 1, 0)
     expected[chances[1] > 0.7] = 2
     assert np.array_equal(values, expected)
@@ -212,7 +212,7 @@ def test_segmentations_of_other_programs_are_read(tmp_path: Path, kind: str) -> 
     labels = read_labels(tmp_path / "other.dcm")
     assert [segment.name for segment in labels.segments or ()] == ["Liver", "Lesion"]
     expected = np.where(stacked[..., 1], 2, stacked[..., 0])
-    values = fit_to_grid(labels.volume, series_grid(series_in(tmp_path / "scan")), "other")
+    values = fit_to_grid(labels.volume, series_grid(series_in(tmp_path / "scan")), "other").array
     assert np.array_equal(values, expected)
     assert bool(labels.volume.notes) == (kind == "BINARY")  # where voxels belong to both segments
 
@@ -223,7 +223,7 @@ def test_a_segmentation_without_any_voxel_is_written_and_read(tmp_path: Path) ->
     written(tmp_path / "a.seg.dcm", series, np.zeros(ARRAY.shape, np.uint8))
     assert complaints(tmp_path / "a.seg.dcm") == []
     labels = read_labels(tmp_path / "a.seg.dcm")
-    assert not fit_to_grid(labels.volume, series_grid(series), "a").any()
+    assert not fit_to_grid(labels.volume, series_grid(series), "a").array.any()
 
 
 def test_a_tilted_gantry_is_straightened_and_its_segmentation_lies_on_the_slices(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_tilted_gantry_is_straightened_and_its_segmentation_lies_on_the_slices
     shown = ball[ball.any(axis=(1, 2))]
     assert 2 * np.count_nonzero(frames & shown) / (frames.sum() + shown.sum()) > 0.93
     assert complaints(tmp_path / "a.seg.dcm") == []
-    again = fit_to_grid(read_labels(tmp_path / "a.seg.dcm").volume, volume.grid, "a") > 0
+    again = fit_to_grid(read_labels(tmp_path / "a.seg.dcm").volume, volume.grid, "a").array > 0
     assert 2 * np.count_nonzero(again & inside) / (again.sum() + inside.sum()) > 0.93
 
 

@@ -8,7 +8,6 @@ from itertools import permutations
 import numpy as np
 import pytest
 from medssl.errors import GridError
-from medssl.imaging.fitting import resampling_note
 from medssl.imaging.labels import fit_to_grid
 from medssl.imaging.volume import Grid, Volume
 
@@ -26,34 +25,58 @@ def ball(grid: Grid) -> np.ndarray:
 def test_labels_on_the_scans_own_grid_stay_as_they_are() -> None:
     values = ball(SCAN)
     rounded = replace(SCAN, spacing_mm=(1.0000001, 1.0, 1.5), origin_mm=(-10.000001, -9.0, 100.0))
-    assert np.shares_memory(fit_to_grid(Volume(values, rounded), SCAN, "labels"), values)
-    assert resampling_note(rounded, SCAN, "labels") is None
+    fitted = fit_to_grid(Volume(values, rounded), SCAN, "labels")
+    assert np.shares_memory(fitted.array, values)
+    assert fitted.notes == ()
 
 
 def test_labels_of_another_spacing_and_direction_are_resampled_to_the_nearest_voxel() -> None:
     turn = np.array([[np.cos(0.2), -np.sin(0.2), 0], [np.sin(0.2), np.cos(0.2), 0], [0, 0, 1]])
     fine = Grid((60, 60, 60), (0.5, 0.5, 0.5), (-14.0, -16.0, 98.0), tuple(turn.ravel().tolist()))
-    fitted = fit_to_grid(Volume(ball(fine), fine), SCAN, "labels")
-    truth = ball(SCAN)
+    found = fit_to_grid(Volume(ball(fine), fine), SCAN, "labels")
+    fitted, truth = found.array, ball(SCAN)
     assert fitted.dtype == np.uint8
     assert set(np.unique(fitted)) == {0, 9}
     assert 2 * np.count_nonzero(fitted & truth) / (np.count_nonzero(fitted) + np.count_nonzero(truth)) > 0.97
-    assert (resampling_note(fine, SCAN, "labels") or "").startswith(
-        "labels: its voxels do not lie on the scan's"
-    )
+    (note,) = found.notes
+    assert note.startswith("labels: its voxels do not lie on the scan's")
 
 
-def test_where_a_label_map_does_not_reach_is_background() -> None:
-    part = Grid((6, 6, 6), (1.0, 1.0, 1.5), (-5.0, -4.0, 103.0))
-    fitted = fit_to_grid(Volume(np.full(part.shape, 255, np.uint8), part), SCAN, "labels")
-    assert np.count_nonzero(fitted == 255) == 6**3
-    assert (fitted[2:8, 5:11, 5:11] == 255).all()
+@pytest.mark.parametrize("shift", [0.0, 0.3])  # voxel on voxel, and in between
+@pytest.mark.parametrize("beyond", [0, 255])
+def test_where_a_label_map_does_not_reach_is_what_was_asked_for(shift: float, beyond: int) -> None:
+    part = Grid((6, 6, 6), (1.0, 1.0, 1.5), (-5.0 + shift, -4.0, 103.0))
+    fitted = fit_to_grid(Volume(np.full(part.shape, 3, np.uint8), part), SCAN, "labels", beyond).array
+    assert (fitted[2:8, 5:11, 5:11] == 3).all()
+    assert np.count_nonzero(fitted == beyond) == fitted.size - 6**3
 
 
-def test_labels_that_reach_a_little_over_the_scan_are_cut_off() -> None:
+def test_labels_that_reach_a_little_over_the_scan_are_cut_off_and_counted() -> None:
     larger = Grid((24, 22, 20), (1.0, 1.0, 1.5), (-12.0, -11.0, 97.0))
-    fitted = fit_to_grid(Volume(ball(larger), larger), SCAN, "labels")
-    assert np.array_equal(fitted, ball(SCAN))
+    values = ball(larger)
+    assert fit_to_grid(Volume(values, larger), SCAN, "labels").notes == ()
+    values[1, 5, 3:7] = 9
+    values[0, 0, :8] = 255  # of which nothing is lost
+    fitted = fit_to_grid(Volume(values, larger), SCAN, "labels")
+    assert np.array_equal(fitted.array, ball(SCAN))
+    assert fitted.notes == ("labels: 4 labelled voxels lie outside the scan and were left out.",)
+
+
+def test_labels_that_lost_their_origin_are_refused_with_both_and_another_one_is_told() -> None:
+    scan = Grid((40, 40, 30), (1.0, 1.0, 1.0), (5.0, 7.0, 3.0))
+    lost = replace(scan, origin_mm=(0.0, 0.0, 0.0))
+    values = np.zeros(scan.shape, np.uint8)
+    values[10:20, 10:20, 10:20] = 1
+    with pytest.raises(GridError, match="lost its origin") as caught:
+        fit_to_grid(Volume(values, lost), scan, "/data/case 7.nii.gz")
+    for part in ("(-5, -7, -3) voxels", "origin (0, 0, 0) mm", "origin (5, 7, 3) mm"):
+        assert part in caught.value.what
+    (note,) = fit_to_grid(Volume(values, replace(scan, origin_mm=(6.0, 7.0, 3.0))), scan, "labels").notes
+    assert "lies (1, 0, 0) voxels (x, y, z) beside it" in note
+    # The same voxels from the other end, which happens to be at 0.
+    turned = Grid((6, 5, 4), (1.0, 1.0, 1.0), (5.0, 4.0, 0.0), (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
+    straight = replace(turned, origin_mm=(0.0, 0.0, 0.0), direction=(1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    assert fit_to_grid(Volume(np.ones(straight.shape, np.uint8), straight), turned, "labels").notes == ()
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -75,8 +98,9 @@ def test_the_same_voxels_with_other_axes_are_put_exactly_in_their_places(
     spacing = [float(np.linalg.norm(axis)) for axis in axes]
     direction = np.stack([axis / mm for axis, mm in zip(axes, spacing, strict=True)], axis=1)
     grid = Grid(tuple(size), tuple(spacing), tuple(first[:3].tolist()), tuple(direction.ravel().tolist()))  # type: ignore[arg-type]  # three of each
-    assert np.array_equal(fit_to_grid(Volume(values, grid), SCAN, "labels"), truth)
-    assert resampling_note(grid, SCAN, "labels") is None
+    fitted = fit_to_grid(Volume(values, grid), SCAN, "labels")
+    assert np.array_equal(fitted.array, truth)
+    assert fitted.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -115,10 +139,10 @@ def test_an_isotropic_label_map_of_another_number_of_voxels_is_resampled() -> No
     values = np.zeros(fine.shape, np.uint8)
     values[12:24] = 1
     assert np.array_equal(
-        np.flatnonzero(fit_to_grid(Volume(values, fine), scan, "x").any((1, 2))), [4, 5, 6, 7]
+        np.flatnonzero(fit_to_grid(Volume(values, fine), scan, "x").array.any((1, 2))), [4, 5, 6, 7]
     )
 
 
 def test_an_empty_label_map_in_the_middle_of_the_scan_is_an_empty_label_map() -> None:
     part = Grid((6, 6, 6), (0.9, 0.9, 0.9), (-5.0, -4.0, 103.0))
-    assert not fit_to_grid(Volume(np.zeros(part.shape, np.uint8), part), SCAN, "labels").any()
+    assert not fit_to_grid(Volume(np.zeros(part.shape, np.uint8), part), SCAN, "labels").array.any()

@@ -132,7 +132,7 @@ def test_a_cropped_and_turned_label_map_is_put_exactly_in_its_place(
         origin_mm=tuple((grid.matrix @ [*start, 1])[:3].tolist()),
         direction=tuple(direction.ravel().tolist()),
     )
-    assert np.array_equal(fit_to_grid(Volume(moved, part), grid, "labels"), expected)
+    assert np.array_equal(fit_to_grid(Volume(moved, part), grid, "labels").array, expected)
 
 
 @pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "i8", "f4", "f8", ">i2"])

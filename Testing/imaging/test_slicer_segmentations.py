@@ -151,7 +151,7 @@ def test_slicer_opens_our_segmentation_with_its_segments_and_saves_it_for_us(tmp
     assert again.segments is not None
     assert again.segments[0].terminology == SCHEMA.segments[0].terminology
     assert [s.colour for s in again.segments] == [s.colour for s in SCHEMA.segments]
-    assert np.array_equal(fit_to_grid(match_schema(again, SCHEMA, "theirs"), grid, "theirs"), values)
+    assert np.array_equal(fit_to_grid(match_schema(again, SCHEMA, "theirs"), grid, "theirs").array, values)
 
 
 def test_a_cropped_segmentation_of_slicer_lands_exactly_on_its_scan(tmp_path: Path) -> None:
@@ -168,7 +168,9 @@ def test_a_cropped_segmentation_of_slicer_lands_exactly_on_its_scan(tmp_path: Pa
     expected = np.zeros(SCAN.shape, np.uint8)
     expected[3:7, 3:6, 3:5], expected[4:8, 4:8, 6:8] = 11, 12
     schema = LabelSchema.of_names({11: "A ü", 12: "B"})
-    assert np.array_equal(fit_to_grid(match_schema(labels, schema, "cropped"), SCAN, "cropped"), expected)
+    assert np.array_equal(
+        fit_to_grid(match_schema(labels, schema, "cropped"), SCAN, "cropped").array, expected
+    )
     assert labels.volume.notes == ()
 
 
@@ -179,7 +181,7 @@ def test_overlapping_segments_of_slicer_become_one_map_and_a_note(tmp_path: Path
     expected = np.zeros(SCAN.shape, np.uint8)
     expected[3:7, 3:6, 3:5] = 1
     expected[4:8, 4:8, 4:8] = 2
-    assert np.array_equal(fit_to_grid(labels.volume, SCAN, "overlapping"), expected)
+    assert np.array_equal(fit_to_grid(labels.volume, SCAN, "overlapping").array, expected)
     assert [(s.name, s.value) for s in labels.segments or ()] == [("A", 1), ("B", 2)]
     assert len(labels.volume.notes) == 1
     assert "6 voxels" in labels.volume.notes[0]

@@ -57,7 +57,7 @@ def test_a_series_gets_a_dicom_segmentation_that_names_the_model(
     assert {item.SegmentAlgorithmName for item in found.SegmentSequence} == {"Thresholding"}
     labels = match_schema(read_labels(row.output), model.plan.label_schema, "a")
     scan = read_volume(tmp_path / "scans" / "a")
-    values = fit_to_grid(labels, scan.grid, "a")
+    values = fit_to_grid(labels, scan.grid, "a").array
     np.testing.assert_array_equal(values == 3, scan.array > 200)
 
 

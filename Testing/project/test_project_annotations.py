@@ -105,6 +105,36 @@ def test_that_a_file_was_resampled_is_told(
     assert note.startswith(f"{tmp_path / 'a.nrrd'}: its voxels do not lie on the scan's")
 
 
+def test_where_a_part_of_a_scan_does_not_reach_nobody_looked_if_it_knows_of_such_voxels(
+    project: Project, grid: Grid, drawn: np.ndarray, schema: LabelSchema, tmp_path: Path
+) -> None:
+    x, y, z = grid.size
+    part = replace(grid, size=(x, y, z - 1), origin_mm=tuple(grid.matrix[:3] @ [0, 0, 1, 1]))
+    write_labels(tmp_path / "part.nii.gz", drawn[1:], part, schema)
+    read = project.read_annotation(project.save_annotation("A", tmp_path / "part.nii.gz"))
+    np.testing.assert_array_equal(read[1:], drawn[1:])
+    assert (read[0] == 255).all()
+    write_labels(tmp_path / "whole.nii.gz", np.where(drawn[1:] == 255, 0, drawn[1:]), part, schema)
+    assert not project.read_annotation(project.save_annotation("A", tmp_path / "whole.nii.gz"))[0].any()
+    # As 3D Slicer crops: there is no slice that 'Not annotated' owns, so that somebody looked.
+    write_labels(tmp_path / "part.seg.nrrd", drawn[1:], part, schema)
+    assert not project.read_annotation(project.save_annotation("A", tmp_path / "part.seg.nrrd"))[0].any()
+
+
+def test_a_segment_of_which_nothing_is_left_is_named(
+    project: Project, grid: Grid, schema: LabelSchema, tmp_path: Path
+) -> None:
+    fine = replace(
+        grid, size=tuple(4 * n for n in grid.size), spacing_mm=tuple(mm / 4 for mm in grid.spacing_mm)
+    )
+    values = np.zeros(fine.shape, np.uint8)
+    values[:8, :8, :8] = 1
+    values[2, 2, 2] = 2  # between the middles of the scan's voxels
+    write_labels(tmp_path / "fine.seg.nrrd", values, fine, schema)
+    notes = project.save_annotation("A", tmp_path / "fine.seg.nrrd").notes
+    assert f"{tmp_path / 'fine.seg.nrrd'}: nothing is left of Body on the voxels of the scan." in notes
+
+
 def test_what_a_file_lost_on_the_way_is_told(project: Project, grid: Grid, tmp_path: Path) -> None:
     write_overlapping(tmp_path / "both.seg.nrrd", grid, "Head", "Body")
     annotation = project.save_annotation("A", tmp_path / "both.seg.nrrd")

@@ -15,7 +15,7 @@ from medssl.evaluation.metrics import score_case
 from medssl.evaluation.ranking import spearman
 from medssl.evaluation.summary import mean_dice
 from medssl.events import Monitor
-from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
+from medssl.imaging.labels import read_onto
 from medssl.imaging.reading import read_grid
 from medssl.jobs import (
     EvaluateRequest,
@@ -160,7 +160,7 @@ class _Demo:
             path = self._material.truth[case.name]
             assert case.pseudo_label is not None
             grid = read_grid(case.channels[0])
-            truth = fit_to_grid(match_schema(read_labels(path), schema, str(path)), grid, str(path))
+            truth = read_onto(path, schema, grid).array
             proposal = self._project.read_pseudo_label(case.pseudo_label)
             dice = mean_dice(score_case(proposal, truth, grid, schema, distances=False))
             if dice is not None:

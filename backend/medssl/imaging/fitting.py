@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
@@ -9,34 +11,51 @@ from numpy.typing import NDArray
 from medssl.errors import GridError
 from medssl.imaging.itk import array_of, image_of
 from medssl.imaging.volume import Grid, Volume
+from medssl.labels import BACKGROUND, UNANNOTATED
+from medssl.words import counted
 
 _VOXEL_TOLERANCE = 0.01  # how far a voxel may lie from its place, in voxels, to count as in its place
 _INSIDE_AT_LEAST = 0.95  # of the labelled voxels, so that a label map plainly belongs to the scan
 
 
-def fit_to_grid(labels: Volume, scan: Grid, where: str) -> NDArray[np.uint8]:
-    """Return the label values (z, y, x) on the scan's own grid.
+def fit_to_grid(labels: Volume, scan: Grid, where: str, beyond: int = BACKGROUND) -> Volume:
+    """Return the label values on the scan's own grid, with notes on what a person should know of the way.
 
     The same grid: as they are. A part of the same grid, in any axis order, as 3D Slicer saves segmentations:
     each voxel is put exactly in its place. Another grid at the same place in the patient: the nearest voxel.
-    Where the label map does not reach is background.
 
     Args:
         labels: uint8 label values.
         scan: the grid they are wanted on.
         where: names the file in messages.
+        beyond: the value where the label map does not reach.
 
     Raises:
         GridError: the label map plainly belongs to another scan, since its labels lie outside this one; or a
-            program has lost its spacing, so that nobody knows where it lies.
+            program has lost its spacing or its origin, so that nobody knows where it lies.
     """
     if labels.grid.agrees_with(scan):
-        return np.asarray(labels.array, dtype=np.uint8)
-    _check_inside(labels, scan, where)
+        return replace(labels, array=np.asarray(labels.array, dtype=np.uint8), grid=scan)
+    outside = _check_inside(labels, scan, where)
     _check_spacing(labels.grid, scan, where)
+    notes = list(labels.notes)
+    if moved := _check_origin(labels.grid, scan, where):
+        notes.append(moved)
+    if outside:
+        what = counted(outside, "labelled voxel lies", "labelled voxels lie")
+        notes.append(f"{where}: {what} outside the scan and {'was' if outside == 1 else 'were'} left out.")
     step = _exact_step(labels.grid, scan)
     if step is not None:
-        return _place(np.asarray(labels.array, dtype=np.uint8), step, scan)
+        values = _place(np.asarray(labels.array, dtype=np.uint8), step, scan, beyond)
+    else:
+        notes.append(
+            f"{where}: its voxels do not lie on the scan's, each of which got the nearest one's label."
+        )
+        values = _resample(labels, scan, beyond)
+    return Volume(values, scan, tuple(notes))
+
+
+def _resample(labels: Volume, scan: Grid, beyond: int) -> NDArray[np.uint8]:
     resampled = sitk.Resample(
         image_of(labels.array, labels.grid),
         scan.size,
@@ -45,17 +64,10 @@ def fit_to_grid(labels: Volume, scan: Grid, where: str) -> NDArray[np.uint8]:
         scan.origin_mm,
         scan.spacing_mm,
         scan.direction,
-        0,
+        beyond,
         sitk.sitkUInt8,
     )
     return np.asarray(array_of(resampled), dtype=np.uint8)
-
-
-def resampling_note(labels: Grid, scan: Grid, where: str) -> str | None:
-    """Tell a person that `fit_to_grid` has to move borders by parts of a voxel; None where it need not."""
-    if labels.agrees_with(scan) or _exact_step(labels, scan) is not None:
-        return None
-    return f"{where}: its voxels do not lie on the scan's, each of which got the nearest one's label."
 
 
 def _exact_step(labels: Grid, scan: Grid) -> NDArray[np.int_] | None:
@@ -68,7 +80,7 @@ def _exact_step(labels: Grid, scan: Grid) -> NDArray[np.int_] | None:
     return whole.astype(int) if is_permutation and farthest.max() <= _VOXEL_TOLERANCE else None
 
 
-def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid) -> NDArray[np.uint8]:
+def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid, beyond: int) -> NDArray[np.uint8]:
     """Put a label map of the same voxels, cropped or with other axes, in its place on the scan's grid."""
     turn = step[:3, :3]
     # The scan's axis i runs along the label map's axis source[i]; both ordered x, y, z.
@@ -79,7 +91,7 @@ def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid) -> NDA
         if turn[axis, source[axis]] < 0:
             moved = np.flip(moved, 2 - axis)
             start[axis] -= moved.shape[2 - axis] - 1
-    placed = np.zeros(scan.shape, dtype=np.uint8)
+    placed = np.full(scan.shape, beyond, dtype=np.uint8)
     first = [int(n) for n in start[::-1]]
     to = tuple(slice(max(0, f), max(0, f + n)) for f, n in zip(first, moved.shape, strict=True))
     taken = tuple(
@@ -106,24 +118,56 @@ def _check_spacing(labels: Grid, scan: Grid, where: str) -> None:
         )
 
 
-def _check_inside(labels: Volume, scan: Grid, where: str) -> None:
-    """Refuse a label map whose labels, or whose whole grid when it is empty, do not lie in the scan."""
+def _check_origin(labels: Grid, scan: Grid, where: str) -> str | None:
+    """Refuse a label map of the scan's very voxels that begins at 0, as programs write that know no place.
+
+    Returns:
+        What to tell of one that is elsewhere in another way; None where both are at one place.
+    """
+    if labels.size != scan.size or not np.allclose(labels.spacing_mm, scan.spacing_mm, rtol=0.001):
+        return None
+    middle = np.array([*(np.array(scan.size) - 1) / 2, 1.0])
+    shift = (np.linalg.inv(scan.matrix) @ labels.matrix @ middle - middle)[:3]
+    if np.abs(shift).max() <= 0.5:
+        return None
+    where_to = ", ".join(f"{n:.3g}" for n in shift)
+    both = f"the label map has {_describe(labels)}; the scan has {_describe(scan)}"
+    if not any(labels.origin_mm):
+        raise GridError(
+            f"{where} has as many voxels as its scan, of the same size, but seems to have lost its origin: "
+            f"there, its labels would be ({where_to}) voxels off; {both}.",
+            "Save the label map again with the scan's geometry.",
+        )
+    return (
+        f"{where}: it has as many voxels as the scan, of the same size, but lies ({where_to}) voxels "
+        f"(x, y, z) beside it; {both}."
+    )
+
+
+def _check_inside(labels: Volume, scan: Grid, where: str) -> int:
+    """Refuse a label map whose labels, or whose whole grid when it is empty, do not lie in the scan.
+
+    Returns:
+        How many voxels of segments lie outside.
+    """
     step = np.linalg.inv(scan.matrix) @ labels.grid.matrix
     highest = np.array(scan.size) - 0.5 + _VOXEL_TOLERANCE
-    inside, total = 0, 0
+    inside, total, lost = 0, 0, 0
     # Plane by plane, and in 32 bits: the coordinates of a large organ's voxels would be gigabytes.
     for z, plane in enumerate(labels.array):
         y, x = np.nonzero(plane)
         places = np.stack([x, y, np.full_like(x, z)]).astype(np.float32)
         places = step[:3, :3].astype(np.float32) @ places + step[:3, 3:].astype(np.float32)
         within = (places > -0.5 - _VOXEL_TOLERANCE) & (places < highest[:, None])
-        inside += int(np.count_nonzero(within.all(axis=0)))
+        kept = within.all(axis=0)
+        inside += int(np.count_nonzero(kept))
         total += len(x)
+        lost += int(np.count_nonzero(plane[y, x][~kept] != UNANNOTATED))
     if total == 0:
         middle = step @ np.array([*(np.array(labels.grid.size) - 1) / 2, 1.0])
         inside, total = int((middle[:3] > -0.5).all() and (middle[:3] < highest).all()), 1
     if inside >= _INSIDE_AT_LEAST * total:
-        return
+        return lost
     raise GridError(
         f"{where} does not lie on its scan: {inside / total:.0%} of its labels are inside. "
         f"The label map has {_describe(labels.grid)}; the scan has {_describe(scan)}.",

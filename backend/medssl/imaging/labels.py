@@ -23,13 +23,29 @@ from medssl.imaging.reading import check_three_dimensions, read_voxels
 from medssl.imaging.segments import FileSegment, parse_segments, segment_fields
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_image, write_volume
-from medssl.labels import UNANNOTATED, UNANNOTATED_NAME, LabelSchema, Segment, count_values, plain_name
+from medssl.labels import (
+    BACKGROUND,
+    UNANNOTATED,
+    UNANNOTATED_NAME,
+    LabelSchema,
+    Segment,
+    count_values,
+    plain_name,
+)
 from medssl.words import counted
 
 # What 3D Slicer, ITK-SNAP, MITK and others call a segment that nobody named.
 _UNNAMED = re.compile(r"((new )?(segment|label|class|region|value|object)[ _-]*)?\d*", re.IGNORECASE)
 
-__all__ = ["LabelVolume", "fit_to_grid", "match_schema", "read_labels", "read_values", "write_labels"]
+__all__ = [
+    "LabelVolume",
+    "fit_to_grid",
+    "match_schema",
+    "read_labels",
+    "read_onto",
+    "read_values",
+    "write_labels",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +135,27 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
     if all(table[v] == v for v in present):
         return labels.volume
     return replace(labels.volume, array=table[values])
+
+
+def read_onto(path: Path, schema: LabelSchema, scan: Grid) -> Volume:
+    """Read a label map with the values of a schema on the grid of a scan; notes say what was changed.
+
+    Where a label map of a part of the scan knows of voxels that are not annotated, those around it are not
+    either. 3D Slicer leaves out what no segment owns, not even 'Not annotated': that is background.
+
+    Raises:
+        ImageError, LabelError, GridError: see `read_labels`, `match_schema` and `fit_to_grid`.
+    """
+    labels = read_labels(path)
+    partly = labels.segments is None and bool(count_values(labels.volume.array)[UNANNOTATED])
+    found = match_schema(labels, schema, str(path))
+    fitted = fit_to_grid(found, scan, str(path), UNANNOTATED if partly else BACKGROUND)
+    before, after = count_values(found.array), count_values(fitted.array)
+    gone = [segment.name for segment in schema.segments if before[segment.value] and not after[segment.value]]
+    if not gone:
+        return fitted
+    what = f"{path}: nothing is left of {' and '.join(gone)} on the voxels of the scan."
+    return replace(fitted, notes=(*fitted.notes, what))
 
 
 def write_labels(path: Path, values: NDArray[np.uint8], grid: Grid, schema: LabelSchema) -> None:

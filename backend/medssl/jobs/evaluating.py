@@ -16,7 +16,7 @@ from medssl.evaluation.metrics import score_case
 from medssl.evaluation.summary import Spread, summarise
 from medssl.evaluation.tables import CaseScores, write_scores
 from medssl.events import Monitor
-from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
+from medssl.imaging.labels import match_schema, read_labels, read_onto
 from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
@@ -224,22 +224,22 @@ def _of_folders(pairs: Sequence[Pair], schema: LabelSchema, channels: int) -> li
 
 def _compared(pair: Pair, schema: LabelSchema, channels: int) -> _Scored:
     reference = match_schema(read_labels(pair.reference), schema, str(pair.reference))
-    prediction = match_schema(read_labels(pair.prediction), schema, str(pair.prediction))
-    image, note = None, ""
+    prediction = read_onto(pair.prediction, schema, reference.grid)
+    image, notes = None, [*reference.notes, *prediction.notes]
     try:
         image = None if pair.scan is None else _first_channel(pair.scan, channels)
     except ImageError as error:  # it is only looked at: what is compared is there
-        note = f"There is no picture: {error}"
+        notes.append(f"There is no picture: {error}")
     if image is not None and not image.grid.agrees_with(reference.grid):
         image = None
     return _Scored(
         name=pair.name,
         source=pair.prediction,
         image=image,
-        values=fit_to_grid(prediction, reference.grid, str(pair.prediction)),
+        values=prediction.array,
         reference=reference.array,
         grid=reference.grid,
-        note=note,
+        note=" ".join(notes),
     )
 
 

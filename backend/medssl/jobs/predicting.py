@@ -11,7 +11,7 @@ from statistics import median
 
 from medssl.errors import DataError, MedSSLError
 from medssl.events import Monitor
-from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
+from medssl.imaging.labels import read_onto
 from medssl.inference.channels import channel_rules_of
 from medssl.inference.folder import segment_folder
 from medssl.inference.rows import FolderResult, FolderRow
@@ -189,8 +189,7 @@ def _pictures(
     segments = model.plan.label_schema.segments
     try:
         image = source.read_first()
-        labels = match_schema(read_labels(output), model.plan.label_schema, str(output))
-        values = fit_to_grid(labels, image.grid, str(output))
+        values = read_onto(output, model.plan.label_schema, image.grid).array
         scene = Scene.of(image, values)
         return make_previews(scene, segments, worst_slice), make_stack(
             scene, segments, worst_slice, most_bytes

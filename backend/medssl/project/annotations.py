@@ -15,8 +15,7 @@ from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session
 
 from medssl.errors import DataError, GridError, LabelError, NotFoundError, ProjectError, UsageError
-from medssl.imaging.fitting import resampling_note
-from medssl.imaging.labels import fit_to_grid, match_schema, read_labels, write_labels
+from medssl.imaging.labels import read_onto, write_labels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.volume import Grid
 from medssl.labels import UNANNOTATED, LabelSchema, count_values
@@ -165,10 +164,8 @@ def labels_on_case(
     notes: tuple[str, ...] = ()
     if isinstance(values, Path):
         where = str(values)
-        found = match_schema(read_labels(values), schema, where)
-        fitted = fit_to_grid(found, grid, where)
-        resampled = resampling_note(found.grid, grid, where)
-        notes = found.notes if resampled is None else (*found.notes, resampled)
+        found = read_onto(values, schema, grid)
+        fitted, notes = found.array, found.notes
     else:
         where = f"The label map for case '{case.name}'"
         if values.shape != grid.shape:

@@ -13,7 +13,7 @@ from medssl.evaluation.benchmark.settings import Measure
 from medssl.evaluation.metrics import score_case
 from medssl.events import Event, Monitor, Progress
 from medssl.exchange.datasets import Dataset, DatasetCase
-from medssl.imaging.labels import fit_to_grid, match_schema, read_labels
+from medssl.imaging.labels import read_onto
 from medssl.imaging.multichannel import read_channels
 from medssl.inference.predictor import Predictor
 from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
@@ -201,8 +201,7 @@ def _score_all(
 def _score(predictor: Predictor, case: DatasetCase, schema: LabelSchema) -> CaseResult:
     assert case.labels is not None
     channels = read_channels(case.channels, predictor.channel_count)
-    labels = match_schema(read_labels(case.labels), schema, str(case.labels))
-    truth = fit_to_grid(labels, channels[0].grid, str(case.labels))
+    truth = read_onto(case.labels, schema, channels[0].grid).array
     found = predictor.predict(channels)
     known = truth != UNANNOTATED
     ours, theirs = (found.values != BACKGROUND) & known, (truth != BACKGROUND) & known
