@@ -103,6 +103,15 @@ def test_labels_of_test_cases_and_hidden_files_are_handled(tmp_path: Path) -> No
     assert dataset.cases[2].labels == tmp_path / "labelsTs/c_002.nii.gz"
 
 
+def test_a_case_that_is_said_to_have_no_label_gets_none_whatever_lies_beside_it(tmp_path: Path) -> None:
+    files = ["imagesTr/a.nii.gz", "imagesTr/b.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz"]
+    training = [{"image": "imagesTr/a.nii.gz", "label": None}, {"image": "imagesTr/b.nii.gz"}]
+    dataset = read_dataset(
+        make(tmp_path, files, modality={"0": "CT"}, labels={"1": "liver"}, training=training)
+    )
+    assert [case.labels for case in dataset.cases] == [None, tmp_path / "labelsTr" / "b.nii.gz"]
+
+
 def test_training_and_test_cases_of_one_name_are_told_apart(tmp_path: Path) -> None:
     files = ["imagesTr/a.nii.gz", "imagesTs/a.nii.gz"]
     dataset = read_dataset(make(tmp_path, files, modality={"0": "CT"}, labels={"1": "liver"}))

@@ -210,7 +210,8 @@ def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: 
                 f"{files[0]}, which {path.name} lists, does not exist.",
                 "Unpack the dataset again, or remove the entry.",
             )
-        label = folder / entry.label if entry.label else labels.get(name)
+        own = "label" in entry.model_fields_set  # null says that it has none, whatever lies beside it
+        label = folder / entry.label if entry.label else None if own else labels.get(name)
         if label is not None and not label.is_file():
             raise DataError(
                 f"{label}, which {path.name} lists, does not exist.",
