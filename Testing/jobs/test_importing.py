@@ -64,6 +64,27 @@ def test_a_damaged_scan_of_a_dataset_stops_none_of_the_others(small_dataset: Pat
     assert states == ["annotated"] * 3 + ["new"] * 3
 
 
+def test_labels_of_a_dataset_that_are_none_stop_none_of_the_others(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    dataset = shutil.copytree(small_dataset, tmp_path / "dataset")
+    label = dataset / "labelsTr" / "small_2.nii.gz"
+    shutil.move(label, tmp_path / "kept.nii.gz")
+    shutil.copy(dataset / "imagesTr" / "small_2.nii.gz", label)  # a scan, saved in its labels' place
+    request, watcher = ImportRequest(folder=dataset, annotated=3), Watcher()
+    with Project.create(tmp_path / "project", read_dataset(dataset).schema) as project:
+        first = run_job(project, request, watcher).result
+        assert project.case("small_2").state == "new"
+        shutil.copy(tmp_path / "kept.nii.gz", label)
+        second = run_job(project, request, Watcher()).result
+    assert first == ImportResult(cases=6, annotated=2, already_there=0, labels_refused=1)
+    assert first.left_undone == 1
+    (warning,) = watcher.warnings
+    assert "The labels of small_2 were not added." in warning
+    assert str(label) in warning
+    assert second == ImportResult(cases=0, annotated=1, already_there=6)
+
+
 def test_several_series_in_one_folder_become_cases_each(tmp_path: Path) -> None:
     folder = tmp_path / "from the archive"
     flat = np.arange(5 * 4 * 3, dtype=np.int16).reshape(5, 4, 3)

@@ -76,6 +76,8 @@ def _import(result: ImportResult) -> str:
         told.append(f"{counted(result.passed_over, 'was', 'were')} passed over, being no scan.")
     if result.refused:
         told.append(f"{result.refused} could not be added; the job's log says why.")
+    if lack := result.labels_refused:
+        told.append(f"The labels of {counted(lack, 'case')} could not be; the job's log says why.")
     return " ".join(told)
 
 

@@ -11,7 +11,14 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from medssl.errors import DataError, ImageError, MissingPackageError, ProjectError, UsageError
+from medssl.errors import (
+    DataError,
+    ImageError,
+    LabelError,
+    MissingPackageError,
+    ProjectError,
+    UsageError,
+)
 from medssl.events import Monitor
 from medssl.exchange.datasets import DESCRIPTION, DatasetCase, read_dataset
 from medssl.exchange.task_list import read_task_list
@@ -203,11 +210,11 @@ def _import_cases(
 ) -> ImportResult:
     """Add cases that somebody described, and the labels that the request asks for, as annotations.
 
-    A scan that cannot be read is told of and stops nothing; labels that cannot be are an error.
+    What cannot be read is told of and stops nothing; a case whose labels cannot be is added without them.
     """
     wanted = _divide(cases, request)
     there = _roles_there(project, [(case.name, role) for case, role, _ in wanted], monitor)
-    added = annotated = refused = 0
+    added = annotated = refused = unread = 0
     pace = Pace()
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
@@ -218,12 +225,30 @@ def _import_cases(
             refused += not is_there
         drawn = case.labels if with_labels and is_there else None
         if drawn is not None and project.case(case.name).annotation is None:
-            _tell(case.name, labels.save(project, case.name, drawn), monitor)
-            annotated += 1
+            done = _annotate(project, case.name, labels, drawn, monitor)
+            annotated += done
+            unread += not done
         pace.count()
         monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
     there_already = len(wanted) - added - refused
-    return ImportResult(cases=added, annotated=annotated, already_there=there_already, refused=refused)
+    return ImportResult(
+        cases=added,
+        annotated=annotated,
+        already_there=there_already,
+        refused=refused,
+        labels_refused=unread,
+    )
+
+
+def _annotate(project: Receiver, case: str, labels: _Labels, path: Path, monitor: Monitor) -> bool:
+    """Save the labels of a case; whether they could be."""
+    try:
+        notes = labels.save(project, case, path)
+    except (ImageError, LabelError, MissingPackageError) as error:
+        monitor.log(f"The labels of {case} were not added. {error}", "warning")
+        return False
+    _tell(case, notes, monitor)
+    return True
 
 
 def _add_described(project: Receiver, case: DatasetCase, role: Role, copy: bool, monitor: Monitor) -> bool:

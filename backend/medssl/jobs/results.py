@@ -26,11 +26,12 @@ class ImportResult(_Result):
     already_there: int
     refused: int = 0
     passed_over: int = 0
+    labels_refused: int = 0
 
     @property
     def left_undone(self) -> int:
-        """Scans that could not become cases."""
-        return self.refused
+        """Scans that could not become cases, and cases that lack their labels."""
+        return self.refused + self.labels_refused
 
 
 class TrainResult(_Result):
