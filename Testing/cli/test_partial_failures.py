@@ -164,3 +164,14 @@ def test_a_name_in_another_encoding_stops_nothing(
     (folder / os.fsdecode(b"\xe9tude")).mkdir()
     code, _, err = medssl("case", "add", folder / os.fsdecode(b"\xe9tude"), "-p", project_folder)
     assert (code, "is not written in UTF-8" in " ".join(err.split())) == (1, True)
+
+
+def test_what_was_segmented_under_the_names_of_channels_is_scored(
+    medssl: Medssl, small_dataset: Path, project_folder: Path, tmp_path: Path
+) -> None:
+    for folder, name in (("truth", "c2"), ("found", "c2_0000")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(small_dataset / "labelsTr" / "small_1.nii.gz", tmp_path / folder / f"{name}.nii.gz")
+    folders = ("--predictions", tmp_path / "found", "--references", tmp_path / "truth")
+    code, out, err = medssl("evaluate", *folders, "-o", tmp_path / "out", "-p", project_folder, "--json")
+    assert (code, last(out)["result"]["cases"]) == (0, 1), err

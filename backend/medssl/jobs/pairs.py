@@ -33,17 +33,20 @@ def find_pairs(predictions: Path, references: Path, scans: Path | None) -> list[
     images = {} if scans is None else _volumes(scans)
     if not true:
         raise DataError(f"{references} holds no label maps.", f"They end in {', '.join(READABLE)}.")
-    missing = [name for name in true if name not in predicted]
+    # nnU-Net-style scans carry a channel number that their label maps do not, and what was segmented of them
+    # has their names.
+    paired = {name: predicted.get(name) or predicted.get(f"{name}_0000") for name in true}
+    missing = [name for name, path in paired.items() if path is None]
     if missing:
         named = missing[0] if len(missing) == 1 else f"{missing[0]} and others"
         raise DataError(
             f"{predictions} lacks {len(missing)} of the {len(true)} references' cases: {named}.",
             "Segment those scans too, or take their references out of the folder.",
         )
-    # nnU-Net-style scans carry a channel number that their label maps do not.
     return [
-        Pair(name, predicted[name], path, images.get(name) or images.get(f"{name}_0000"))
-        for name, path in true.items()
+        Pair(name, prediction, true[name], images.get(name) or images.get(f"{name}_0000"))
+        for name, prediction in paired.items()
+        if prediction is not None
     ]
 
 
