@@ -62,6 +62,13 @@ def test_the_same_box_flipped_in_any_way_differs_in_nothing(flips: tuple[bool, b
     assert local_distance(encoded(plain), encoded(flipped), plain, flipped) < 0.01  # of interpolation
 
 
+@pytest.mark.parametrize("flips", list(itertools.product((False, True), repeat=3)))
+def test_features_that_flip_with_the_image_agree_exactly(flips: tuple[bool, bool, bool]) -> None:
+    plain = view_of(smooth(), [2, 3, 4], [18, 19, 20], (False, False, False), 16)
+    flipped = view_of(smooth(), [2, 3, 4], [18, 19, 20], flips, 16)
+    assert local_distance(plain.images, flipped.images, plain, flipped) < 1e-5
+
+
 @pytest.mark.parametrize("level", [1, 2])
 def test_a_cell_of_the_encoder_looks_at_the_voxel_that_the_aligner_takes_it_for(
     plan: Plan, level: int
