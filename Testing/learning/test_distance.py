@@ -8,8 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from medssl.learning.cases import TrainingCase
 from medssl.learning.distance import inradii, level_set, official_level_set, saturation_of_radii
 from medssl.learning.level_sets import class_probabilities
+from medssl.learning.spatial import cut_labels, cut_level_set, cut_through
 from numpy.typing import NDArray
 
 UNIT = (1.0, 1.0, 1.0)
@@ -103,13 +105,18 @@ def test_flipping_before_or_after_is_the_same(seed: int, axis: int) -> None:
 
 def test_a_voxel_has_one_value_whatever_patch_it_is_in_but_not_in_the_published_form() -> None:
     mask = ball()
-    patches = (slice(2, 18), slice(2, 18), slice(2, 18)), (slice(6, 22), slice(6, 22), slice(6, 22))
-    whole = one_class(mask)
-    place = (14, 12, 12)
-    inside = [tuple(p - part.start for p, part in zip(place, patch, strict=True)) for patch in patches]
-    assert whole[patches[0]][inside[0]] == whole[patches[1]][inside[1]]
-    first, second = (official_level_set(mask[patch])[at] for patch, at in zip(patches, inside, strict=True))
-    assert first != pytest.approx(second, abs=1e-3)
+    image, labels = torch.zeros((1, *mask.shape)), torch.from_numpy(mask.astype(np.uint8))
+    case = TrainingCase("ball", image, labels, torch.from_numpy(one_class(mask))[None])
+    ours, theirs = [], []
+    for low in (2, 6):  # both patches have voxels 6..17, and each cuts another part of the ball off
+        steps = [torch.arange(float(low), low + 16)] * 3
+        cut = cut_through(torch.stack(torch.meshgrid(*steps, indexing="ij"), dim=-1), mask.shape)
+        shared = (..., *[slice(6 - low, 18 - low)] * 3)
+        ours.append(cut_level_set(case, cut)[shared].numpy())
+        theirs.append(official_level_set(cut_labels(case, cut, 2)[0].numpy() == 1)[shared])
+    np.testing.assert_allclose(*ours, atol=1e-5)
+    assert ours[0].min() < 0 < ours[0].max()
+    assert np.abs(theirs[0] - theirs[1]).max() > 0.01
 
 
 def test_distances_are_in_millimetres_between_faces() -> None:
