@@ -7,9 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from medssl.imaging.labels import read_labels
+from medssl.imaging.writing import write_volume
 from medssl.project import Project
 from small_models import add_untrained_model
 
@@ -175,3 +178,8 @@ def test_what_was_segmented_under_the_names_of_channels_is_scored(
     folders = ("--predictions", tmp_path / "found", "--references", tmp_path / "truth")
     code, out, err = medssl("evaluate", *folders, "-o", tmp_path / "out", "-p", project_folder, "--json")
     assert (code, last(out)["result"]["cases"]) == (0, 1), err
+    scan = read_labels(tmp_path / "truth" / "c2.nii.gz").volume
+    far = replace(scan, grid=replace(scan.grid, origin_mm=(900.0, 0.0, 0.0)))
+    write_volume(tmp_path / "found" / "c2_0000.nii.gz", far)
+    code, _, err = medssl("evaluate", *folders, "-o", tmp_path / "out", "-p", project_folder)
+    assert (code, "does not lie on its reference" in err, "scan" in err) == (1, True, False)

@@ -18,7 +18,9 @@ _VOXEL_TOLERANCE = 0.01  # how far a voxel may lie from its place, in voxels, to
 _INSIDE_AT_LEAST = 0.95  # of the labelled voxels, so that a label map plainly belongs to the scan
 
 
-def fit_to_grid(labels: Volume, scan: Grid, where: str, beyond: int = BACKGROUND) -> Volume:
+def fit_to_grid(
+    labels: Volume, scan: Grid, where: str, beyond: int = BACKGROUND, target: str = "scan"
+) -> Volume:
     """Return the label values on the scan's own grid, with notes on what a person should know of the way.
 
     The same grid: as they are. A part of the same grid, in any axis order, as 3D Slicer saves segmentations:
@@ -29,6 +31,7 @@ def fit_to_grid(labels: Volume, scan: Grid, where: str, beyond: int = BACKGROUND
         scan: the grid they are wanted on.
         where: names the file in messages.
         beyond: the value where the label map does not reach.
+        target: what the grid belongs to, in messages.
 
     Raises:
         GridError: the label map plainly belongs to another scan, since its labels lie outside this one; or a
@@ -36,20 +39,22 @@ def fit_to_grid(labels: Volume, scan: Grid, where: str, beyond: int = BACKGROUND
     """
     if labels.grid.agrees_with(scan):
         return replace(labels, array=np.asarray(labels.array, dtype=np.uint8), grid=scan)
-    outside = _check_inside(labels, scan, where)
-    _check_spacing(labels.grid, scan, where)
+    outside = _check_inside(labels, scan, where, target)
+    _check_spacing(labels.grid, scan, where, target)
     notes = list(labels.notes)
-    if moved := _check_origin(labels.grid, scan, where):
+    if moved := _check_origin(labels.grid, scan, where, target):
         notes.append(moved)
     if outside:
         what = counted(outside, "labelled voxel lies", "labelled voxels lie")
-        notes.append(f"{where}: {what} outside the scan and {'was' if outside == 1 else 'were'} left out.")
+        notes.append(
+            f"{where}: {what} outside the {target} and {'was' if outside == 1 else 'were'} left out."
+        )
     step = _exact_step(labels.grid, scan)
     if step is not None:
         values = _place(np.asarray(labels.array, dtype=np.uint8), step, scan, beyond)
     else:
         notes.append(
-            f"{where}: its voxels do not lie on the scan's, each of which got the nearest one's label."
+            f"{where}: its voxels do not lie on the {target}'s, each of which got the nearest one's label."
         )
         values = _resample(labels, scan, beyond)
     return Volume(values, scan, tuple(notes))
@@ -102,7 +107,7 @@ def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid, beyond
     return placed
 
 
-def _check_spacing(labels: Grid, scan: Grid, where: str) -> None:
+def _check_spacing(labels: Grid, scan: Grid, where: str, target: str) -> None:
     """Refuse a label map of the scan's very voxels whose spacing became that of programs that know of none.
 
     It mostly lies inside the scan, and resampled there it would be small and in the wrong place.
@@ -112,13 +117,13 @@ def _check_spacing(labels: Grid, scan: Grid, where: str) -> None:
     )
     if lost and labels.size == scan.size and not np.allclose(scan.spacing_mm, 1.0, rtol=0, atol=0.01):
         raise GridError(
-            f"{where} has as many voxels as its scan but seems to have lost their size: "
-            f"the label map has {_describe(labels)}; the scan has {_describe(scan)}.",
-            "Save the label map again with the scan's geometry.",
+            f"{where} has as many voxels as its {target} but seems to have lost their size: "
+            f"the label map has {_describe(labels)}; the {target} has {_describe(scan)}.",
+            f"Save the label map again with the {target}'s geometry.",
         )
 
 
-def _check_origin(labels: Grid, scan: Grid, where: str) -> str | None:
+def _check_origin(labels: Grid, scan: Grid, where: str, target: str) -> str | None:
     """Refuse a label map of the scan's very voxels that begins at 0, as programs write that know no place.
 
     Returns:
@@ -131,20 +136,20 @@ def _check_origin(labels: Grid, scan: Grid, where: str) -> str | None:
     if np.abs(shift).max() <= 0.5:
         return None
     where_to = ", ".join(f"{n:.3g}" for n in shift)
-    both = f"the label map has {_describe(labels)}; the scan has {_describe(scan)}"
+    both = f"the label map has {_describe(labels)}; the {target} has {_describe(scan)}"
     if not any(labels.origin_mm):
         raise GridError(
-            f"{where} has as many voxels as its scan, of the same size, but seems to have lost its origin: "
-            f"there, its labels would be ({where_to}) voxels off; {both}.",
-            "Save the label map again with the scan's geometry.",
+            f"{where} has as many voxels as its {target}, of the same size, but seems to have lost its "
+            f"origin: there, its labels would be ({where_to}) voxels off; {both}.",
+            f"Save the label map again with the {target}'s geometry.",
         )
     return (
-        f"{where}: it has as many voxels as the scan, of the same size, but lies ({where_to}) voxels "
+        f"{where}: it has as many voxels as the {target}, of the same size, but lies ({where_to}) voxels "
         f"(x, y, z) beside it; {both}."
     )
 
 
-def _check_inside(labels: Volume, scan: Grid, where: str) -> int:
+def _check_inside(labels: Volume, scan: Grid, where: str, target: str) -> int:
     """Refuse a label map whose labels, or whose whole grid when it is empty, do not lie in the scan.
 
     Returns:
@@ -169,9 +174,10 @@ def _check_inside(labels: Volume, scan: Grid, where: str) -> int:
     if inside >= _INSIDE_AT_LEAST * total:
         return lost
     raise GridError(
-        f"{where} does not lie on its scan: {inside / total:.0%} of its labels are inside. "
-        f"The label map has {_describe(labels.grid)}; the scan has {_describe(scan)}.",
-        "Check that both belong together; if they do, save the label map again with the scan's geometry.",
+        f"{where} does not lie on its {target}: {inside / total:.0%} of its labels are inside. "
+        f"The label map has {_describe(labels.grid)}; the {target} has {_describe(scan)}.",
+        "Check that both belong together; if they do, save the label map again with the geometry of the "
+        f"{target}.",
     )
 
 

@@ -137,8 +137,9 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
     return replace(labels.volume, array=table[values])
 
 
-def read_onto(path: Path, schema: LabelSchema, scan: Grid) -> Volume:
-    """Read a label map with the values of a schema on the grid of a scan; notes say what was changed.
+def read_onto(path: Path, schema: LabelSchema, scan: Grid, target: str = "scan") -> Volume:
+    """Read a label map with the values of a schema on the grid of a scan, or what `target` says; notes say
+    what was changed.
 
     Where a label map of a part of the scan knows of voxels that are not annotated, those around it are not
     either. 3D Slicer leaves out what no segment owns, not even 'Not annotated': that is background.
@@ -149,12 +150,12 @@ def read_onto(path: Path, schema: LabelSchema, scan: Grid) -> Volume:
     labels = read_labels(path)
     partly = labels.segments is None and bool(count_values(labels.volume.array)[UNANNOTATED])
     found = match_schema(labels, schema, str(path))
-    fitted = fit_to_grid(found, scan, str(path), UNANNOTATED if partly else BACKGROUND)
+    fitted = fit_to_grid(found, scan, str(path), UNANNOTATED if partly else BACKGROUND, target)
     before, after = count_values(found.array), count_values(fitted.array)
     gone = [segment.name for segment in schema.segments if before[segment.value] and not after[segment.value]]
     if not gone:
         return fitted
-    what = f"{path}: nothing is left of {' and '.join(gone)} on the voxels of the scan."
+    what = f"{path}: nothing is left of {' and '.join(gone)} on the voxels of the {target}."
     return replace(fitted, notes=(*fitted.notes, what))
 
 

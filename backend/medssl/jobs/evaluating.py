@@ -224,7 +224,7 @@ def _of_folders(pairs: Sequence[Pair], schema: LabelSchema, channels: int) -> li
 
 def _compared(pair: Pair, schema: LabelSchema, channels: int) -> _Scored:
     reference = match_schema(read_labels(pair.reference), schema, str(pair.reference))
-    prediction = read_onto(pair.prediction, schema, reference.grid)
+    prediction = read_onto(pair.prediction, schema, reference.grid, "reference")
     image, notes = None, [*reference.notes, *prediction.notes]
     try:
         image = None if pair.scan is None else _first_channel(pair.scan, channels)
