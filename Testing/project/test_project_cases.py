@@ -15,6 +15,7 @@ from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 from medssl.project import Project
+from sqlalchemy import Engine, event
 
 LONG = "x" * 200
 FOREIGN = "\u00c5ngstr\u00f6m \u8111 \U0001f9e0"
@@ -298,3 +299,33 @@ def test_a_file_of_another_number_of_channels_is_refused(
         pytest.raises(UsageError, match="has 3 images, but the project has 2 channels"),
     ):
         project.add_case("A", [tmp_path / "three.nii.gz"])
+
+
+def test_all_cases_are_loaded_at_once_and_as_each_alone(
+    project: Project, make_scan: Callable[..., Path], drawn: np.ndarray
+) -> None:
+    for index in range(12):
+        role = ("training", "validation", "excluded")[index % 3]
+        case = project.add_case(f"case {index}", [make_scan()], role=role)
+        if index % 2:
+            project.save_annotation(case, drawn)
+        if index % 4 == 1:
+            project.save_annotation(case, np.where(drawn == 1, np.uint8(2), drawn))
+        if index % 3:
+            uncertainty = np.zeros(drawn.shape, np.float32)
+            project.add_pseudo_label(case, drawn, uncertainty, score=0.5, model_id="m", worst_slice=0)
+        if index % 6 == 2:
+            project.reject(f"case {index}")
+    for roles in (("training",), ("training", "validation", "excluded")):
+        alone = [project.case(row.id) for row in project.cases() if row.role in roles]
+        assert project.whole_cases(*roles) == alone
+    assert project.whole_cases() == []
+    statements: list[str] = []
+
+    def note(*told: str) -> None:
+        statements.append(told[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    project.whole_cases("training", "validation", "excluded")
+    event.remove(Engine, "before_cursor_execute", note)
+    assert sum(statement.startswith("SELECT") for statement in statements) == 3

@@ -59,11 +59,8 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
 def _cases(project: Project, request: ProposeRequest) -> list[Case]:
     if request.cases:
         return [project.case(name) for name in request.cases]
-    waiting = [
-        project.case(summary.id)
-        for summary in project.cases()
-        if summary.state != "annotated" and summary.role != "excluded"
-    ]
+    cases = project.whole_cases("training", "validation")
+    waiting = [case for case in cases if case.state != "annotated"]
     if not waiting:
         raise DataError(
             f"Every case of {project.folder} is annotated or excluded; there is nothing to propose.",

@@ -84,9 +84,8 @@ class _KeptScans(BaseModel):
 
 def cases_now(project: Project) -> JobCases:
     """The cases of a project as they are now; rejected and proposed ones count as unannotated."""
-    training = [project.case(row.id) for row in project.cases(role="training")]
-    validation = [project.case(row.id) for row in project.cases(role="validation")]
-    return JobCases(training, [case for case in validation if case.annotation is not None])
+    validation = [case for case in project.whole_cases("validation") if case.annotation is not None]
+    return JobCases(project.whole_cases("training"), validation)
 
 
 def keep_cases(folder: Path, cases: JobCases) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, select, true
@@ -101,28 +102,46 @@ def load_case(store: Store, session: Session, case_ref: CaseRef) -> Case:
         NotFoundError: there is no such case.
     """
     row = find_case(session, case_ref)
-    found = session.execute(
-        with_state(select(case_state, tables.PseudoLabel, tables.Decision.kind)).where(
-            tables.Case.id == row.id
+    (case,) = load_cases(store, session, tables.Case.id == row.id)
+    return case
+
+
+def load_cases(store: Store, session: Session, wanted: ColumnElement[bool]) -> list[Case]:
+    """Return everything about the cases that are wanted, sorted by name, in as many queries as for one."""
+    statement = (
+        with_state(select(tables.Case, case_state, tables.PseudoLabel, tables.Decision.kind))
+        .where(wanted)
+        .order_by(tables.Case.sort_name, tables.Case.id)
+    )
+    channels: dict[int, list[Path]] = {}
+    for case_id, path in session.execute(
+        select(tables.Channel.case_id, tables.Channel.path)
+        .join(tables.Case, tables.Case.id == tables.Channel.case_id)
+        .where(wanted)
+        .order_by(tables.Channel.case_id, tables.Channel.position)
+    ):
+        channels.setdefault(case_id, []).append(store.to_path(path))
+    current: dict[int, Annotation] = {}
+    for row in session.execute(
+        _annotations()
+        .join(tables.Case, tables.Case.id == tables.Annotation.case_id)
+        .where(wanted, tables.Annotation.current == true())
+    ):
+        current[row[0].case_id] = _to_annotation(store, row)
+    return [
+        Case(
+            id=row.id,
+            name=row.name,
+            channels=tuple(channels.get(row.id, ())),
+            folder=row.folder,
+            role=row.role,
+            state=state,
+            annotation=current.get(row.id),
+            pseudo_label=None if proposal is None else to_pseudo_label(store, proposal, decision),
+            added=row.added,
         )
-    ).one()
-    channels = session.scalars(
-        select(tables.Channel.path).where(tables.Channel.case_id == row.id).order_by(tables.Channel.position)
-    )
-    current = session.execute(
-        _annotations().where(tables.Annotation.case_id == row.id, tables.Annotation.current == true())
-    ).one_or_none()
-    return Case(
-        id=row.id,
-        name=row.name,
-        channels=tuple(store.to_path(path) for path in channels),
-        folder=row.folder,
-        role=row.role,
-        state=found[0],
-        annotation=None if current is None else _to_annotation(store, current),
-        pseudo_label=None if found[1] is None else to_pseudo_label(store, found[1], found[2]),
-        added=row.added,
-    )
+        for row, state, proposal, decision in session.execute(statement)
+    ]
 
 
 def annotations_of(store: Store, session: Session, case_id: int) -> list[Annotation]:

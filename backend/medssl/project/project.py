@@ -14,7 +14,7 @@ from medssl.events import JobState
 from medssl.imaging.labels import read_values
 from medssl.imaging.reading import read_volume
 from medssl.labels import LabelSchema
-from medssl.project import cases, jobs, lookup, models, opening, review, schema
+from medssl.project import cases, jobs, lookup, models, opening, review, schema, tables
 from medssl.project.annotations import check_trainable, restore_annotation, save_annotation
 from medssl.project.models import LATEST
 from medssl.project.records import (
@@ -172,13 +172,14 @@ class Project:
         return cases.count_cases(self._store, state=state, role=role, text=text)
 
     def case(self, case: CaseRef) -> Case:
-        """Return everything about a case, as it is now.
-
-        Raises:
-            ProjectError: there is no such case.
-        """
+        """Return everything about a case, as it is now, or raise a `ProjectError` where there is none."""
         with self._store.database.reading() as session:
             return lookup.load_case(self._store, session, case)
+
+    def whole_cases(self, *roles: Role) -> list[Case]:
+        """Return everything about all cases of these roles, by name, at once however many there are."""
+        with self._store.database.reading() as session:
+            return lookup.load_cases(self._store, session, tables.Case.role.in_(roles))
 
     def set_role(self, case: CaseRef, role: Role) -> None:
         """Use a case for training or validation, or exclude it."""
