@@ -114,6 +114,14 @@ class Monitor:
         """Report a sentence for a person."""
         self.emit(Log(text=text, level=level))
 
+    def failure(self, error: BaseException, with_words: bool = True) -> None:
+        """Keep the traceback of an error for an engineer, where there is a place for it.
+
+        Args:
+            error: that nobody expected, and that stops only one item of many.
+            with_words: also what the error says, which may quote a path or a header.
+        """
+
     def cancel(self) -> None:
         """Ask the operation to stop at the next place where nothing is lost. Safe in a signal handler."""
         self._cancel.set()

@@ -14,6 +14,7 @@ from pathlib import Path
 from medssl.errors import StorageError
 
 _PARTIAL = ".partial-"  # leads the name of a file or folder that is being written
+NOTHING_CAN_BE_WRITTEN = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)  # network and foreign file systems
 
 

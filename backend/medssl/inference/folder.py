@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from traceback import format_tb
 
 import torch
 
@@ -29,12 +26,10 @@ from medssl.learning.lanes import one_thread_each
 from medssl.learning.model import Model
 from medssl.learning.preprocessing import Prepared
 from medssl.machine import Machine
-from medssl.storage import staging_folder, storage_error
+from medssl.storage import NOTHING_CAN_BE_WRITTEN, staging_folder, storage_error
 from medssl.words import counted, listed
 
-_LOG = logging.getLogger(__name__)
 _MEMORY_SHARE = 0.5  # of the free memory, for the scans that are on their way at one time
-_NOTHING_CAN_BE_WRITTEN = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def segment_folder(
@@ -80,7 +75,7 @@ def segment_folder(
         _progress(monitor, rows, len(sources), time.monotonic(), 0)
         began, first = time.monotonic(), len(rows)
         for outcome in overlapped(waiting, run.stages(monitor), lambda: monitor.cancelled):
-            row = _row(outcome)
+            row = _row(outcome, monitor)
             if row is None:
                 continue
             rows.append(row)
@@ -274,7 +269,7 @@ def _tell_numbered(found: Sequence[Source], sources: Sequence[Source], monitor: 
         monitor.log(f"{results} a number, since those of other scans have their names: {listed(names)}.")
 
 
-def _row(outcome: Outcome[Source, FolderRow]) -> FolderRow | None:
+def _row(outcome: Outcome[Source, FolderRow], monitor: Monitor) -> FolderRow | None:
     """The row of an outcome; None for a scan that was cancelled half-way.
 
     Raises:
@@ -285,7 +280,7 @@ def _row(outcome: Outcome[Source, FolderRow]) -> FolderRow | None:
         return outcome.row
     if isinstance(error, Cancelled):
         return None
-    if isinstance(error, StorageError) and getattr(error.__cause__, "errno", None) in _NOTHING_CAN_BE_WRITTEN:
+    if isinstance(error, StorageError) and getattr(error.__cause__, "errno", None) in NOTHING_CAN_BE_WRITTEN:
         raise error
     if isinstance(error, MedSSLError):
         reason = str(error)
@@ -293,12 +288,11 @@ def _row(outcome: Outcome[Source, FolderRow]) -> FolderRow | None:
         reason = (
             f"{source.title} needs more memory than there is. Close other programs, or use a larger computer."
         )
-    elif source.is_private:  # the error's own words may quote a path or a header
-        _LOG.error("%s: %s\n%s", source.title, type(error).__name__, "".join(format_tb(error.__traceback__)))
-        reason = f"{source.title} could not be segmented: {type(error).__name__}."
     else:
-        _LOG.error("%s could not be segmented", source.title, exc_info=error)
-        reason = f"{source.title} could not be segmented: {error or type(error).__name__}."
+        monitor.failure(error, with_words=not source.is_private)
+        # The error's own words may quote a path or a header.
+        said = type(error).__name__ if source.is_private else str(error) or type(error).__name__
+        reason = f"{source.title} could not be segmented: {said}."
     return _new_row(source, "failed", note=reason)
 
 

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.errors import MedSSLError
 from medssl.imaging.formats import TWO_FILES, suffix_of
 from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_grid
@@ -78,8 +77,8 @@ class Source:
             if held is not None:
                 return held[1] * math.prod(held[0].size)
             grids = [read_grid(s.source) if s.series is None else s.series.grid for s in self.channels]
-        except MedSSLError:
-            return 0  # reading will tell why
+        except Exception:  # noqa: BLE001 - one bad scan stops no others, and reading it will tell why
+            return 0
         return sum(math.prod(grid.size) for grid in grids if grid is not None)
 
     @property

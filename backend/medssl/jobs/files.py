@@ -87,10 +87,12 @@ class JobFiles(Monitor):
         """Tell only those who watch, where the folder cannot be written any more."""
         self._outer.emit(event)
 
-    def failure(self, error: BaseException) -> None:
+    def failure(self, error: BaseException, with_words: bool = True) -> None:
         """Write an error's traceback into the log, for the engineer who is asked for help."""
+        where = [f"{type(error).__name__}\n", *traceback.format_tb(error.__traceback__)]
+        lines = traceback.format_exception(error) if with_words else where
         with contextlib.suppress(OSError), self._lock:
-            self._write_log("error", "".join(traceback.format_exception(error)).rstrip())
+            self._write_log("error", "".join(lines).rstrip())
 
     @property
     def cancelled(self) -> bool:

@@ -15,6 +15,7 @@ from medssl.errors import (
     DataError,
     ImageError,
     LabelError,
+    MedSSLError,
     MissingPackageError,
     ProjectError,
     UsageError,
@@ -28,6 +29,7 @@ from medssl.imaging.multichannel import look_inside
 from medssl.imaging.scans import Scan, find_scans
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
+from medssl.jobs.failures import unexpected
 from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
 from medssl.labels import UNANNOTATED
@@ -153,13 +155,18 @@ def _add_found(
     except (ImageError, ProjectError, UsageError, MissingPackageError) as error:
         monitor.log(f"{scan.name} was not added. {error}", "warning")
         return "refused"
+    except (MedSSLError, MemoryError):
+        raise  # about all scans
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a scan, the others go on
+        monitor.log(f"{scan.name} was not added. {unexpected(error, monitor)}", "warning")
+        return "refused"
     return "added"
 
 
 def _holds_several(scan: Scan) -> bool:
     try:
         return scan.series is None and look_inside(scan.source) is not None
-    except ImageError:
+    except Exception:  # noqa: BLE001 - one bad scan stops no others, and adding it will tell why
         return False
 
 

@@ -6,7 +6,7 @@ from medssl.errors import Cancelled, DataError
 from medssl.events import Monitor, Row
 from medssl.imaging.reading import read_volume
 from medssl.inference.predictor import Prediction, Predictor
-from medssl.jobs.failures import FAILURES, tell_failure
+from medssl.jobs.failures import tell_failure
 from medssl.jobs.requests import ProposeRequest
 from medssl.jobs.results import Proposal, ProposeResult
 from medssl.jobs.segments import check_segments
@@ -39,7 +39,7 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
             prediction = predictor.predict([read_volume(path) for path in case.channels], monitor.check)
         except Cancelled:
             raise
-        except FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a case, the others go on
             failed[case.name] = tell_failure(case.name, error, monitor)
         else:
             _keep(project, case, prediction, record.id)
