@@ -59,7 +59,7 @@ def test_labels_that_reach_a_little_over_the_scan_are_cut_off_and_counted() -> N
     values[0, 0, :8] = 255  # of which nothing is lost
     fitted = fit_to_grid(Volume(values, larger), SCAN, "labels")
     assert np.array_equal(fitted.array, ball(SCAN))
-    assert fitted.notes == ("labels: 4 labelled voxels outside the scan left out.",)
+    assert fitted.notes == ("labels: 4 labelled voxels lie outside the scan and were left out.",)
 
 
 def test_labels_that_lost_their_origin_are_refused_with_both_and_another_one_is_told() -> None:
