@@ -10,9 +10,9 @@ from medssl.events import Monitor
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
-from medssl.jobs import ImportRequest, PredictRequest, ProposeRequest, run_job
+from medssl.jobs import EvaluateRequest, ImportRequest, PredictRequest, ProposeRequest, run_job
 from medssl.jobs.files import LOG_FILE
-from medssl.jobs.results import ImportResult, PredictResult, ProposeResult
+from medssl.jobs.results import EvaluateResult, ImportResult, PredictResult, ProposeResult
 from medssl.phantom import SCHEMA, make_phantom
 from medssl.project import Project
 from small_models import add_untrained_model
@@ -35,7 +35,7 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
             raise error
         return read_volume(path)
 
-    for module in ("project.cases", "jobs.proposing", "imaging.scans"):
+    for module in ("project.cases", "jobs.proposing", "jobs.evaluating", "imaging.scans"):
         monkeypatch.setattr(f"medssl.{module}.read_volume", read)
 
 
@@ -79,6 +79,24 @@ def test_proposals_go_on(scans: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert sorted(proposal.case for proposal in done.proposals) == ["a", "z"]
     assert done.failed == {"odd": "Something went wrong that should not: no 'affine'."}
     assert "Traceback" in log
+
+
+def test_scores_go_on(scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        add_untrained_model(project)
+        run_job(project, ImportRequest(folder=scans), Monitor())
+        for seed, name in enumerate(("a", "odd", "z")):
+            project.set_role(name, "validation")
+            project.save_annotation(name, make_phantom(seed, size=(12, 16, 14)).labels.array)
+        fail_with(AttributeError("no 'affine'"), monkeypatch)
+        request = EvaluateRequest(output=tmp_path / "scores", device="cpu")
+        done = run_job(project, request, Monitor()).result
+        log = log_of(project, "evaluate")
+    assert isinstance(done, EvaluateResult)
+    assert done.failed == {"odd": "Something went wrong that should not: no 'affine'."}
+    assert "Traceback" in log
+    table = done.table.read_text(encoding="utf-8")
+    assert [line.split(",")[0] for line in table.splitlines()[1::2]] == ["a", "z"]
 
 
 def test_a_folder_is_segmented_without_a_traceback_on_the_terminal(

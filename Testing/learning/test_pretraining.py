@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from job_folders import job
 from medssl.errors import Cancelled, DataError, ImageError, ModelError
 from medssl.events import Monitor
 from medssl.imaging.volume import Volume
@@ -48,12 +49,6 @@ def project(tmp_path: Path, scan_folder: Path) -> Project:
         made.add_case(name.split(".")[0].replace("/", " "), [scan_folder / name])
     made.save_annotation("a", make_phantom(0, size=SIZE).labels.array)
     return made
-
-
-def job(tmp_path: Path, name: str = "job") -> Path:
-    folder = tmp_path / name
-    folder.mkdir()
-    return folder
 
 
 @pytest.mark.parametrize("method", ["pgl", "rotation"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from job_folders import job
 from medssl.errors import Cancelled, DataError, ImageError, StorageError
 from medssl.events import Monitor
 from medssl.imaging.writing import write_volume
@@ -24,12 +25,6 @@ from watching import Watcher
 SIZE = (16, 24, 20)
 SUPERVISED = TrainingSettings(method="supervised", steps=6)
 AUTOMATIC = TrainingSettings(method="dual_task", steps=6)
-
-
-def job(tmp_path: Path, name: str = "job") -> Path:
-    folder = tmp_path / name
-    folder.mkdir()
-    return folder
 
 
 def draw(project: Project, name: str, seed: int | None = None) -> None:

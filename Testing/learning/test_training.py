@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from job_folders import job
 from medssl.errors import Cancelled, DataError, ImageError, UsageError
 from medssl.events import Event, Log, Metric, Monitor, Progress
 from medssl.imaging.volume import Grid, Volume
@@ -25,12 +26,6 @@ from medssl.project import Project
 
 ONE_STEP = TrainingSettings(method="supervised", steps=1)
 TWO_STEPS = TrainingSettings(method="dual_task", steps=2)
-
-
-def job(tmp_path: Path, name: str = "job") -> Path:
-    folder = tmp_path / name
-    folder.mkdir()
-    return folder
 
 
 def test_the_model_is_registered_with_a_card_that_says_how_it_came_about(

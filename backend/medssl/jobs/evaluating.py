@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medssl.errors import Cancelled, DataError, ImageError
+from medssl.errors import DataError, ImageError
 from medssl.evaluation.metrics import score_case
 from medssl.evaluation.summary import Spread, summarise
 from medssl.evaluation.tables import CaseScores, write_scores
@@ -21,7 +21,7 @@ from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
-from medssl.jobs.failures import FAILURES, tell_failure
+from medssl.jobs.failures import Failed, attempt
 from medssl.jobs.pairs import Pair, find_pairs
 from medssl.jobs.references import Reference, line_of
 from medssl.jobs.reporting import (
@@ -131,26 +131,26 @@ def _score(tasks: Sequence[_Task], schema: LabelSchema, monitor: Monitor) -> _Fo
     monitor.progress("evaluate", 0, total)
     for number, task in enumerate(tasks, start=1):
         monitor.check()
-        try:
-            case = task.make()
-            agreement = score_case(case.values, case.reference, case.grid, schema)
-            scores = CaseScores(case.name, agreement, case.uncertainty, task.reference)
-            row = _row(case, scores, schema, share_of(total), _told(case.note, task))
-        except Cancelled:
-            raise
-        except FAILURES as error:
-            reason = tell_failure(task.name, error, monitor)
-            found.failed[task.name] = reason
-            found.problems.append(Problem(task.name, _told(reason, task)))
+        done = attempt(task.name, partial(_score_one, task, schema, share_of(total)), monitor)
+        if isinstance(done, Failed):
+            found.failed[task.name] = done.reason
+            found.problems.append(Problem(task.name, _told(done.reason, task)))
         else:
-            found.scores.append(scores)
-            found.rows.append(row)
+            found.scores.append(done[0])
+            found.rows.append(done[1])
         pace.count()
         monitor.progress("evaluate", number, total, pace.seconds_for(total - number))
     if not found.scores:
         first = next(iter(found.failed.values()))
         raise DataError(f"{none_of(total, 'case')} could be scored. The first: {first}")
     return found
+
+
+def _score_one(task: _Task, schema: LabelSchema, most_bytes: int) -> tuple[CaseScores, ReportRow]:
+    case = task.make()
+    agreement = score_case(case.values, case.reference, case.grid, schema)
+    scores = CaseScores(case.name, agreement, case.uncertainty, task.reference)
+    return scores, _row(case, scores, schema, most_bytes, _told(case.note, task))
 
 
 def _annotated(project: Project, request: EvaluateRequest) -> list[str]:

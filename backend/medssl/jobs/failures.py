@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
-from medssl.errors import MedSSLError
+from medssl.errors import Cancelled, MedSSLError
 from medssl.events import Monitor, Row
+from medssl.learning.shrinking import is_out_of_memory
 from medssl.storage import NOTHING_CAN_BE_WRITTEN
 
-FAILURES = (MedSSLError, torch.OutOfMemoryError, MemoryError)
-"""What can be wrong with a single case; `Cancelled`, which is a `MedSSLError` too, is about all of them."""
+DoneT = TypeVar("DoneT")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a case could not be done, for a person."""
+
+    reason: str
+
+
+def attempt(case: str, make: Callable[[], DoneT], monitor: Monitor) -> DoneT | Failed:
+    """Do one case of many; whatever is wrong with it, `monitor` is told and the others can go on.
+
+    Raises:
+        Cancelled: the person asked to stop.
+        OSError: the disk is full, which is about all cases.
+    """
+    try:
+        return make()
+    except Cancelled:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a case, the others go on
+        if is_out_of_memory(error):
+            reason = str(error) or "There is not enough memory for this scan."
+        else:
+            reason = str(error) if isinstance(error, MedSSLError) else unexpected(error, monitor)
+        monitor.log(f"{case}: {reason}", "warning")
+        monitor.emit(Row(name=case, state="failed", note=reason))
+        return Failed(reason)
 
 
 def unexpected(error: BaseException, monitor: Monitor) -> str:
@@ -22,16 +52,3 @@ def unexpected(error: BaseException, monitor: Monitor) -> str:
         raise error
     monitor.failure(error)
     return f"Something went wrong that should not: {str(error) or type(error).__name__}."
-
-
-def tell_failure(case: str, error: BaseException, monitor: Monitor) -> str:
-    """Tell those who watch that a case failed; returns the reason, for a person."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        reason = str(error) or "There is not enough memory for this scan."
-    elif isinstance(error, MedSSLError):
-        reason = str(error)
-    else:
-        reason = unexpected(error, monitor)
-    monitor.log(f"{case}: {reason}", "warning")
-    monitor.emit(Row(name=case, state="failed", note=reason))
-    return reason

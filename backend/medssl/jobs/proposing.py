@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from medssl.errors import Cancelled, DataError
+from functools import partial
+
+from medssl.errors import DataError
 from medssl.events import Monitor, Row
 from medssl.imaging.reading import read_volume
 from medssl.inference.predictor import Prediction, Predictor
-from medssl.jobs.failures import tell_failure
+from medssl.jobs.failures import Failed, attempt
 from medssl.jobs.requests import ProposeRequest
 from medssl.jobs.results import Proposal, ProposeResult
 from medssl.jobs.segments import check_segments
@@ -35,18 +37,13 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
     monitor.progress("propose", 0, len(todo))
     for number, case in enumerate(todo, start=1):
         monitor.check()
-        try:
-            prediction = predictor.predict([read_volume(path) for path in case.channels], monitor.check)
-        except Cancelled:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a case, the others go on
-            failed[case.name] = tell_failure(case.name, error, monitor)
+        found = attempt(case.name, partial(_predicted, predictor, case, monitor), monitor)
+        if isinstance(found, Failed):
+            failed[case.name] = found.reason
         else:
-            _keep(project, case, prediction, record.id)
-            proposals.append(
-                Proposal(case=case.name, score=prediction.score, volumes_ml=prediction.volumes_ml)
-            )
-            monitor.emit(_row(case, prediction))
+            _keep(project, case, found, record.id)
+            proposals.append(Proposal(case=case.name, score=found.score, volumes_ml=found.volumes_ml))
+            monitor.emit(_row(case, found))
         pace.count()
         monitor.progress("propose", number, len(todo), pace.seconds_for(len(todo) - number))
     if failed and not proposals:
@@ -54,6 +51,10 @@ def propose(project: Project, request: ProposeRequest, monitor: Monitor) -> Prop
         raise DataError(f"No case could be segmented. The first: {first}")
     proposals.sort(key=lambda proposal: -proposal.score)
     return ProposeResult(model_id=record.id, proposals=tuple(proposals), failed=failed)
+
+
+def _predicted(predictor: Predictor, case: Case, monitor: Monitor) -> Prediction:
+    return predictor.predict([read_volume(path) for path in case.channels], monitor.check)
 
 
 def _cases(project: Project, request: ProposeRequest) -> list[Case]:
