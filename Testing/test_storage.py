@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from locking import open_elsewhere
 from medssl.errors import StorageError
 from medssl.storage import (
     atomic_path,
@@ -46,15 +47,7 @@ def test_a_file_that_is_being_read_is_replaced_a_moment_later(
     target, temporary = tmp_path / "a.txt", tmp_path / "b.txt"
     target.write_text("old")
     temporary.write_text("new")
-    refusals = [PermissionError(errno.EACCES, "it is open")] * 2
-    replace = Path.replace
-
-    def sometimes(path: Path, other: Path) -> Path:
-        if refusals:
-            raise refusals.pop()
-        return replace(path, other)
-
-    monkeypatch.setattr(Path, "replace", sometimes)
+    open_elsewhere(monkeypatch)
     with pytest.raises(PermissionError):
         replace_file(temporary, target, patience_s=0.0)
     replace_file(temporary, target, patience_s=5.0)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from locking import open_elsewhere
 from medssl import storage
 from medssl.errors import StorageError
 from medssl.imaging.own_files import results_in
@@ -77,15 +77,7 @@ def test_a_file_that_is_being_read_is_replaced_a_moment_later(
 ) -> None:
     """As on Windows, which refuses it until then; a person may be looking at the segmentation."""
     publish(tmp_path, "one")
-    refusals = [PermissionError(errno.EACCES, "it is open")] * 2
-    replace = Path.replace
-
-    def sometimes(path: Path, other: Path) -> Path:
-        if refusals:
-            raise refusals.pop()
-        return replace(path, other)
-
-    monkeypatch.setattr(Path, "replace", sometimes)
+    open_elsewhere(monkeypatch)
     monkeypatch.setattr(storage.replace_file, "__defaults__", (5.0,))
     publish(tmp_path, "two!")
     assert (tmp_path / "a" / "scan.seg.nrrd").read_text() == "two!"

@@ -120,6 +120,16 @@ def test_progress_and_losses_are_reported_to_the_end(make_case, plan: Plan) -> N
     assert set(monitor.values("segmentation")) == set(monitor.values("level_set")) == set(range(1, 7))
 
 
+class Clock:
+    """Every look at it takes a second."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
 def test_the_average_is_validated_ten_times(make_case, plan: Plan) -> None:
     seen: list[int] = []
     settings = TrainingSettings(method="supervised", steps=20)
@@ -134,18 +144,12 @@ def test_the_average_is_validated_ten_times(make_case, plan: Plan) -> None:
 def test_validating_takes_no_training_time_however_long_it_takes(
     make_case, plan: Plan, tmp_path: Path, validation_s: float
 ) -> None:
-    """Every look at the clock takes a second, a step several; the budget is of 300 seconds."""
-    now, seen, left = 0.0, [], []
-    monitor = Watcher()
-
-    def clock() -> float:
-        nonlocal now
-        now += 1
-        return now
+    """A step takes several seconds; the budget is of 300."""
+    seen, left = [], []
+    clock, monitor = Clock(), Watcher()
 
     def validate(network: Network, step: int) -> None:
-        nonlocal now
-        now += validation_s
+        clock.now += validation_s
         seen.append(step)
         left.append(monitor.reported[-1].left_s)
 
@@ -164,17 +168,11 @@ def test_validating_takes_no_training_time_however_long_it_takes(
 def test_a_slow_validation_takes_no_training_time_after_a_resumption_either(
     make_case, plan: Plan, tmp_path: Path
 ) -> None:
-    now, seen = 0.0, []
-    monitor = Watcher()
-
-    def clock() -> float:
-        nonlocal now
-        now += 1
-        return now
+    seen: list[int] = []
+    clock, monitor = Clock(), Watcher()
 
     def validate(network: Network, step: int) -> None:
-        nonlocal now
-        now += 10_000
+        clock.now += 10_000
         seen.append(step)
         if len(seen) == 4:
             monitor.cancel()
