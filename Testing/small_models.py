@@ -64,11 +64,9 @@ def small_card(
     )
 
 
-def add_untrained_model(
-    project: Project, spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
-) -> ModelRecord:
-    """Give a project a model that has learned nothing."""
+def add_untrained_model(project: Project) -> ModelRecord:
+    """Give a project a model that has learned nothing, and segments made-up scans in a moment."""
     model_id, folder = project.new_model_folder()
-    plan, card = small_plan(project.schema, project.channel_names, spacing_mm), small_card(model_id)
+    plan, card = small_plan(project.schema, project.channel_names, (3.0, 3.0, 3.0)), small_card(model_id)
     save_model(folder, Network(plan.network), plan, card)
     return project.register_model(model_id, name=card.name, method=card.method)

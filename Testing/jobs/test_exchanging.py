@@ -37,7 +37,7 @@ from small_models import add_untrained_model
 @pytest.fixture
 def model(project: Project) -> ModelRecord:
     """A model of the project that has learned nothing."""
-    return add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
+    return add_untrained_model(project)
 
 
 def test_a_model_goes_to_another_project_and_proposes_there(

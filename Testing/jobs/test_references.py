@@ -22,7 +22,7 @@ _NAME = "proposed"
 @pytest.fixture
 def model(project: Project, small_dataset: Path) -> ModelRecord:
     """A model that has proposed a validation case, which was accepted as it was, beside two drawn ones."""
-    model = add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
+    model = add_untrained_model(project)
     project.add_case(_NAME, [small_dataset / "imagesTs" / "small_7.nii.gz"], role="validation")
     run_job(project, ProposeRequest(cases=(_NAME,), device="cpu"), Monitor())
     project.accept(_NAME)
@@ -30,7 +30,7 @@ def model(project: Project, small_dataset: Path) -> ModelRecord:
 
 
 def begun_from(project: Project, **origin: str) -> ModelRecord:
-    model = add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
+    model = add_untrained_model(project)
     card = read_card(model.folder).model_copy(update=origin)
     write_text(model.folder / CARD, card.model_dump_json())
     return model
@@ -78,7 +78,7 @@ def test_a_model_is_not_scored_against_what_it_or_its_forerunner_has_proposed(
 def test_a_reference_that_another_model_proposed_counts_and_is_told_of(
     project: Project, model: ModelRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = add_untrained_model(project, spacing_mm=(3.0, 3.0, 3.0))
+    other = add_untrained_model(project)
     values = project.read_annotation(project.annotations(_NAME)[0])
     project.save_annotation(_NAME, values)
     project.restore_annotation(_NAME, 1)  # it is still what nobody drew
