@@ -258,6 +258,13 @@ def test_a_telephone_shows_cards_that_fit_and_sorts_them(reader: Reader) -> None
     assert reader.names() == ["scan 10", "Übung <b>", "scan 2", "no score"]
 
 
+@pytest.mark.parametrize("width", [1040, 1200, 1500])
+def test_all_figures_of_the_segments_are_in_sight(reader: Reader, width: int) -> None:
+    reader.page.set_viewport_size({"width": width, "height": 800})
+    hidden = "table => table.parentElement.scrollWidth - table.parentElement.clientWidth"
+    assert reader.page.locator(".segments").evaluate(hidden) <= 0
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_paper_shows_the_scans_in_black_on_white_and_no_buttons(reader: Reader, scheme: str) -> None:
     page = reader.page

@@ -65,13 +65,14 @@ def test_whole_names_and_volumes_are_in_sight_at_every_width(page: Page, width: 
 @pytest.mark.parametrize("width", [1400, 1100, 1030])
 def test_a_color_stands_beside_the_first_word_of_its_name(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    gaps = page.evaluate(
-        """() => [...document.querySelectorAll('#cases thead .number .sort')].map(button => {
-          const line = document.createRange();
-          line.selectNodeContents(button.querySelector('span:not(.swatch)'));
-          const swatch = button.querySelector('.swatch').getBoundingClientRect();
-          return line.getClientRects()[0].left - swatch.right;
+    places = page.evaluate(
+        """() => [...document.querySelectorAll('.named')].filter(e => e.offsetParent).map(name => {
+          const words = document.createRange();
+          words.selectNodeContents(name.lastChild);
+          const line = words.getClientRects()[0];
+          const swatch = name.querySelector('.swatch').getBoundingClientRect();
+          return [line.left - swatch.right, (swatch.top + swatch.bottom - line.top - line.bottom) / 2];
         })"""
     )
-    assert len(gaps) == 2
-    assert all(0 < gap < 12 for gap in gaps)
+    assert len(places) == 4  # of the table of segments and of that of scans
+    assert all(0 < gap < 12 and abs(lower) < 3 for gap, lower in places)
