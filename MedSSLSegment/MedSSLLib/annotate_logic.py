@@ -189,8 +189,9 @@ class AnnotateLogic:
             desk.wait("")
             desk.saved(case, count, version)
             session.say(_("{name} is saved, as version {version}.").format(name=name, version=version))
-            then()
-            session.cases_changed.emit()
+            if session.is_open(drawing.facts.project):  # else `then` would open a case of another one
+                then()
+                session.cases_changed.emit()
 
         def failed(error: Exception) -> None:
             if desk.case is case and isinstance(error, Overtaken) and error.ask(_("Do not save")) == 0:
@@ -234,7 +235,7 @@ class AnnotateLogic:
         key = project.key
 
         def suggested(answer: Suggestion) -> None:
-            if self._session.project is not None and self._session.project.key == key:
+            if self._session.is_open(key):
                 self.suggestion = answer
                 self.desk.changed.emit()
 

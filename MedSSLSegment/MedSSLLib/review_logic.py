@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from MedSSLLib.session import Session
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Decision:
     """What was decided here; `version` of the annotation that it made, 0 for a rejection."""
 
@@ -93,7 +93,7 @@ class ReviewLogic:
         key = project.key
 
         def take(queue: ReviewQueue) -> None:
-            if self._session.project is not None and self._session.project.key == key:
+            if self._session.is_open(key):
                 self.queue = queue
                 self.ahead.follow(queue)
                 self._prepare_next()
@@ -133,8 +133,9 @@ class ReviewLogic:
             return unless_overtaken(client, project.key, case.id, version, proposal, reject)
 
         def rejected(_case: Case) -> None:
-            self.desk.discard()
-            self._decide(_Decision(case.id, 0), self._go_on)
+            if self.desk.case is case:
+                self.desk.discard()
+            self._decide(project, case, 0, self._go_on)
 
         self.desk.wait(_("Rejecting {name}...").format(name=case.name))
         self._session.ask(work, rejected, self._fail)
@@ -142,7 +143,8 @@ class ReviewLogic:
     def undo(self) -> None:
         """Take the last decision back, and show its case again."""
         if self._decided and not self.desk.busy:
-            self.desk.make_room(self._undo)
+            last = self._decided[-1]  # making room may add a correction, which is not the one that is meant
+            self.desk.make_room(lambda: self._undo(last))
 
     def propose(self) -> None:
         """Let the newest model propose for all cases that nobody annotated."""
@@ -203,7 +205,7 @@ class ReviewLogic:
 
         def saved(annotation: Annotation) -> None:
             desk.saved(case, count, annotation.version)
-            self._decide(_Decision(case.id, annotation.version), then)
+            self._decide(project, case, annotation.version, then)
 
         desk.changes.send(count)
         desk.wait(_("Saving {name}...").format(name=case.name))
@@ -311,8 +313,7 @@ class ReviewLogic:
             return
 
         def wanted(case: int) -> bool:
-            now = self.desk.project
-            return now is not None and now.key == project.key and case == self._following
+            return self._session.is_open(project.key) and case == self._following
 
         self.ahead.prepare(project, following, wanted)
 
@@ -322,9 +323,12 @@ class ReviewLogic:
         case = self.desk.case
         return None if case is None else self.queue.after(case.id)
 
-    def _decide(self, decision: _Decision, then: Callable[[], Any]) -> None:
+    def _decide(self, project: Project, case: Case, version: int, then: Callable[[], Any]) -> None:
         self.desk.wait("")
-        self._decided.append(decision)
+        if not self._session.is_open(project.key):  # the person went to another one meanwhile
+            self._session.say(_("What you decided about {name} is saved.").format(name=case.name))
+            return
+        self._decided.append(_Decision(case.id, version))
         then()
         self._session.cases_changed.emit()
 
@@ -341,12 +345,10 @@ class ReviewLogic:
         else:
             self.desk.give_way()
 
-    def _undo(self) -> None:
-        project = self.desk.project
-        if project is None or not self._decided:
+    def _undo(self, last: _Decision) -> None:
+        project, case = self.desk.project, last.case
+        if project is None or last not in self._decided:
             return
-        last = self._decided.pop()
-        case = last.case
 
         def work(client: Client) -> Case:
             now = client.case(project.key, case)
@@ -356,13 +358,15 @@ class ReviewLogic:
             return client.undo(project.key, case)
 
         def failed(error: Exception) -> None:
-            same = self.desk.project is not None and self.desk.project.key == project.key
-            if same and not isinstance(error, Overtaken):  # that one cannot be taken back any more
-                self._decided.append(last)
+            if isinstance(error, Overtaken):  # that one cannot be taken back any more
+                self._forget(last)
             self._fail(error)
 
         def undone(found: Case) -> None:
+            self._forget(last)
             self.desk.wait("")
+            if not self._session.is_open(project.key):
+                return
             self.ahead.forget()
             self.desk.give_way()
             self._session.cases_changed.emit()
@@ -371,6 +375,10 @@ class ReviewLogic:
 
         self.desk.wait(_("Taking the last decision back..."))
         self._session.ask(work, undone, failed)
+
+    def _forget(self, decision: _Decision) -> None:
+        if decision in self._decided:  # else another project was opened meanwhile
+            self._decided.remove(decision)
 
     def _sure(self, question: str) -> bool:
         return asking.choose(_("Review"), question, [_("Yes"), _("No")], while_testing=0) == 0

@@ -75,7 +75,7 @@ def _add(
         return
 
     def added(answer: Project) -> None:
-        if session.project is not None and session.project.key == answer.key:
+        if session.is_open(answer.key):
             session.set_project(answer)
         then(answer)
 

@@ -171,6 +171,10 @@ class Session:
             self.jobs_changed.emit()
             self.models_changed.emit()
 
+    def is_open(self, project: str) -> bool:
+        """Whether the project with this key is the open one: an id of a case says nothing in another."""
+        return self.project is not None and self.project.key == project
+
     def say(self, text: str, remedy: str = "", grade: str = "info") -> None:
         """Show a sentence in the panel."""
         self.message.emit(text, remedy, grade)

@@ -186,7 +186,7 @@ class TrainLogic:
             return annotated, client.cases(key, role="validation", state="annotated", limit=1).total
 
         def take(found: tuple[int, int]) -> None:
-            if self._session.project is not None and self._session.project.key == key:
+            if self._session.is_open(key):
                 self._annotated, self._validated = found
                 self.changed.emit()
 

@@ -253,6 +253,23 @@ def test_what_is_drawn_while_a_decision_is_taken_back_is_kept(opened: OpenPanel,
     opened.wait_until(lambda: review.desk.case is not None and review.desk.case.name == "small_3", 60)
 
 
+def test_undo_means_the_last_decision_also_when_a_correction_is_saved_on_the_way(
+    opened: OpenPanel, project: Project
+) -> None:
+    client, review = opened.session.client, show(opened, "review", "small_3")
+    review.accept()
+    opened.wait_until(lambda: review.desk.case.name == "small_2" and not review.desk.busy, 60)
+    draw(review.desk)
+    review.undo()  # asks whether to save what is drawn on small_2; under testing it does
+    opened.wait_until(lambda: review.desk.case is not None and review.desk.case.name == "small_3", 60)
+    assert client.case(project.key, "small_3").state == "proposed"
+    assert client.case(project.key, "small_2").annotation.kind == "corrected"
+    review.undo()
+    opened.wait_until(lambda: review.desk.case is not None and review.desk.case.name == "small_2", 60)
+    assert client.case(project.key, "small_2").state == "proposed"
+    assert not review.can_undo
+
+
 def test_a_double_click_in_the_table_unfolds_the_section_that_shows_the_case(opened: OpenPanel) -> None:
     for button in opened.widget.panel.buttons.values():
         button.collapsed = True

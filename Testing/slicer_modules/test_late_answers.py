@@ -1,0 +1,132 @@
+"""An answer that comes when another project is open: the ids in it mean other cases there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from learning import project_with_proposals
+from medssl.client import Client, Project
+from panels import OpenPanel
+
+NAMES = ("small_3", "small_2", "small_4")
+
+
+@pytest.fixture
+def project(engine: Client, small_dataset: Path) -> Project:
+    """'small_1' is annotated, and a model proposed something for three others."""
+    return project_with_proposals(engine, small_dataset, *NAMES)
+
+
+@pytest.fixture
+def other(engine: Client, small_dataset: Path) -> Project:
+    """A project whose cases have the same ids and names."""
+    return project_with_proposals(engine, small_dataset, *NAMES)
+
+
+@pytest.fixture
+def opened(panel: OpenPanel, project: Project) -> OpenPanel:
+    panel.ready()
+    panel.session.set_project(project)
+    panel.wait_until(lambda: panel.find("queueTable").rowCount == len(NAMES))
+    return panel
+
+
+def logic(panel: OpenPanel, section: str) -> Any:
+    return panel.widget.panel.views[section].logic
+
+
+def show(panel: OpenPanel, section: str, name: str) -> Any:
+    """Open a case in a section; returns the section's logic."""
+    client, key = panel.session.client, panel.session.project.key
+    found = logic(panel, section)
+    found.open(client.case(key, name).id)
+    panel.wait_until(lambda: found.desk.case is not None and found.desk.case.name == name, 60)
+    settled(panel)
+    return found
+
+
+def draw(desk: Any) -> None:
+    """Change the first segment as an effect of the editor does."""
+    scene = desk.scene
+    segment = scene.segmentation.GetSegmentation().GetNthSegmentID(0)
+    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(scene.segmentation, segment, scene.volume)
+    drawn = np.zeros(scene.grid.shape, np.uint8) if drawn is None else drawn.copy()
+    drawn[12:14, 6:9, 5:9] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, segment, scene.volume)
+    assert desk.touched
+
+
+def settled(panel: OpenPanel) -> None:
+    panel.wait_until(lambda: not panel.session.background._pending and not panel.session.safety.unsaved, 60)
+
+
+def states(client: Client, project: Project) -> list[str]:
+    return [client.case(project.key, name).state for name in NAMES]
+
+
+@pytest.mark.parametrize(("button", "state"), [("acceptButton", "annotated"), ("rejectButton", "rejected")])
+def test_a_decision_that_is_answered_late_is_none_of_the_project_that_is_open_by_then(
+    opened: OpenPanel, project: Project, other: Project, button: str, state: str
+) -> None:
+    client, review = opened.session.client, show(opened, "review", "small_3")
+    opened.click(button)
+    opened.session.set_project(other)  # before a turn of the event loop can bring the answer
+    settled(opened)
+    assert states(client, project) == [state, "proposed", "proposed"]
+    assert "What you decided about small_3 is saved" in opened.message
+    assert review.desk.case is None
+    assert not review.can_undo
+    assert not opened.find("undoButton").enabled
+    opened.click("nextButton")
+    opened.wait_until(lambda: review.desk.case is not None and not review.desk.busy, 60)
+    assert states(client, other) == ["proposed"] * 3
+
+
+def test_a_case_of_a_decision_that_is_taken_back_is_not_shown_in_another_project(
+    opened: OpenPanel, project: Project, other: Project
+) -> None:
+    client, review = opened.session.client, show(opened, "review", "small_3")
+    review.accept()
+    opened.wait_until(lambda: review.desk.case.name == "small_2" and not review.desk.busy, 60)
+    settled(opened)
+    review.undo()
+    opened.session.set_project(other)
+    settled(opened)
+    assert states(client, project) == ["proposed"] * 3
+    assert review.desk.case is None
+    assert not review.desk.busy
+
+
+def _next(panel: OpenPanel) -> None:
+    logic(panel, "review").next()
+
+
+def _annotate_another(panel: OpenPanel) -> None:
+    logic(panel, "annotate").open(panel.session.client.case(panel.session.project.key, "small_5").id)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "go_on"),
+    [("annotate", "small_1", _annotate_another), ("review", "small_3", _next)],
+)
+def test_what_was_asked_for_before_a_drawing_was_saved_is_not_shown_in_another_project(
+    opened: OpenPanel,
+    project: Project,
+    other: Project,
+    section: str,
+    name: str,
+    go_on: Callable[[OpenPanel], None],
+) -> None:
+    client = opened.session.client
+    before = len(client.annotations(project.key, client.case(project.key, name).id))
+    draw(show(opened, section, name).desk)
+    go_on(opened)  # asks whether to save; under testing it does
+    opened.session.set_project(other)
+    settled(opened)
+    assert len(client.annotations(project.key, client.case(project.key, name).id)) == before + 1
+    assert all(logic(opened, each).desk.case is None for each in ("annotate", "review"))
