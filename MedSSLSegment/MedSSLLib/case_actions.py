@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
+from MedSSLLib.drawings import author_name
+
 if TYPE_CHECKING:
     from medssl.client import Annotation, CaseSummary, Client
 
@@ -36,17 +38,25 @@ class CaseActions:
 
         self._session.ask(work, lambda _none: self._session.cases_changed.emit())
 
-    def versions(self, case: CaseSummary, done: Callable[[tuple[Annotation, ...]], Any]) -> None:
-        """List the versions of a case's annotation, the oldest first."""
-        project = self._session.project
-        if project is not None:
-            self._session.ask(lambda client: client.annotations(project.key, case.id), done)
+    def versions(
+        self, project: str, case: CaseSummary, done: Callable[[tuple[Annotation, ...]], Any]
+    ) -> None:
+        """List the versions of a case's annotation, the oldest first.
 
-    def restore(self, case: CaseSummary, version: int) -> None:
-        """Let an older version count again."""
-        project = self._session.project
-        if project is None:
-            return
+        Args:
+            project: key of the case's project.
+            case: the case.
+            done: gets them; not called when another project was opened meanwhile.
+        """
+
+        def come(versions: tuple[Annotation, ...]) -> None:
+            if self._session.is_open(project):
+                done(versions)
+
+        self._session.ask(lambda client: client.annotations(project, case.id), come)
+
+    def restore(self, project: str, case: CaseSummary, version: int) -> None:
+        """Let an older version of a case of the project with this key count again."""
 
         def restored(annotation: Annotation) -> None:
             self._session.say(
@@ -56,7 +66,7 @@ class CaseActions:
             )
             self._session.cases_changed.emit()
 
-        author = self._session.settings.value("author", "")
+        author = author_name()
         self._session.ask(
-            lambda client: client.restore_annotation(project.key, case.id, version, author=author), restored
+            lambda client: client.restore_annotation(project, case.id, version, author=author), restored
         )

@@ -37,6 +37,7 @@ class CasePages:
         reset: the number or the order changed: every row is another.
         filled: (first, last) these rows became known.
         pictured: (id) the picture of a case became known.
+        left: the project is another one; the ids of its cases stand for other scans.
     """
 
     def __init__(self, session: Session) -> None:
@@ -45,6 +46,7 @@ class CasePages:
         self.reset = Signal()
         self.filled = Signal()
         self.pictured = Signal()
+        self.left = Signal()
         self._session = session
         self._known: dict[int, CaseSummary] = {}
         self._asked: set[int] = set()
@@ -107,6 +109,8 @@ class CasePages:
             self._project = key
             self._known = {}
             self._pictures.clear()
+            self._wanted = []
+            self.left.emit()
             self.refresh()
 
     def _fetch(self, page: int) -> None:
@@ -160,7 +164,7 @@ class CasePages:
 
         def come(picture: bytes) -> None:
             self._fetching = False
-            if self._pictures.get(case) != picture:
+            if self._session.is_open(project.key) and self._pictures.get(case) != picture:
                 self._pictures[case] = picture
                 self._pictures.move_to_end(case)
                 while len(self._pictures) > _MOST_PICTURES:

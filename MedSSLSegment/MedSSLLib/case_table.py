@@ -56,6 +56,7 @@ class CaseTable:
         pages.reset.connect(self._reset)
         pages.filled.connect(lambda *_: self._fill())
         pages.pictured.connect(self._show_picture)
+        pages.left.connect(self._leave)
         self._reset()
 
     @property
@@ -90,6 +91,12 @@ class CaseTable:
         table.verticalScrollBar().valueChanged.connect(lambda *_: self._fill())
         table.itemSelectionChanged.connect(self._selected)
         table.cellDoubleClicked.connect(self._ask)
+
+    def _leave(self) -> None:
+        """Forget what was known by the ids of another project's cases."""
+        self._icons.clear()
+        self._kept = ()
+        self.chosen.emit()
 
     def _reset(self) -> None:
         table, total = self._table, self._pages.total

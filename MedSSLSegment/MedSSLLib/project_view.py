@@ -63,6 +63,7 @@ class ProjectView:
         self.table.chosen.connect(self._allow)
         self.table.asked.connect(self.actions.work_on)
         self.logic.changed.connect(self._show)
+        self.pages.left.connect(self._close_versions)
         self.pages.reset.connect(self._show_cases)
         session.engine_changed.connect(self._show)
         session.samples.changed.connect(self._show)
@@ -83,8 +84,7 @@ class ProjectView:
         self._session.jobs.listed.disconnect(self._show_cases)
         self.pages.close()
         self.logic.close()
-        if self._versions is not None:
-            self._versions.close()
+        self._close_versions()
 
     def _fill_combos(self) -> None:
         ui = self.ui
@@ -194,14 +194,20 @@ class ProjectView:
         self.actions.set_role(self.table.cases, _ROLES[self.ui.roleCombo.currentIndex])
 
     def _list_versions(self) -> None:
-        case = self.table.cases[0]
+        project, case = self.logic.project, self.table.cases[0]
+        if project is None:
+            return
 
         def show(versions: Any) -> None:
-            if self._versions is not None:
-                self._versions.close()
+            self._close_versions()
             self._versions = VersionsView(
-                case.name, versions, lambda version: self.actions.restore(case, version)
+                case.name, versions, lambda version: self.actions.restore(project.key, case, version)
             )
             self._versions.show()
 
-        self.actions.versions(case, show)
+        self.actions.versions(project.key, case, show)
+
+    def _close_versions(self) -> None:
+        if self._versions is not None:
+            self._versions.close()
+            self._versions = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import slicer
 from learning import project_with_proposals
 from medssl.client import Client, Project
+from MedSSLLib.drawings import author_name
 from panels import OpenPanel
 
 NAMES = ("small_3", "small_2", "small_4")
@@ -130,3 +132,79 @@ def test_what_was_asked_for_before_a_drawing_was_saved_is_not_shown_in_another_p
     settled(opened)
     assert len(client.annotations(project.key, client.case(project.key, name).id)) == before + 1
     assert all(logic(opened, each).desk.case is None for each in ("annotate", "review"))
+
+
+def choose_annotated(panel: OpenPanel) -> None:
+    """Select 'small_1', the first row of the table of cases."""
+    table = panel.find("casesTable")
+    panel.wait_until(lambda: table.item(0, 0) is not None and table.item(0, 0).text() == "small_1")
+    table.selectRow(0)
+    assert panel.find("versionsButton").enabled
+
+
+def versions_of(client: Client, project: Project) -> list[tuple[int | None, str]]:
+    """What each version of 'small_1' was restored from, and who did it."""
+    case = client.case(project.key, "small_1").id
+    return [(each.restored_from, each.author) for each in client.annotations(project.key, case)]
+
+
+def test_versions_are_restored_by_who_works_here_and_their_window_goes_with_the_project(
+    opened: OpenPanel, project: Project, other: Project
+) -> None:
+    client, view = opened.session.client, opened.widget.panel.views["project"]
+    for each in (project, other):
+        client.restore_annotation(each.key, client.case(each.key, "small_1").id, 1, author="Anna")
+    opened.session.cases_changed.emit()
+    settled(opened)
+    choose_annotated(opened)
+    opened.click("versionsButton")
+    opened.wait_until(lambda: view._versions is not None and view._versions.dialog.visible)
+    view._versions.table.selectRow(1)
+    view._versions.button.click()
+    settled(opened)
+    assert versions_of(client, project)[2:] == [(1, author_name())]
+    opened.click("versionsButton")
+    opened.wait_until(lambda: view._versions is not None and view._versions.dialog.visible)
+    window = view._versions.dialog
+    opened.session.set_project(client.project(project.key))  # the same one, described anew
+    assert window.visible
+    opened.session.set_project(other)
+    assert not window.visible
+    assert not opened.find("versionsButton").enabled  # nothing is chosen among the cases that come
+
+
+def test_versions_that_come_when_another_project_is_open_are_not_shown(
+    opened: OpenPanel, other: Project
+) -> None:
+    choose_annotated(opened)
+    opened.click("versionsButton")
+    opened.session.set_project(other)
+    settled(opened)
+    assert opened.widget.panel.views["project"]._versions is None
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_table_shows_no_picture_of_another_projects_scans(
+    panel: OpenPanel, project: Project, engine: Client, small_dataset: Path, tmp_path: Path, late: bool
+) -> None:
+    scan, names = tmp_path / "gone.nii.gz", ("patient X", "patient Y")
+    copyfile(small_dataset / "imagesTr" / "small_1.nii.gz", scan)
+    unseen = engine.create_project("Unseen", {1: "Box"}, folder=tmp_path / "unseen")
+    for name in names:
+        engine.add_case(unseen.key, name, [scan])
+    scan.unlink()  # there is no picture of its own that could take the place of a wrong one
+    panel.ready()
+    panel.session.set_project(project)
+    pages, table = panel.widget.panel.views["project"].pages, panel.find("casesTable")
+    panel.wait_until(lambda: pages._fetching if late else len(pages._pictures) == 6, 60)
+    assert late or has_picture(table, 0)
+    panel.session.set_project(engine.project(unseen.key))
+    settled(panel)
+    assert [table.item(row, 0).text() for row in range(table.rowCount)] == list(names)
+    assert not any(has_picture(table, row) for row in range(table.rowCount))
+
+
+def has_picture(table: Any, row: int) -> bool:
+    """Whether the icon of a row is anything but transparent."""
+    image = table.item(row, 0).icon().pixmap(table.iconSize).toImage()
+    return bool(image.pixelColor(image.width() // 2, image.height() // 2).alpha())
