@@ -21,6 +21,7 @@ class Shortcuts:
         """Have `keys`, such as 'A' or 'Ctrl+Z', do something."""
         shortcut = qt.QShortcut(qt.QKeySequence(keys), slicer.util.mainWindow())
         shortcut.enabled = False
+        shortcut.setAutoRepeat(False)  # a key that is held would decide about cases that nobody has seen
         shortcut.activated.connect(lambda *_: do())
         # The application or an extension may want the same keys; while the panel is open, it is first.
         shortcut.activatedAmbiguously.connect(lambda *_: do())
