@@ -220,7 +220,7 @@ def deliver(
     if news:
         raise Overtaken(news, case)
     labels = _with_schema_values(client, project, facts, labels)
-    author, seconds = facts.author, facts.seconds
+    author, seconds, seen = facts.author, facts.seconds, facts.version
     proposal = None if facts.proposal is None else case.pseudo_label
     waits = proposal is not None and proposal.id == facts.proposal and case.state == WAITS
     alike = waits and np.array_equal(labels, _proposed(client, files, project.key, case))
@@ -230,12 +230,16 @@ def deliver(
 
     def save() -> Annotation:
         if proposal is not None and alike:
-            return client.accept(project.key, case.id, proposal.id, author=author, seconds=seconds)
+            return client.accept(
+                project.key, case.id, proposal.id, author=author, seconds=seconds, seen_version=seen
+            )
         with files.handed_over(client, project, _FILE, write) as path:
             if proposal is not None and waits:
-                return client.correct(project.key, case.id, proposal.id, path, author=author, seconds=seconds)
+                return client.correct(
+                    project.key, case.id, proposal.id, path, author=author, seconds=seconds, seen_version=seen
+                )
             return client.save_annotation(
-                project.key, case.id, path, author=author, seconds=seconds, seen_version=facts.version
+                project.key, case.id, path, author=author, seconds=seconds, seen_version=seen
             )
 
     return unless_overtaken(client, project.key, case.id, version_of(case), facts.proposal, save)

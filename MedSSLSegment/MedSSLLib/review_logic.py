@@ -19,7 +19,7 @@ from MedSSLLib.drawings import (
     with_known_segments,
     with_new_segments,
 )
-from MedSSLLib.meantime import Overtaken, news_of, unless_overtaken
+from MedSSLLib.meantime import Overtaken, unless_overtaken
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_ahead import ReadAhead
 from MedSSLLib.review_queue import WAITS, ReviewQueue, fetch_queue
@@ -124,11 +124,13 @@ class ReviewLogic:
             return
         if self.desk.touched and not self._sure(_("Reject the proposal, and lose what you changed in it?")):
             return
-        proposal, version = case.pseudo_label.id, self.desk.version
+        proposal, version, author = case.pseudo_label.id, self.desk.version, author_name()
 
         def work(client: Client) -> Case:
             def reject() -> Case:
-                return client.reject(project.key, case.id, proposal, author=author_name(), seconds=seconds)
+                return client.reject(
+                    project.key, case.id, proposal, author=author, seconds=seconds, seen_version=version
+                )
 
             return unless_overtaken(client, project.key, case.id, version, proposal, reject)
 
@@ -181,14 +183,16 @@ class ReviewLogic:
         """Send a decision: a drawing or, without one, that the proposal is accepted as it is."""
         assert case.pseudo_label is not None
         desk, files, proposal = self.desk, self._session.files, case.pseudo_label.id
-        seconds, version = desk.seconds, desk.version
+        seconds, version, author = desk.seconds, desk.version, author_name()
 
         def work(client: Client) -> Annotation:
             if drawing is not None:
                 return send(client, files, drawing)
 
             def accept() -> Annotation:
-                return client.accept(project.key, case.id, proposal, author=author_name(), seconds=seconds)
+                return client.accept(
+                    project.key, case.id, proposal, author=author, seconds=seconds, seen_version=version
+                )
 
             return unless_overtaken(client, project.key, case.id, version, proposal, accept)
 
@@ -351,11 +355,10 @@ class ReviewLogic:
             return
 
         def work(client: Client) -> Case:
-            now = client.case(project.key, case)
-            news = news_of(now, last.version, None)
-            if news:
-                raise Overtaken(news, now)
-            return client.undo(project.key, case)
+            def undo() -> Case:
+                return client.undo(project.key, case, seen_version=last.version)
+
+            return unless_overtaken(client, project.key, case, last.version, None, undo)
 
         def failed(error: Exception) -> None:
             if isinstance(error, Overtaken):  # that one cannot be taken back any more

@@ -83,6 +83,28 @@ def test_a_rejected_proposal_leaves_the_case_without_an_annotation(
     assert project.annotations("A") == []
 
 
+def test_nothing_is_decided_or_taken_back_over_an_annotation_that_was_not_seen(
+    project: Project, drawn: np.ndarray, propose: Callable[..., None]
+) -> None:
+    propose("A", drawn)
+    project.save_annotation("A", drawn, author="Ann", seen_version=0)
+    for decide in (
+        lambda seen: project.accept("A", seen_version=seen),
+        lambda seen: project.correct("A", drawn, seen_version=seen),
+        lambda seen: project.reject("A", seen_version=seen),
+        lambda seen: project.undo("A", seen_version=seen),
+    ):
+        for seen in (0, 2):
+            with pytest.raises(ProjectError, match="version 1 counts now"):
+                decide(seen)
+    assert [each.author for each in project.annotations("A") if not each.withdrawn] == ["Ann"]
+    assert project.accept("A", seen_version=1).version == 2
+    assert project.undo("A", seen_version=2).annotation is not None
+    with pytest.raises(ProjectError, match="version 1 counts now"):
+        project.undo("A", seen_version=2)  # asked for twice, as when the first answer is lost on its way
+    assert project.undo("A").annotation is None  # who does not say what was seen is not asked
+
+
 @pytest.mark.parametrize("decide", ["accept", "reject", "correct"])
 def test_every_decision_can_be_undone_and_taken_again(
     project: Project, drawn: np.ndarray, propose: Callable[..., None], decide: str

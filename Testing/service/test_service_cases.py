@@ -118,6 +118,33 @@ def test_nobody_takes_the_place_of_an_annotation_they_have_not_seen(
     assert client.save_annotation(project.key, case.id, labels, seen_version=1).version == 2
 
 
+def test_nobody_decides_beside_an_annotation_they_have_not_seen(
+    engine: Engine, client: Client, project: Project
+) -> None:
+    case = client.add_case(project.key, "c", [write_scan(engine.root / "beside.nii.gz")])
+    labels = write_drawing(engine.root / "beside-l.nii.gz")
+    with OpenProject.open(Path(project.folder)) as opened:
+        propose(opened, "c", 0.2)
+        proposal = opened.case("c").pseudo_label.id  # type: ignore[union-attr]  # it was just made
+    client.save_annotation(project.key, case.id, labels, seen_version=0)
+    for decide in (
+        lambda seen: client.accept(project.key, case.id, proposal, seen_version=seen),
+        lambda seen: client.correct(project.key, case.id, proposal, labels, seen_version=seen),
+        lambda seen: client.reject(project.key, case.id, proposal, seen_version=seen),
+        lambda seen: client.undo(project.key, case.id, seen_version=seen),
+    ):
+        with pytest.raises(EngineError, match="version 1 counts now") as told:
+            decide(0)
+        assert told.value.status == 409
+    assert client.correct(project.key, case.id, proposal, labels, seen_version=1).version == 2
+    client.undo(project.key, case.id, seen_version=2)
+    with pytest.raises(EngineError, match="version 1 counts now"):
+        client.undo(project.key, case.id, seen_version=2)
+    # Older clients send no body.
+    undone = client.connection.change("POST", f"/v1/projects/{project.key}/cases/{case.id}/undo")
+    assert undone["annotation"] is None
+
+
 def test_cases_are_paged_filtered_and_sorted(engine: Engine, client: Client, project: Project) -> None:
     scan = write_scan(engine.root / "pages.nii.gz")
     for name in ("b", "a 10", "a 9"):

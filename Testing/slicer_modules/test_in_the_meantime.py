@@ -50,6 +50,11 @@ class Elsewhere:
     def annotate(self, name: str) -> None:
         self.engine.restore_annotation(self.key, self.id(name), 1, author="Anna")
 
+    def draw(self, name: str) -> None:
+        proposal = self.engine.case(self.key, name).pseudo_label
+        assert proposal is not None
+        self.engine.save_annotation(self.key, self.id(name), proposal.path, author="Anna", seen_version=0)
+
     def versions(self, name: str) -> list[tuple[str, str]]:
         """How each version came about, and who made it, 'me' being the one at the panel."""
         found = self.engine.annotations(self.key, self.id(name))
@@ -122,6 +127,20 @@ def test_a_proposal_that_was_decided_elsewhere_is_not_decided_again(
     assert not opened.find("rejectButton").enabled
     opened.click("nextButton")
     opened.wait_until(lambda: desk.case.name == "small_2" and opened.find("acceptButton").enabled)
+
+
+@pytest.mark.parametrize("button", ["acceptButton", "rejectButton"])
+def test_a_proposal_whose_scan_was_annotated_elsewhere_is_not_decided(
+    opened: OpenPanel, elsewhere: Elsewhere, button: str
+) -> None:
+    show(opened, "review", "small_3")
+    elsewhere.draw("small_3")
+    opened.click(button)
+    opened.wait_until(lambda: "small_3 was annotated by Anna in the meantime" in opened.message)
+    settled(opened)
+    assert elsewhere.versions("small_3") == [("drawn", "Anna")]
+    assert not opened.find("acceptButton").enabled
+    assert not opened.find("undoButton").enabled
 
 
 def test_cases_that_were_decided_elsewhere_are_passed_over(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from medssl.client.answers import annotation_of, case_of, record
 from medssl.client.calls import Calls, as_text, case_path, project_path
@@ -30,10 +31,21 @@ class ReviewCalls(Calls):
         )
 
     def accept(
-        self, project: str, case: int, pseudo_label: int, *, author: str = "", seconds: float | None = None
+        self,
+        project: str,
+        case: int,
+        pseudo_label: int,
+        *,
+        author: str = "",
+        seconds: float | None = None,
+        seen_version: int | None = None,
     ) -> Annotation:
-        """Make the proposal with this id, the one the person saw, an annotation."""
-        body = {"pseudo_label_id": pseudo_label, "author": author, "seconds": seconds}
+        """Make the proposal with this id, the one the person saw, an annotation.
+
+        With `seen_version`, of the annotation that the person saw (0 for none), it is refused when
+        another one counts.
+        """
+        body = _decision(pseudo_label, author, seconds, seen_version)
         return annotation_of(self.connection.change("POST", f"{case_path(project, case)}/accept", body))
 
     def correct(
@@ -45,24 +57,39 @@ class ReviewCalls(Calls):
         *,
         author: str = "",
         seconds: float | None = None,
+        seen_version: int | None = None,
     ) -> Annotation:
-        """Make the corrected label map of a proposal an annotation."""
-        body = {
-            "pseudo_label_id": pseudo_label,
-            "labels": as_text(labels),
-            "author": author,
-            "seconds": seconds,
-        }
+        """Make the corrected label map of a proposal an annotation; `seen_version` as for `accept`."""
+        body = {**_decision(pseudo_label, author, seconds, seen_version), "labels": as_text(labels)}
         found = self.connection.change("POST", f"{case_path(project, case)}/correct", body, timeout_s=SLOW_S)
         return annotation_of(found)
 
     def reject(
-        self, project: str, case: int, pseudo_label: int, *, author: str = "", seconds: float | None = None
+        self,
+        project: str,
+        case: int,
+        pseudo_label: int,
+        *,
+        author: str = "",
+        seconds: float | None = None,
+        seen_version: int | None = None,
     ) -> Case:
-        """Turn a proposal down."""
-        body = {"pseudo_label_id": pseudo_label, "author": author, "seconds": seconds}
+        """Turn a proposal down; `seen_version` as for `accept`."""
+        body = _decision(pseudo_label, author, seconds, seen_version)
         return case_of(self.connection.change("POST", f"{case_path(project, case)}/reject", body))
 
-    def undo(self, project: str, case: int) -> Case:
-        """Take back the last annotation or decision of a case."""
-        return case_of(self.connection.change("POST", f"{case_path(project, case)}/undo"))
+    def undo(self, project: str, case: int, *, seen_version: int | None = None) -> Case:
+        """Take back the last annotation or decision of a case; `seen_version` as for `accept`."""
+        body = {"seen_version": seen_version}
+        return case_of(self.connection.change("POST", f"{case_path(project, case)}/undo", body))
+
+
+def _decision(
+    pseudo_label: int, author: str, seconds: float | None, seen_version: int | None
+) -> dict[str, Any]:
+    return {
+        "pseudo_label_id": pseudo_label,
+        "author": author,
+        "seconds": seconds,
+        "seen_version": seen_version,
+    }

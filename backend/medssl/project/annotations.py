@@ -21,7 +21,7 @@ from medssl.imaging.volume import Grid
 from medssl.labels import UNANNOTATED, LabelSchema, count_values
 from medssl.project import tables
 from medssl.project.lookup import annotations_of, load_case
-from medssl.project.records import Annotation, Case, CaseRef, DecisionKind
+from medssl.project.records import Annotation, Case, CaseRef, DecisionKind, Seen
 from medssl.project.schema import read_schema
 from medssl.project.store import Store, next_number, now
 from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
@@ -49,7 +49,7 @@ def save_annotation(
     values: NDArray[np.uint8] | Path,
     author: str,
     seconds: float | None,
-    seen_version: int | None,
+    seen_version: Seen,
 ) -> Annotation:
     """Save what a person drew; see `Project.save_annotation`."""
     provenance = Provenance("drawn", author, seconds)
@@ -59,13 +59,21 @@ def save_annotation(
     with staged_labels(store, case) as staged:
         write_labels(staged, drawn, grid, schema)
         with store.database.writing() as session:
-            _check_seen(load_case(store, session, case.id), seen_version)
+            check_seen(load_case(store, session, case.id), seen_version)
             made = add_version(store, session, case, staged, values_in(drawn), provenance)
             return replace(made, notes=notes)
 
 
-def _check_seen(case: Case, seen_version: int | None) -> None:
-    """Refuse what would take the place of a version that its author has not seen."""
+def check_seen(case: Case, seen_version: Seen) -> None:
+    """Refuse what would take the place of a version that the person has not seen; for a session that writes.
+
+    Args:
+        case: as it is now.
+        seen_version: see `Project.save_annotation`.
+
+    Raises:
+        ProjectError: another version counts.
+    """
     counts = 0 if case.annotation is None else case.annotation.version
     if seen_version is not None and counts != seen_version:
         now = f"version {counts} counts" if counts else "no version counts"

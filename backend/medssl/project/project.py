@@ -29,6 +29,7 @@ from medssl.project.records import (
     PseudoLabel,
     Region,
     Role,
+    Seen,
     SortKey,
     Suggestion,
     UncertainRegion,
@@ -161,8 +162,7 @@ class Project:
             sort: by name ('case 9' before 'case 10'), by the newest proposal's uncertainty (cases without one
                 last), by state (most to do first), or in the order they were added.
             descending: turn the order around.
-            offset: how many to leave out at the start.
-            limit: how many to return at most.
+            offset, limit: how many to leave out at the start, and how many to return at most.
         """
         page = cases.Page(sort, descending, offset, limit)
         return cases.list_cases(self._store, state=state, role=role, text=text, page=page)
@@ -192,7 +192,7 @@ class Project:
         *,
         author: str = "",
         seconds: float | None = None,
-        seen_version: int | None = None,
+        seen_version: Seen = None,
     ) -> Annotation:
         """Save what a person drew as a new version, with `notes` on how its file was read; older ones stay.
 
@@ -265,8 +265,7 @@ class Project:
             regions: where a person should look, the most uncertain first.
 
         Raises:
-            LabelError, GridError: see `save_annotation`.
-            UsageError: numbers out of their range.
+            LabelError, GridError, UsageError: see `save_annotation`; numbers out of their range.
         """
         return review.add_pseudo_label(
             self._store,
@@ -301,14 +300,16 @@ class Project:
         waiting = self.cases(state="proposed", sort="score", descending=True)
         return [case for case in waiting if case.role != "excluded"]
 
-    def accept(self, case: CaseRef, *, author: str = "", seconds: float | None = None) -> Annotation:
-        """Make the newest proposal for a case an annotation, as it is.
+    def accept(
+        self, case: CaseRef, *, author: str = "", seconds: float | None = None, seen_version: Seen = None
+    ) -> Annotation:
+        """Make the newest proposal for a case an annotation, as it is; `seen_version` as `save_annotation`.
 
         Raises:
             ProjectError: there is no proposal, it was decided on already, or `case` is a record with an
-                older proposal than the newest: nobody has seen that one.
+                older proposal than the newest: nobody has seen that one; another version counts by now.
         """
-        return review.accept(self._store, case, author, seconds)
+        return review.accept(self._store, case, author, seconds, seen_version)
 
     def correct(
         self,
@@ -317,21 +318,20 @@ class Project:
         *,
         author: str = "",
         seconds: float | None = None,
+        seen_version: Seen = None,
     ) -> Annotation:
         """Make a corrected proposal an annotation; see `save_annotation` for values, `accept` for errors."""
-        return review.correct(self._store, case, values, author, seconds)
+        return review.correct(self._store, case, values, author, seconds, seen_version)
 
-    def reject(self, case: CaseRef, *, author: str = "", seconds: float | None = None) -> None:
+    def reject(
+        self, case: CaseRef, *, author: str = "", seconds: float | None = None, seen_version: Seen = None
+    ) -> None:
         """Turn the newest proposal for a case down; see `accept` for errors."""
-        review.reject(self._store, case, author, seconds)
+        review.reject(self._store, case, author, seconds, seen_version)
 
-    def undo(self, case: CaseRef) -> Case:
-        """Take back the last annotation, acceptance, correction or rejection of a case. All files stay.
-
-        Raises:
-            ProjectError: there is nothing to take back.
-        """
-        review.undo(self._store, case)
+    def undo(self, case: CaseRef, *, seen_version: Seen = None) -> Case:
+        """Take back the last annotation or decision of a case, or raise a `ProjectError`. All files stay."""
+        review.undo(self._store, case, seen_version)
         return self.case(case if isinstance(case, int | str) else case.id)
 
     def new_model_folder(self) -> tuple[str, Path]:

@@ -140,6 +140,7 @@ class Case:
 
 
 CaseRef: TypeAlias = Case | CaseSummary | int | str
+Seen: TypeAlias = int | None  # the version that counted when a person last looked; see `save_annotation`
 """How a case can be named: by a record of it, its id, or its name."""
 
 

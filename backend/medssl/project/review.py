@@ -20,13 +20,14 @@ from medssl.project.annotations import (
     Provenance,
     add_decision,
     add_version,
+    check_seen,
     copy_labels,
     labels_on_case,
     staged_labels,
     values_in,
 )
 from medssl.project.lookup import find_case, load_case, to_pseudo_label
-from medssl.project.records import Annotation, Case, CaseRef, PseudoLabel, Region, UncertainRegion
+from medssl.project.records import Annotation, Case, CaseRef, PseudoLabel, Region, Seen, UncertainRegion
 from medssl.project.schema import read_schema
 from medssl.project.store import Store, next_number, now
 from medssl.storage import publish, remove_partial_files, staging_folder
@@ -87,7 +88,9 @@ def add_pseudo_label(
             return to_pseudo_label(store, row, None)
 
 
-def accept(store: Store, case_ref: CaseRef, author: str, seconds: float | None) -> Annotation:
+def accept(
+    store: Store, case_ref: CaseRef, author: str, seconds: float | None, seen_version: Seen
+) -> Annotation:
     """Make the proposal an annotation as it is; see `Project.accept`."""
     with store.database.reading() as session:
         case = load_case(store, session, case_ref)
@@ -97,12 +100,17 @@ def accept(store: Store, case_ref: CaseRef, author: str, seconds: float | None) 
     with staged_labels(store, case) as staged:
         copy_labels(proposal.path, staged, "Let the model propose it again.")
         with store.database.writing() as session:
-            _open_proposal(load_case(store, session, case.id), case)
+            _check_open(load_case(store, session, case.id), case, seen_version)
             return add_version(store, session, case, staged, present, provenance)
 
 
 def correct(
-    store: Store, case_ref: CaseRef, values: NDArray[np.uint8] | Path, author: str, seconds: float | None
+    store: Store,
+    case_ref: CaseRef,
+    values: NDArray[np.uint8] | Path,
+    author: str,
+    seconds: float | None,
+    seen_version: Seen,
 ) -> Annotation:
     """Make a corrected proposal an annotation; see `Project.correct`."""
     with store.database.reading() as session:
@@ -113,22 +121,23 @@ def correct(
     with staged_labels(store, case) as staged:
         write_labels(staged, corrected, grid, schema)
         with store.database.writing() as session:
-            _open_proposal(load_case(store, session, case.id), case)
+            _check_open(load_case(store, session, case.id), case, seen_version)
             made = add_version(store, session, case, staged, values_in(corrected), provenance)
             return replace(made, notes=notes)
 
 
-def reject(store: Store, case_ref: CaseRef, author: str, seconds: float | None) -> None:
+def reject(store: Store, case_ref: CaseRef, author: str, seconds: float | None, seen_version: Seen) -> None:
     """Turn the proposal down; see `Project.reject`."""
     with store.database.writing() as session:
         case = load_case(store, session, case_ref)
-        proposal = _open_proposal(case, case_ref)
+        proposal = _check_open(case, case_ref, seen_version)
         add_decision(session, case.id, Provenance("rejected", author, seconds, proposal.id))
 
 
-def undo(store: Store, case_ref: CaseRef) -> None:
-    """Take back the last annotation or decision of a case; every file stays."""
+def undo(store: Store, case_ref: CaseRef, seen_version: Seen) -> None:
+    """Take back the last annotation or decision of a case; every file stays. See `Project.undo`."""
     with store.database.writing() as session:
+        check_seen(load_case(store, session, case_ref), seen_version)
         row = find_case(session, case_ref)
         # A rejection of a proposal that a newer one has replaced changes nothing any more.
         last = session.scalars(
@@ -182,6 +191,13 @@ def _open_proposal(case: Case, seen: CaseRef) -> PseudoLabel:
             f"The proposal for case '{case.name}' was {proposal.decision} already.",
             "Undo that first, or save an annotation.",
         )
+    return proposal
+
+
+def _check_open(case: Case, seen: CaseRef, seen_version: Seen) -> PseudoLabel:
+    """Return the proposal that waits, if proposal and annotation are those that the person has seen."""
+    proposal = _open_proposal(case, seen)
+    check_seen(case, seen_version)
     return proposal
 
 

@@ -40,8 +40,11 @@ RESTORATION: dict[str, Example] = {"restored": Example(summary="By a person", va
 DECISION: dict[str, Example] = {
     "decision": Example(
         summary="On the proposal that was seen",
-        value={"pseudo_label_id": 3, "author": "Dr. A", "seconds": 25},
+        value={"pseudo_label_id": 3, "author": "Dr. A", "seconds": 25, "seen_version": 0},
     )
+}
+UNDOING: dict[str, Example] = {
+    "undone": Example(summary="Of the version that was seen", value={"seen_version": 2})
 }
 CORRECTION: dict[str, Example] = {
     "corrected": Example(

@@ -25,6 +25,12 @@ LARGEST_ID = 2**63 - 1  # of SQLite
 Number: TypeAlias = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
+SeenVersion: TypeAlias = Annotated[
+    Number | None,
+    Field(
+        description="Refuse when another version of the annotation than this one counts by now; 0 means none."
+    ),
+]
 Author: TypeAlias = Annotated[str, Field(max_length=255)]
 
 
@@ -170,9 +176,7 @@ class NewAnnotation(_Body):
     labels: Path
     author: Author = ""
     seconds: Seconds | None = Field(default=None, description="Time the person spent.")
-    seen_version: Number | None = Field(
-        default=None, description="Refuse when another version than this one counts by now; 0 means none."
-    )
+    seen_version: SeenVersion = None
 
 
 class Restoration(_Body):
@@ -188,12 +192,19 @@ class Decision(_Body):
     pseudo_label_id: Number
     author: Author = ""
     seconds: Seconds | None = None
+    seen_version: SeenVersion = None
 
 
 class Correction(Decision):
     """A decision with the corrected label map: a path in an allowed folder or of an upload."""
 
     labels: Path
+
+
+class Undoing(_Body):
+    """What the person saw of the case whose last step is taken back."""
+
+    seen_version: SeenVersion = None
 
 
 class JobView(_View):

@@ -64,10 +64,16 @@ class VoxelWorker:
         return self._run(_save_annotation, folder, case_id, labels, author, seconds, seen_version)
 
     def correct(
-        self, folder: Path, case: Case, labels: Path, author: str, seconds: float | None
+        self,
+        folder: Path,
+        case: Case,
+        labels: Path,
+        author: str,
+        seconds: float | None,
+        seen_version: int | None,
     ) -> Annotation:
         """See `Project.correct`."""
-        return self._run(_correct, folder, case, labels, author, seconds)
+        return self._run(_correct, folder, case, labels, author, seconds, seen_version)
 
     def check_upload(self, path: Path) -> Grid | None:
         """Look at the header of a file that came from another computer; the grid of a volume.
@@ -158,10 +164,12 @@ def _save_annotation(
         )
 
 
-def _correct(folder: Path, case: Case, labels: Path, author: str, seconds: float | None) -> Annotation:
+def _correct(
+    folder: Path, case: Case, labels: Path, author: str, seconds: float | None, seen_version: int | None
+) -> Annotation:
     _check_size(labels)
     with Project.open(folder) as project:
-        return project.correct(case, labels, author=author, seconds=seconds)
+        return project.correct(case, labels, author=author, seconds=seconds, seen_version=seen_version)
 
 
 def _check_upload(path: Path) -> Grid | None:

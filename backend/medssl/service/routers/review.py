@@ -11,9 +11,9 @@ from medssl.errors import NotFoundError, ProjectError
 from medssl.project import Annotation, Case, CaseSummary, Project, PseudoLabel, Suggestion
 from medssl.service.context import ProjectOf, ServiceOf
 from medssl.service.downloads import FILE, volume_response
-from medssl.service.examples import CORRECTION, DECISION
+from medssl.service.examples import CORRECTION, DECISION, UNDOING
 from medssl.service.routers.cases import CaseId
-from medssl.service.views import Correction, Decision
+from medssl.service.views import Correction, Decision, Undoing
 
 router = APIRouter(prefix="/v1/projects/{project}", tags=["review"])
 DecisionBody = Annotated[Decision, Body(openapi_examples=DECISION)]
@@ -46,7 +46,9 @@ def download_uncertainty(service: ServiceOf, project: ProjectOf, case: CaseId) -
 @router.post("/cases/{case}/accept")
 def accept(project: ProjectOf, case: CaseId, decision: DecisionBody) -> Annotation:
     """Make the proposal an annotation, as it is."""
-    return project.accept(_seen(project, case, decision), author=decision.author, seconds=decision.seconds)
+    seen = _seen(project, case, decision)
+    author, seconds = decision.author, decision.seconds
+    return project.accept(seen, author=author, seconds=seconds, seen_version=decision.seen_version)
 
 
 @router.post("/cases/{case}/correct")
@@ -59,20 +61,27 @@ def correct(
     """Make the corrected proposal an annotation."""
     labels = service.roots.inside(decision.labels)
     seen = _seen(project, case, decision)
-    return service.voxels.correct(project.folder, seen, labels, decision.author, decision.seconds)
+    author, seconds = decision.author, decision.seconds
+    return service.voxels.correct(project.folder, seen, labels, author, seconds, decision.seen_version)
 
 
 @router.post("/cases/{case}/reject")
 def reject(project: ProjectOf, case: CaseId, decision: DecisionBody) -> Case:
     """Turn the proposal down."""
-    project.reject(_seen(project, case, decision), author=decision.author, seconds=decision.seconds)
+    seen = _seen(project, case, decision)
+    author, seconds = decision.author, decision.seconds
+    project.reject(seen, author=author, seconds=seconds, seen_version=decision.seen_version)
     return project.case(case)
 
 
 @router.post("/cases/{case}/undo")
-def undo(project: ProjectOf, case: CaseId) -> Case:
+def undo(
+    project: ProjectOf,
+    case: CaseId,
+    seen: Annotated[Undoing | None, Body(openapi_examples=UNDOING)] = None,
+) -> Case:
     """Take back the last annotation or decision of a case. All files stay."""
-    return project.undo(case)
+    return project.undo(case, seen_version=None if seen is None else seen.seen_version)
 
 
 def _seen(project: Project, case: int, decision: Decision) -> Case:
