@@ -22,7 +22,7 @@ from medssl.cli.journeys import Journey
 from medssl.cli.luggage import Luggage
 from medssl.client import EngineError, Folder, FolderEntry, attach, engine_state
 from medssl.endpoint import ENDPOINT_FILE, TOKEN_FILE, Endpoint, endpoint_text
-from medssl.errors import DataError, StorageError, UsageError
+from medssl.errors import StorageError, UsageError
 from medssl.events import Monitor
 from medssl.jobs import ExportModelResult, ImportRequest, JobResult
 from medssl.jobs.files import LOG_FILE, RESULT_FILE
@@ -260,7 +260,7 @@ def test_an_upload_keeps_its_place_in_a_folder_and_never_leaves_it(engine: Engin
     assert not list((engine.state / "uploads").iterdir())
 
 
-@pytest.mark.parametrize("name", ["../evil.nii.gz", "..", "a/b", "a\\b", ""])
+@pytest.mark.parametrize("name", ["../evil.nii.gz", "..", "a/b", "a\\b", "", "C:evil.nii.gz"])
 def test_an_engine_does_not_say_where_on_this_computer_its_results_go(tmp_path: Path, name: str) -> None:
     class Hostile:
         """An engine of somebody else's."""
@@ -275,7 +275,7 @@ def test_an_engine_does_not_say_where_on_this_computer_its_results_go(tmp_path: 
     journey = Journey(there="/there", here=tmp_path / "out")
     luggage = Luggage(Hostile(), str, "job", journey)  # type: ignore[arg-type]  # it has what is asked for
     result = ExportModelResult(model_id="m", output=Path("/there"))
-    with pytest.raises(DataError, match="a result with the name"):
+    with pytest.raises(EngineError, match="a result with the name"):
         luggage.unpack(JobResult(job_id="job", seconds=1.0, result=result), Monitor())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import platformdirs
 from pydantic import BaseModel, ConfigDict
 
+from medssl.client import Arrivals
 from medssl.storage import write_text
 
 
@@ -56,8 +57,18 @@ def recall(job_id: str) -> Journey | None:
 def forget(job_id: str) -> None:
     """Forget a journey that has ended."""
     _file(job_id).unlink(missing_ok=True)
+    arrivals(job_id).forget()
+
+
+def arrivals(job_id: str) -> Arrivals:
+    """Return what is known of the results of a job that were fetched so far."""
+    return Arrivals(_folder(), job_id)
 
 
 def _file(job_id: str) -> Path:
     kept = "".join(character if character.isalnum() or character == "-" else "_" for character in job_id)
-    return platformdirs.user_state_path("medssl", appauthor=False) / "journeys" / f"{kept}.json"
+    return _folder() / f"{kept}.json"
+
+
+def _folder() -> Path:
+    return platformdirs.user_state_path("medssl", appauthor=False) / "journeys"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from medssl.cli import journeys
 from medssl.cli.journeys import Journey
 from medssl.cli.workplace import THERE, is_there
-from medssl.client import Client, EngineError, ResultFolder
+from medssl.client import Client, EngineError, ResultFolder, fetch
 from medssl.errors import DataError, MedSSLError, UsageError
 from medssl.events import Monitor, Row
 from medssl.imaging.formats import SeriesNames, stem_of, suffix_of
@@ -104,16 +104,18 @@ class Luggage:
 
     def unpack(self, job: JobResult, monitor: Monitor) -> JobResult:
         """Fetch the results, and return them with paths of this computer."""
-        there, here = self._journey.there, self._journey.here
-        result = job.result
+        there, result = self._journey.there, job.result
         if there:
-            files = list(self._files(there, here))
-            for number, (file, target) in enumerate(files, start=1):
+
+            def tell(done: int, total: int) -> None:
                 monitor.check()
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._client.download(file, target)
-                monitor.progress("fetch results", number, len(files))
-            result = RESULT.validate_python(_moved(result.model_dump(mode="json"), there, str(here)))
+                monitor.progress("fetch results", done, total)
+
+            arrived = fetch(self._client, there, self._journey.here, journeys.arrivals(self._job_id), tell)
+            self._journey.here = arrived.here
+            for path in arrived.left:
+                monitor.log(f"{path} was left as it is: it is not as it was fetched before.", "warning")
+            result = RESULT.validate_python(_moved(result.model_dump(mode="json"), there, str(arrived.here)))
         if isinstance(result, PredictResult | EvaluateResult):
             told = {name: self.at_home(reason) for name, reason in result.failed.items()}
             result = result.model_copy(update={"failed": {**self._journey.left, **told}})
@@ -253,28 +255,6 @@ class Luggage:
             self._journey.uploads.append(upload.id)
         self._journey.names[upload.path] = str(known_as)
         return upload.path
-
-    def _files(self, there: str, here: Path) -> Iterator[tuple[str, Path]]:
-        """Every file that a job left at a path of the engine's computer, however deep, and where it goes."""
-        try:
-            found = self._client.folder(there)
-        except EngineError as error:
-            if error.code != "not_found":
-                raise
-            yield there, here
-            return
-        entries = list(found.entries)
-        while not found.complete:
-            found = self._client.folder(there, offset=len(entries))
-            entries += found.entries
-        for entry in entries:
-            # An engine says what its files are called, but not where on this computer they go.
-            if entry.name in ("", ".", "..") or "/" in entry.name or "\\" in entry.name:
-                raise DataError(f"The engine has a result with the name {entry.name!r}.", "Look at it there.")
-            if entry.is_folder:
-                yield from self._files(entry.path, here / entry.name)
-            else:
-                yield entry.path, here / entry.name
 
 
 def _is_volume(file: Path, top: Path) -> bool:

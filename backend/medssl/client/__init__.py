@@ -11,6 +11,7 @@ Standard library and requests only, and Python 3.9; it imports neither torch nor
     engine.watch(project.key, job.id, on_event=print).join()
 """
 
+from medssl.client.arrivals import Arrivals, Arrived, fetch
 from medssl.client.client import Client
 from medssl.client.connection import EngineError
 from medssl.client.events import EventReader
@@ -46,6 +47,8 @@ from medssl.client.records import (
 
 __all__ = [
     "Annotation",
+    "Arrivals",
+    "Arrived",
     "Case",
     "CasePage",
     "CaseSummary",
@@ -77,5 +80,6 @@ __all__ = [
     "Upload",
     "attach",
     "engine_state",
+    "fetch",
     "start_or_attach",
 ]

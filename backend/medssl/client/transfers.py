@@ -19,7 +19,7 @@ def send(connection: Connection, path: Path, folder: str | None = None, place: s
     """Upload a volume; see `Client.upload`."""
     try:
         with path.open("rb") as content:
-            query = {"name": place or path.name, "sha256": _sha256(path), "folder": folder}
+            query = {"name": place or path.name, "sha256": sha256_of(path), "folder": folder}
             return connection.send_file("/v1/uploads", content, query, SLOW_S)
     except OSError as error:
         raise EngineError("file", f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
@@ -62,7 +62,8 @@ def _most_bytes(connection: Connection) -> int:
     return int(connection.get("/v1/service")["max_upload_bytes"])
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Digest what a file holds."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
