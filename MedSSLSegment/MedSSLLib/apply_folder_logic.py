@@ -47,17 +47,23 @@ class FolderLogic:
 
     Attributes:
         changed: rows came, or the job's state changed.
-        busy: what is done before there is a job; empty when nothing is.
     """
 
     def __init__(self, session: Session) -> None:
         self.changed = Signal()
         self._session = session
-        self.busy = ""
+        self._sending: set[str] = set()  # keys of projects
         self._loading = False
         session.journeys.arrived.connect(self._arrive)
         session.jobs.told.connect(lambda track: self._follow(track))
         session.jobs.listed.connect(self._recall)
+
+    @property
+    def busy(self) -> str:
+        """What is done for the open project before there is a job; empty when nothing is."""
+        project = self._session.project
+        sending = project is not None and project.key in self._sending
+        return _("Sending the scans...") if sending else ""
 
     @property
     def track(self) -> Optional[Track]:
@@ -89,7 +95,7 @@ class FolderLogic:
     def start(self, choices: FolderChoices) -> None:
         """Segment the scans of a folder; for an engine on another computer they are sent first."""
         if choices.file_format == _DICOM and not self._session.files.shares_disk:
-            self._fail(
+            self._session.report(
                 Problem(
                     _("A DICOM segmentation names the patient, and scans are sent without the patient."),
                     _("Choose another format, or an engine of this computer."),
@@ -110,9 +116,15 @@ class FolderLogic:
             recursive=choices.recursive,
             target=choices.output,
         )
-        if not self._session.files.shares_disk:
-            self._say(_("Sending the scans..."))
-        self._session.journeys.submit(errand, lambda track: self._say(""), self._fail)
+        key = "" if self._session.project is None else self._session.project.key
+
+        def sent() -> None:
+            self._sending.discard(key)
+            self.changed.emit()
+
+        self._sending.add(key)
+        self._session.journeys.submit(errand, lambda track: None, sent=sent)
+        self.changed.emit()
 
     def cancel(self) -> None:
         """Ask the job to stop; what is segmented stays."""
@@ -170,21 +182,13 @@ class FolderLogic:
 
         self._session.ask(fetch, _open_file)
 
-    def _say(self, busy: str) -> None:
-        self.busy = busy
-        self.changed.emit()
-
-    def _fail(self, error: Exception) -> None:
-        self._say("")
-        self._session.report(error)
-
-    def _arrive(self, journey: Journey, track: Track) -> None:
+    def _arrive(self, journey: Journey, track: Track, left: str) -> None:
         if not _is_folder(track):
             return
         if journey.arrived:
-            self._session.say(_("The results are in {folder}.").format(folder=journey.here))
-        elif any(row.output for row in track.rows.values()):
-            self._session.say(_("What was segmented is in {folder}.").format(folder=journey.here))
+            self._session.say(_("The results are in {folder}.").format(folder=journey.here) + left)
+        elif left or any(row.output for row in track.rows.values()):
+            self._session.say(_("What was segmented is in {folder}.").format(folder=journey.here) + left)
 
     def _follow(self, track: Track) -> None:
         if track is self.track:

@@ -70,7 +70,10 @@ class Folder(Protocol):
     """Segments a folder; `MedSSLLib.apply_folder_logic.FolderLogic`."""
 
     changed: Signal
-    busy: str
+
+    @property
+    def busy(self) -> str:
+        """What is done before there is a job."""
 
     @property
     def track(self) -> Optional[Track]:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib import backend, folder_jobs
 from MedSSLLib.engine_files import EngineFiles, take_back
 from MedSSLLib.folder_scans import FolderScan, find_scans
 from MedSSLLib.jobs_track import Track
+from MedSSLLib.plurals import plural
 from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
 from MedSSLLib.voxel_files import stem_of
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Job, Project, ResultFolder
+    from medssl.client import Arrivals, Arrived, Client, Job, Project, ResultFolder
 
     from MedSSLLib.session import Session
 
 _SETTING = "journeys"
+_FOLDER = "journeys"  # in the folder of this user's state: what is known of the files that came home
 _NOT_FOUND = "not_found"  # the engine's code for a path at which nothing is
 _REFUSED = ("image", "grid", "usage", "too_large")  # its codes for one bad file
+_AWAY = ("unreachable", "timeout")  # its codes where it, or the way to it, is not there
+_AGAIN_MS = 10_000  # until the next try where it was away for a moment
 _KEPT = 20  # of the newest, for whoever opens a result of last week
+_NAMED = 3  # files in a sentence
+
+_Moment = tuple[str, Optional[str]]  # a job, and when it ended
 
 
 @dataclass(frozen=True)
@@ -91,16 +99,28 @@ class Journeys:
     """Starts such jobs, and brings their results home, even when Slicer was closed in between.
 
     Attributes:
-        arrived: (Journey, Track) a job came to its end, and what it made is on this computer.
+        arrived: (Journey, Track, text) a job came to its end, and what it made is on this computer; the text
+            says which files were left as they are, and is empty without any.
     """
 
     def __init__(self, session: Session) -> None:
         self.arrived = Signal()
         self._session = session
         self._known = _remembered(session)
-        self._fetched: set[tuple[str, Optional[str]]] = set()  # job and when it ended
+        self._fetched: set[_Moment] = set()  # or on the way
+        self._refused: set[_Moment] = set()  # for a reason that lasts as long as the engine does
+        self._awaited: set[str] = set()  # jobs whose results the engine was away for
+        self._again = qt.QTimer()
+        self._again.setSingleShot(True)
+        self._again.setInterval(_AGAIN_MS)
+        self._again.timeout.connect(self._look)
         session.jobs.listed.connect(self._look)
         session.jobs.ended.connect(lambda track: self._look())
+        session.engine_changed.connect(self._engine_came)
+
+    def close(self) -> None:
+        """Fetch nothing more."""
+        self._again.stop()
 
     def of(self, job: str) -> Optional[Journey]:
         """What is known of a job's journey; None for a job that made none."""
@@ -111,10 +131,20 @@ class Journeys:
         errand: Errand,
         begun: Callable[[Track], Any],
         failed: Optional[Callable[[Exception], Any]] = None,
+        sent: Callable[[], Any] = lambda: None,
     ) -> None:
-        """Start a job; `begun` gets it once the engine has taken it, `failed` what kept it from that."""
+        """Start a job.
+
+        Args:
+            errand: says which.
+            begun: gets it once the engine has taken it, unless another project is open by then.
+            failed: gets what kept it from that; left out, the panel says it.
+            sent: called in any case, once nothing is on its way to the engine any more.
+        """
         session, project = self._session, self._session.project
         refused = failed or session.report
+        if project is None or session.files.shares_disk:
+            sent()
         if project is None:
             return
         if session.files.shares_disk:
@@ -125,48 +155,73 @@ class Journeys:
         def take(found: tuple[Job, Journey]) -> None:
             job, journey = found
             self._remember(journey)
+            sent()
             session.jobs.add(job, begun)
 
+        def refuse(error: Exception) -> None:
+            sent()
+            refused(error)
+
         files = session.files
-        session.ask(lambda client: _depart(client, files, project, errand), take, refused)
+        session.ask(lambda client: _depart(client, files, project, errand), take, refuse)
 
     def _look(self) -> None:
         """Fetch the results of jobs that are over; of one that may be resumed, those that it has so far."""
-        for journey in tuple(self._known.values()):
+        for journey in tuple(self._known.values()) if self._session.client is not None else ():
             track = self._session.jobs.track(journey.job)
             if journey.arrived or track is None or not track.over or track.job.ended is None:
                 continue
             moment = (journey.job, track.job.ended)
-            if moment not in self._fetched:
-                self._fetched.add(moment)
-                self._fetch(journey, track)
+            if moment in self._fetched:
+                continue
+            self._fetched.add(moment)
+            elsewhere = _remembered(self._session).get(journey.job, journey)
+            if elsewhere.arrived:  # another Slicer was faster
+                self._known[journey.job] = elsewhere
+                self.arrived.emit(elsewhere, track, "")
+            else:
+                self._fetch(elsewhere, track, moment)
 
-    def _fetch(self, journey: Journey, track: Track) -> None:
+    def _engine_came(self) -> None:
+        self._fetched -= self._refused
+        self._refused.clear()
+        self._look()
+
+    def _fetch(self, journey: Journey, track: Track, moment: _Moment) -> None:
         finished = track.state == "finished"
 
-        def fetch(client: Client) -> None:
-            if journey.there:
-                try:
-                    _bring_home(client, journey.there, Path(journey.here))
-                except backend.client_package().EngineError as error:
-                    if finished or error.code != _NOT_FOUND:  # a job that failed may have written nothing
-                        raise
-            if finished:
-                _remove(client, journey.sent)
-
-        def fetched(_none: None) -> None:
-            now = replace(journey, arrived=finished)
+        def fetched(arrived: Optional[Arrived]) -> None:
+            self._awaited.discard(journey.job)
+            here = journey.here if arrived is None else str(arrived.here)
+            now = replace(journey, here=here, arrived=finished)
             self._remember(now)
-            self.arrived.emit(now, track)
+            self.arrived.emit(now, track, "" if arrived is None else _left_sentence(arrived.left))
 
-        self._session.ask(fetch, fetched)
+        def failed(error: Exception) -> None:
+            if getattr(error, "code", "") not in _AWAY:
+                self._refused.add(moment)
+                self._session.report(error)
+                return
+            self._fetched.discard(moment)
+            self._again.start()
+            if journey.job not in self._awaited:
+                self._awaited.add(journey.job)
+                text = _("The results of a job are not here yet. {reason}").format(reason=error)
+                self._session.say(text, _("They will be fetched when the engine answers."), "warning")
+
+        self._session.ask(lambda client: _bring_home(client, journey, finished), fetched, failed)
 
     def _remember(self, journey: Journey) -> None:
-        self._known.pop(journey.job, None)
-        self._known[journey.job] = journey
-        for job in tuple(self._known)[:-_KEPT]:
-            del self._known[job]
+        # Another Slicer may have begun journeys since this one last looked.
+        known = _remembered(self._session)
+        known.pop(journey.job, None)
+        known[journey.job] = journey
+        dropped = tuple(known)[:-_KEPT]
+        self._known = {job: known[job] for job in known if job not in dropped}
         self._session.settings.remember(_SETTING, [asdict(each) for each in self._known.values()])
+        over = (*dropped, *([journey.job] if journey.arrived else []))
+        if over:
+            self._session.background.run(lambda: _forget(over))
 
 
 def _remembered(session: Session) -> dict[str, Journey]:
@@ -176,6 +231,32 @@ def _remembered(session: Session) -> dict[str, Journey]:
         with suppress(KeyError, TypeError):  # another version wrote it
             found[each["job"]] = Journey(**{**each, "sent": tuple(each["sent"])})
     return found
+
+
+def _arrivals(job: str) -> Arrivals:
+    """What is known of the results of a job that were fetched so far; for a thread beside the main one."""
+    arrivals = backend.client_package().Arrivals
+    from medssl.endpoint import state_folder
+
+    found: Arrivals = arrivals(state_folder() / _FOLDER, job)
+    return found
+
+
+def _forget(jobs: tuple[str, ...]) -> None:
+    for job in jobs:
+        _arrivals(job).forget()
+
+
+def _left_sentence(left: Sequence[Path]) -> str:
+    """Say which files were not replaced; empty without any."""
+    if not left:
+        return ""
+    names = ", ".join(path.name for path in left[:_NAMED]) + (", ..." if len(left) > _NAMED else "")
+    return plural(
+        len(left),
+        _(" {names} was left as it is, since it was changed on this computer."),
+        _(" {count} files were left as they are, since they were changed on this computer: {names}."),
+    ).format(count=len(left), names=names)
 
 
 def _depart(client: Client, files: EngineFiles, project: Project, errand: Errand) -> tuple[Job, Journey]:
@@ -200,6 +281,8 @@ def _depart(client: Client, files: EngineFiles, project: Project, errand: Errand
             there = f"{made.path}/{Path(errand.target).name}"
         job = client.submit(project.key, errand.there(given, there))
         undo.pop_all()
+    if errand.target:
+        _agree(job, Path(errand.target))
     return job, Journey(job.id, there, errand.target, tuple(sent), sources, left)
 
 
@@ -254,6 +337,14 @@ def _send_scan(
         )
 
 
+def _agree(job: Job, target: Path) -> None:
+    """Note that the person chose to have a file replaced; where that fails, the result goes beside it."""
+    from medssl.errors import StorageError
+
+    with suppress(StorageError):
+        _arrivals(job.id).agree(target)
+
+
 def _check_target(errand: Errand) -> None:
     target = Path(errand.target) if errand.target else None
     if target is not None and target.is_dir() and any(target.iterdir()):
@@ -263,35 +354,19 @@ def _check_target(errand: Errand) -> None:
         )
 
 
-def _bring_home(client: Client, there: str, here: Path) -> None:
-    """Download a file, or all files of a folder, however deep."""
-    for path, inside in _files_there(client, there, ()):
-        target = here.joinpath(*inside)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        client.download(path, target)
-
-
-def _files_there(client: Client, path: str, inside: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every file at a path of the engine's computer, with the names that lead to it from there."""
-    try:
-        found = client.folder(path)
-    except backend.client_package().EngineError as error:
-        if error.code != _NOT_FOUND:
-            raise
-        yield path, inside  # it is no folder
-        return
-    entries = list(found.entries)
-    while not found.complete:
-        found = client.folder(path, offset=len(entries))
-        entries += found.entries
-    for entry in entries:
-        # An engine says what its files are called, but not where on this computer they go.
-        if entry.name in ("", ".", "..") or "/" in entry.name or "\\" in entry.name:
-            raise Problem(_("The engine has a result with the name {name!r}.").format(name=entry.name))
-        if entry.is_folder:
-            yield from _files_there(client, entry.path, (*inside, entry.name))
-        else:
-            yield entry.path, (*inside, entry.name)
+def _bring_home(client: Client, journey: Journey, finished: bool) -> Optional[Arrived]:
+    """Fetch what a job made, and remove it there when it is all; None when there was nothing to fetch."""
+    medssl = backend.client_package()
+    arrived: Optional[Arrived] = None
+    if journey.there:
+        try:
+            arrived = medssl.fetch(client, journey.there, Path(journey.here), _arrivals(journey.job))
+        except medssl.EngineError as error:
+            if finished or error.code != _NOT_FOUND:  # a job that failed may have written nothing
+                raise
+    if finished:
+        _remove(client, journey.sent)
+    return arrived
 
 
 def _remove(client: Client, sent: tuple[str, ...] | list[str]) -> None:

@@ -33,7 +33,7 @@ class ModelsLogic:
         self._session = session
         self._underway: set[str] = set()  # jobs whose end is told
         session.jobs.listed.connect(self._look)
-        session.journeys.arrived.connect(lambda journey, track: self._tell(track))
+        session.journeys.arrived.connect(lambda journey, track, left: self._tell(track, left))
         session.models_changed.connect(self.refresh)
         session.engine_changed.connect(self.refresh)
 
@@ -105,8 +105,8 @@ class ModelsLogic:
         self._session.say(doing)
         self._session.journeys.submit(errand, lambda track: self._underway.add(track.job.id))
 
-    def _tell(self, track: Track) -> None:
-        """Say what became of an export or an import that was begun here."""
+    def _tell(self, track: Track, left: str = "") -> None:
+        """Say what became of an export or an import that was begun here, and which files were left."""
         job, journeys = track.job, self._session.journeys
         if job.id not in self._underway or not track.over or job.ended is None:
             return
@@ -116,7 +116,7 @@ class ModelsLogic:
         self._underway.discard(job.id)
         if track.state == "finished" and job.kind == "export_model":
             here = journey.here if journey is not None else str((job.request or {}).get("output", ""))
-            self._session.say(_("The model is in {path}.").format(path=here))
+            self._session.say(_("The model is in {path}.").format(path=here) + left)
         elif track.state == "finished":
             self._session.say(_("The model is in the list."))
         elif track.state == "failed":

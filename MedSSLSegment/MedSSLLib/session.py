@@ -113,6 +113,7 @@ class Session:
         if cls._current is not None:
             cls._current.engine.close()
             cls._current._scene.close()
+            cls._current.journeys.close()
             cls._current.jobs.close()
             cls._current.background.close()
             cls._current = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 import slicer
-from learning import ActedEngine
+from learning import ActedEngine, new_project
 from medssl.client import Client, EngineError
 from medssl.events import Row
+from MedSSLLib.journeys import Errand
 from panels import OpenPanel
 
 
@@ -186,3 +188,132 @@ def test_what_a_cancelled_folder_has_so_far_comes_back_and_may_go_on(
     remote.wait_until(lambda: remote.message == f"What was segmented is in {here}.")
     assert (here / "small_7.seg.nrrd").read_text(encoding="utf-8") == "segmented"
     assert len(list(sent.iterdir())) == 2
+
+
+def close_and_open(remote: OpenPanel) -> None:
+    """End Slicer, and start it again with the same project of the same engine."""
+    key = remote.session.project.key
+    remote.reopen()
+    remote.ready()
+    client = remote.session.client
+    remote.session.set_client(client, shares_disk=False)
+    remote.session.set_project(client.project(key))
+
+
+def cancelled_with_a_result(remote: OpenPanel, acted: ActedEngine, scans: Path, here: Path) -> Path:
+    """Cancel a folder of which one scan is done and fetched; returns where the engine has the results."""
+    choose_folders(remote, scans, here)
+    remote.wait_until(lambda: acted.jobs)
+    there = Path(str(acted.asked[-1]["output"]))
+    write(there / "small_7.seg.nrrd", "segmented")
+    write(there / "volumes.csv", "a table")
+    acted.jobs[-1].report(Row(name="small_7", state="done", output="small_7.seg.nrrd"))
+    acted.jobs[-1].end("cancelled")
+    remote.wait_until(lambda: remote.message.startswith("What was segmented is in"))
+    return there
+
+
+def test_what_a_person_corrected_is_not_replaced_when_slicer_is_opened_again(
+    remote: OpenPanel, acted: ActedEngine, small_dataset: Path, tmp_path: Path
+) -> None:
+    here = tmp_path / "results"
+    there = cancelled_with_a_result(remote, acted, small_dataset / "imagesTs", here)
+    write(here / "small_7.seg.nrrd", "corrected by a person")
+    write(there / "volumes.csv", "a longer table")
+    close_and_open(remote)
+    left = "small_7.seg.nrrd was left as it is, since it was changed on this computer."
+    remote.wait_until(lambda: remote.message == f"What was segmented is in {here}. {left}")
+    assert (here / "small_7.seg.nrrd").read_text(encoding="utf-8") == "corrected by a person"
+    assert (here / "volumes.csv").read_text(encoding="utf-8") == "a longer table"
+
+
+def test_results_of_two_jobs_that_were_given_one_empty_folder_do_not_mix(
+    remote: OpenPanel, acted: ActedEngine, small_dataset: Path, tmp_path: Path
+) -> None:
+    here = tmp_path / "results"
+    for number in range(2):
+        remote.session.journeys.submit(
+            Errand({"kind": "predict"}, "inputs", str(small_dataset / "imagesTs"), target=str(here)),
+            lambda track: None,
+        )
+        remote.wait_until(lambda number=number: len(acted.jobs) > number)
+    remote.wait_until(lambda: all(remote.session.journeys.of(job.id) for job in acted.jobs))
+    for number, job in enumerate(acted.jobs):
+        write(Path(str(acted.asked[number]["output"])) / "small_7.seg.nrrd", f"of job {number}")
+        job.report(Row(name="small_7", state="done", output="small_7.seg.nrrd"))
+        job.end("cancelled")
+        where = here.with_name(("results", "results 2")[number])
+        remote.wait_until(lambda where=where: remote.message == f"What was segmented is in {where}.")
+        assert (where / "small_7.seg.nrrd").read_text(encoding="utf-8") == f"of job {number}"
+    assert (here / "small_7.seg.nrrd").read_text(encoding="utf-8") == "of job 0"
+
+
+def test_results_are_fetched_when_the_network_is_there_again(
+    remote: OpenPanel,
+    acted: ActedEngine,
+    small_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, download = tmp_path / "results", Client.download
+    choose_folders(remote, small_dataset / "imagesTs", here)
+    remote.wait_until(lambda: acted.jobs)
+    there = Path(str(acted.asked[0]["output"]))
+    write(there / "small_7.seg.nrrd", "segmented")
+
+    def broken(client: Client, path: str, target: Path) -> Path:
+        raise EngineError("unreachable", "The engine at X does not answer.", "Check that it runs.")
+
+    monkeypatch.setattr(Client, "download", broken)
+    result = {"failed": {}, "output": there, "table": there / "v.csv", "report": there / "r.html"}
+    acted.jobs[0].end(kind="predict", model_id="m", done=1, skipped=0, **result)
+    remote.wait_until(lambda: "does not answer" in remote.message)
+    assert "will be fetched when the engine answers" in remote.message
+    assert there.exists()
+    monkeypatch.setattr(Client, "download", download)
+    remote.session.journeys._again.setInterval(1)
+    remote.session.journeys._again.start()
+    remote.wait_until(lambda: remote.message == f"The results are in {here}.")
+    assert (here / "small_7.seg.nrrd").read_text(encoding="utf-8") == "segmented"
+
+
+def test_journeys_of_another_slicer_are_not_forgotten(
+    remote: OpenPanel, acted: ActedEngine, small_dataset: Path, tmp_path: Path
+) -> None:
+    theirs = {"job": "another-1", "there": "/there", "here": str(tmp_path / "theirs"), "sent": []}
+    remote.session.settings.remember("journeys", [theirs])
+    choose_folders(remote, small_dataset / "imagesTs", tmp_path / "results")
+    remote.wait_until(lambda: acted.jobs)
+    remote.wait_until(lambda: remote.session.journeys.of(acted.jobs[0].id) is not None)
+    remote.reopen()
+    assert remote.session.journeys.of("another-1") is not None
+    assert remote.session.journeys.of(acted.jobs[0].id) is not None
+
+
+def test_a_project_that_is_changed_while_scans_are_sent_blocks_nothing(
+    remote: OpenPanel,
+    acted: ActedEngine,
+    engine: Client,
+    small_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, other, go_on = remote.session.project, new_project(engine, small_dataset), Event()
+    upload = Client.upload
+
+    def slow(client: Client, *arguments: object, **places: object) -> object:
+        assert go_on.wait(20)
+        return upload(client, *arguments, **places)  # type: ignore[arg-type]  # handed on as it came
+
+    monkeypatch.setattr(Client, "upload", slow)
+    choose_folders(remote, small_dataset / "imagesTs", tmp_path / "results")
+    assert remote.find("folderStateLabel").text == "Sending the scans..."
+    assert not remote.find("segmentFolderButton").enabled
+    remote.session.set_project(other)
+    assert remote.find("folderStateLabel").text == ""
+    go_on.set()
+    remote.wait_until(lambda: acted.jobs)
+    remote.wait_until(lambda: remote.session.journeys.of(acted.jobs[0].id) is not None)
+    remote.session.set_project(first)
+    acted.jobs[0].end("cancelled")
+    remote.wait_until(lambda: remote.find("segmentFolderButton").enabled)
