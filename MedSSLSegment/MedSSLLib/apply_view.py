@@ -56,8 +56,14 @@ class Volume(Protocol):
     """Segments one volume; `MedSSLLib.apply_volume_logic.VolumeLogic`."""
 
     changed: Signal
-    busy: str
-    outcome: str
+
+    @property
+    def busy(self) -> str:
+        """What it does now."""
+
+    @property
+    def outcome(self) -> str:
+        """What came out of the last volume."""
 
     def segment(self, volume: Any, model: str, device: str) -> None:
         """Segment a volume node."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from MedSSLLib import apply_files
@@ -17,40 +18,63 @@ from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import snapshot_volume
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Event
+    from medssl.client import Client, Event, Project
 
     from MedSSLLib.session import Session
 
 
-@dataclass(frozen=True, eq=False)
-class _Waiting:
-    """A volume whose segmentation is on its way."""
+@dataclass
+class _Run:
+    """What is done, or came out, with the last volume of one project.
 
-    sent: SentVolume
-    volume_id: str
+    Attributes:
+        project: as it was when the volume was sent.
+        name: of the volume then.
+        volume: a weak reference to its node: another one may get its name, and after a scene its ID.
+        busy: what is done; empty when nothing is.
+        outcome: what came out, in one sentence.
+        sent: the volume on its way; None before it is sent, and afterwards.
+    """
+
+    project: Project
     name: str
+    volume: Any
+    busy: str
+    outcome: str = ""
+    sent: Optional[SentVolume] = None
 
 
 class VolumeLogic:
     """Sends a volume, waits for its segmentation, and shows it on the volume.
 
+    When another project is opened in between, the segmentation waits until the project of before is again.
+
     Attributes:
         changed: what it does now, or what came out, changed.
-        busy: what it does now; empty when it waits for nothing.
-        outcome: what came out of the last volume, in one sentence.
         last: the vtkMRMLSegmentationNode that was shown last, None before the first.
     """
 
     def __init__(self, session: Session) -> None:
         self.changed = Signal()
-        self.busy = ""
-        self.outcome = ""
         self.last: Optional[Any] = None
         self._session = session
-        self._waiting: Optional[_Waiting] = None
+        self._runs: dict[str, _Run] = {}  # by the keys of projects
+        self._open = ""  # key of the open project
+        self._project_changed()
         session.jobs.told.connect(self._hear)
         session.jobs.ended.connect(self._end)
         session.jobs.listed.connect(self._look)
+        session.project_changed.connect(self._project_changed)
+
+    @property
+    def busy(self) -> str:
+        """What it does now for the open project; empty when it waits for nothing."""
+        return "" if self._run is None else self._run.busy
+
+    @property
+    def outcome(self) -> str:
+        """What came out of the last volume of the open project, in one sentence."""
+        return "" if self._run is None else self._run.outcome
 
     def segment(self, volume: Any, model: str, device: str) -> None:
         """Segment a volume node of the scene, wherever transforms put it.
@@ -76,46 +100,68 @@ class VolumeLogic:
         except Problem as problem:
             self._session.report(problem)
             return
-        files, volume_id, name = self._session.files, volume.GetID(), volume.GetName()
-        self._say(_("Sending {name}...").format(name=name))
+        node = vtk.vtkWeakReference()
+        node.Set(volume)
+        files, name = self._session.files, volume.GetName()
+        run = _Run(project, name, node, _("Sending {name}...").format(name=name))
+        self._runs[project.key] = run
+        self.changed.emit()
 
         def sent(found: SentVolume) -> None:
-            self._waiting = _Waiting(found, volume_id, name)
+            run.sent = found
             self._look()  # the job may have been listed, and over, before its name came back
             self._session.jobs.refresh()
 
         self._session.ask(
             lambda client: apply_files.send_volume(client, files, project, snapshot, model, device),
             sent,
-            self._fail,
+            lambda error: self._fail(run, error),
         )
 
     def cancel(self) -> None:
         """Ask the segmentation to stop."""
-        if self._waiting is not None:
-            self._session.jobs.cancel(self._waiting.sent.job.id)
+        if self._run is not None and self._run.sent is not None:
+            self._session.jobs.cancel(self._run.sent.job.id)
+
+    @property
+    def _run(self) -> Optional[_Run]:
+        return self._runs.get(self._open)
+
+    def _project_changed(self) -> None:
+        project, left = self._session.project, self._run
+        key = "" if project is None else project.key
+        if key == self._open:
+            return
+        self._open = key
+        self.changed.emit()
+        if left is not None and left.busy:
+            text = _("{name} is still being segmented in the project '{project}'.")
+            remedy = _("The segmentation is shown when that project is open again.")
+            self._session.say(text.format(name=left.name, project=left.project.name), remedy)
 
     def _hear(self, track: Track) -> None:
-        if self._waiting is not None and track.job.id == self._waiting.sent.job.id:
+        run = self._run
+        if run is not None and run.sent is not None and track.job.id == run.sent.job.id:
             left = f", {track.left}" if track.left else ""
-            self._say(_("Segmenting {name}{left}...").format(name=self._waiting.name, left=left))
+            self._say(run, _("Segmenting {name}{left}...").format(name=run.name, left=left))
 
     def _look(self) -> None:
-        """A small scan may be segmented before anyone could listen."""
-        track = None if self._waiting is None else self._session.jobs.track(self._waiting.sent.job.id)
+        """A small scan may be segmented before anyone could listen, or while another project was open."""
+        run = self._run
+        track = None if run is None or run.sent is None else self._session.jobs.track(run.sent.job.id)
         if track is not None and track.over and track.job.ended is not None:
             self._session.jobs.recall(track.job.id, self._end)
 
     def _end(self, track: Track) -> None:
-        waiting = self._waiting
-        if waiting is None or track.job.id != waiting.sent.job.id:
+        run = self._run
+        if run is None or run.sent is None or track.job.id != run.sent.job.id:
             return
-        self._waiting = None
+        sent, run.sent = run.sent, None
         row = next(iter(track.rows.values()), None)
-        files, sent = self._session.files, waiting.sent
+        files = self._session.files
         if track.state != "finished" or row is None or row.state == "failed":
             reason = row.note if row is not None and row.note else track.job.error
-            self._say("", reason or _("The segmentation was cancelled."))
+            self._say(run, "", reason or _("The segmentation was cancelled."))
             self._session.ask(lambda client: apply_files.clean_up(client, files, sent))
             return
         output = f"{sent.folder}/segmented/{row.output}"
@@ -125,28 +171,29 @@ class VolumeLogic:
             apply_files.clean_up(client, files, sent)
             return labels
 
-        self._session.ask(fetch, lambda labels: self._show(waiting, labels, row), self._fail)
+        self._session.ask(
+            fetch, lambda labels: self._show(run, labels, row), lambda error: self._fail(run, error)
+        )
 
-    def _show(self, waiting: _Waiting, labels: LoadedLabels, row: Event) -> None:
-        project = self._session.project
-        volume = slicer.mrmlScene.GetNodeByID(waiting.volume_id)
-        if project is None or volume is None or volume.GetName() != waiting.name:
-            self._say("", _("{name} left the scene before it was segmented.").format(name=waiting.name))
+    def _show(self, run: _Run, labels: LoadedLabels, row: Event) -> None:
+        volume = run.volume.Get()
+        if volume is None or not slicer.mrmlScene.IsNodePresent(volume):
+            self._say(run, "", _("{name} left the scene before it was segmented.").format(name=run.name))
             return
-        title = _("{name} segmented").format(name=waiting.name)
-        self.last = add_segmentation(labels, project.segments, title, volume)
+        title = _("{name} segmented").format(name=volume.GetName())
+        self.last = add_segmentation(labels, run.project.segments, title, volume)
         # It was segmented where its transforms had put it.
         self.last.SetAndObserveTransformNodeID(None)
-        self._say("", summary(row))
+        self._say(run, "", summary(row))
 
-    def _fail(self, error: Exception) -> None:
-        self._waiting = None
-        self._say("")
+    def _fail(self, run: _Run, error: Exception) -> None:
+        run.sent = None
+        self._say(run, "")
         self._session.report(error)
 
-    def _say(self, busy: str, outcome: str = "") -> None:
-        self.busy = busy
-        self.outcome = outcome
+    def _say(self, run: _Run, busy: str, outcome: str = "") -> None:
+        run.busy = busy
+        run.outcome = outcome
         self.changed.emit()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from learning import ActedEngine, ActedJob, new_project, run
+from learning import ActedEngine, ActedJob, new_project, register_model, run
 from medssl.client import Client, EngineError, Job, Project
 from medssl.events import Progress, Row
 from panels import OpenPanel
@@ -84,6 +84,90 @@ def test_a_volume_that_left_the_scene_meanwhile_is_said_to_be_gone(
     acted.jobs[0].end(**result(output))
     panel.wait_until(lambda: "left the scene" in panel.find("volumeOutcomeLabel").text)
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def begin(panel: OpenPanel, acted: ActedEngine, volume: object) -> Path:
+    """Begin to segment a volume; returns where its segmentation is to be written."""
+    panel.find("volumeSelector").setCurrentNode(volume)
+    panel.click("segmentVolumeButton")
+    panel.wait_until(lambda: acted.jobs)
+    output = Path(str(acted.asked[-1]["output"]))
+    output.mkdir(parents=True)
+    return output
+
+
+def finish(job: ActedJob, output: Path, dataset: Path) -> None:
+    """Let a model segment the volume."""
+    write_labels(output / "scan.seg.nrrd", dataset)
+    job.report(Row(name="scan", state="done", output="scan.seg.nrrd"))
+    job.end(**result(output))
+
+
+def test_the_next_patients_volume_of_the_same_name_gets_no_segmentation_of_the_last_one(
+    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    volume = add_scan(small_dataset, "T1")
+    before = volume.GetID()
+    output = begin(panel, acted, volume)
+    del volume
+    slicer.mrmlScene.Clear(0)
+    assert add_scan(small_dataset, "T1").GetID() == before
+    finish(acted.jobs[0], output, small_dataset)
+    panel.wait_until(lambda: "T1 left the scene" in panel.find("volumeOutcomeLabel").text)
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_a_volume_that_was_renamed_is_still_the_same_volume(
+    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    volume = add_scan(small_dataset, "T1")
+    output = begin(panel, acted, volume)
+    volume.SetName("T1 of March")
+    finish(acted.jobs[0], output, small_dataset)
+    panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+    assert panel.widget.panel.views["apply"].volume.last.GetName() == "T1 of March segmented"
+
+
+def test_a_volume_of_another_project_waits_until_that_project_is_open_again(
+    panel: OpenPanel, project: Project, engine: Client, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    output = begin(panel, acted, add_scan(small_dataset, "T1"))
+    other = engine.create_project("Spleens", {1: "Spleen"}, folder=f"{project.folder} of others")
+    register_model(other)
+    panel.session.set_project(other)
+    panel.wait_until(lambda: f"T1 is still being segmented in the project '{project.name}'." in panel.message)
+    panel.wait_until(lambda: panel.find("segmentVolumeButton").enabled)
+    assert not panel.find("cancelVolumeButton").enabled
+    finish(acted.jobs[0], output, small_dataset)
+    panel.session.set_project(project)
+    panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+    (shown,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert shown.GetSegmentation().GetNthSegment(0).GetName() == project.segments[0].name
+    assert panel.find("segmentVolumeButton").enabled
+
+
+def test_a_segmentation_is_cancelled_after_its_project_is_open_again(
+    panel: OpenPanel, project: Project, engine: Client, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    begin(panel, acted, add_scan(small_dataset, "T1"))
+    panel.wait_until(lambda: panel.widget.panel.views["apply"].volume.busy.startswith("Segmenting"))
+    panel.session.set_project(new_project(engine, small_dataset))
+    panel.session.set_project(project)
+    cancelled: list[tuple[str, str]] = []
+    monkeypatch.setattr(Client, "cancel", lambda client, key, job: cancelled.append((key, job)))
+    panel.click("cancelVolumeButton")
+    panel.wait_until(lambda: cancelled == [(project.key, acted.jobs[0].id)])
+    acted.jobs[0].end("cancelled")
+    panel.wait_until(lambda: panel.find("volumeOutcomeLabel").text == "The segmentation was cancelled.")
+    assert panel.find("segmentVolumeButton").enabled
 
 
 def test_a_segmentation_that_was_over_before_anyone_could_listen_is_shown(
