@@ -6,14 +6,13 @@ person asks for it.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLLib import hippocampus
+from MedSSLLib import asking, hippocampus
 from MedSSLLib.problems import Problem
 from MedSSLLib.schema_logic import Template, read_templates, schema_of
 from MedSSLLib.signals import Signal
@@ -29,6 +28,7 @@ _MODULE = "MedSSLSegment"
 _MADE_UP, _HIPPOCAMPUS = "Made-up kidney", "Hippocampus, anterior and posterior"  # titles of templates
 _SCANS, _ANNOTATED, _VALIDATION = 12, 2, 2
 _HIPPOCAMPUS_VALIDATION = 8
+_DOWNLOADED = "samples.folder"  # the setting that says where scans were downloaded to
 
 
 class SampleData:
@@ -45,15 +45,14 @@ class SampleData:
         self._session = session
 
     @property
-    def downloads(self) -> Path:
-        """Where downloaded scans are kept."""
-        parent = self._session.settings.value("project.parent", str(Path.home() / "MedSSL"))
-        return Path(parent) / "Sample data"
+    def is_downloaded(self) -> bool:
+        """Whether scans were downloaded that can be removed."""
+        return bool(self._session.settings.value(_DOWNLOADED, ""))
 
     @property
-    def is_downloaded(self) -> bool:
-        """Whether there are downloaded scans that can be removed."""
-        return self.downloads.exists()
+    def _projects(self) -> Path:
+        """Where new projects are made."""
+        return Path(self._session.settings.value("project.parent", str(Path.home() / "MedSSL")))
 
     def make_up(self) -> None:
         """Make a project of scans that no patient has; they come one after the other."""
@@ -67,13 +66,25 @@ class SampleData:
         self._session.engine.when_ready(self._download)
 
     def remove_downloads(self) -> None:
-        """Delete what was downloaded; projects that were made of it then lack their scans."""
-        folder = self.downloads
+        """Delete what was downloaded, after asking; projects that were made of it then lack their scans."""
+        folder = Path(self._session.settings.value(_DOWNLOADED, ""))
+        question = _(
+            "Delete the hippocampus scans that were downloaded to {folder}? "
+            "Projects that were made of them lack their scans then."
+        )
+        answers = [_("Delete"), _("Keep")]
+        title = _("Remove the downloaded scans")
+        if asking.choose(title, question.format(folder=folder), answers, while_testing=0) != 0:
+            return
 
-        def remove() -> None:
-            shutil.rmtree(folder, ignore_errors=True)
+        def removed(all_of_it: bool) -> None:
+            self._session.settings.forget(_DOWNLOADED)
+            text = _("The downloaded scans were removed.")
+            if not all_of_it:
+                text = f"{text} " + _("What else is in {folder} was left.").format(folder=folder)
+            self._end(text)
 
-        self._session.background.run(remove, lambda _none: self._end(_("The downloaded scans were removed.")))
+        self._session.background.run(lambda: hippocampus.remove(folder), removed, self._failed)
 
     def _download(self) -> None:
         if self.busy:
@@ -86,13 +97,23 @@ class SampleData:
                 )
             )
             return
-        folder = self.downloads
+        # Not beside the project that was made last, wherever that is by now.
+        kept = self._session.settings.value(_DOWNLOADED, "")
+        wanted = Path(kept) if kept else self._projects / "Sample data"
 
         def tell(done: int, total: int) -> None:
             text = _("Downloading: {done:.0f} of {total:.0f} MB").format(done=done / 1e6, total=total / 1e6)
             self._session.background.post(lambda: self._begin(text))
 
-        def ready(dataset: Path) -> None:
+        def fetch() -> tuple[Path, bool]:
+            folder = hippocampus.folder_for(wanted)
+            was_there = hippocampus.is_there(folder)
+            return hippocampus.download(folder, tell), was_there
+
+        def ready(found: tuple[Path, bool]) -> None:
+            dataset, was_there = found
+            if not was_there:
+                self._session.settings.remember(_DOWNLOADED, str(dataset.parent))
             request = {
                 "kind": "import",
                 "folder": str(dataset),
@@ -102,11 +123,11 @@ class SampleData:
             self._make(_("Hippocampus"), _template(_HIPPOCAMPUS), request)
 
         self._begin(_("Downloading..."))
-        self._session.background.run(lambda: hippocampus.download(folder, tell), ready, self._failed)
+        self._session.background.run(fetch, ready, self._failed)
 
     def _make(self, name: str, template: Template, request: dict[str, Any]) -> None:
         schema = schema_of(template.segments, template.mirror_axes)
-        here, parent = self._session.files.shares_disk, self.downloads.parent
+        here, parent = self._session.files.shares_disk, self._projects
 
         def work(client: Client) -> tuple[Project, Job]:
             taken = {each.name for each in client.projects()}

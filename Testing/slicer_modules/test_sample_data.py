@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
-from MedSSLLib import hippocampus, sample_data
+from MedSSLLib import asking, hippocampus, sample_data
 from MedSSLLib.grids import Grid
 from MedSSLLib.problems import Problem
 from MedSSLLib.voxel_files import write_nrrd
@@ -119,6 +119,53 @@ def test_the_hippocampus_scans_are_downloaded_checked_and_made_a_project(
     panel_here.widget.panel.views["project"].logic.leave()
     panel_here.click("removeSamplesButton")
     panel_here.wait_until(lambda: not kept.exists())
+
+
+def test_only_what_was_downloaded_is_removed_and_only_after_a_question(
+    panel_here: OpenPanel, official: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, settings = tmp_path / "MedSSL" / "Sample data", panel_here.session.settings
+    panel_here.click("downloadButton")
+    panel_here.wait_until(lambda: panel_here.session.project is not None, 60)
+    panel_here.widget.panel.views["project"].logic.leave()
+    mine = [
+        kept / "thesis.txt",
+        kept / "Task04_Hippocampus" / "labelsTr" / "hippocampus_003.nrrd",  # a corrected one
+        tmp_path / "study" / "Sample data" / "patients.csv",
+    ]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("years of work", encoding="utf-8")
+    # The next project was made elsewhere.
+    settings.remember("project.parent", str(tmp_path / "study"))
+    asked: list[str] = []
+    answers = [1, 0]
+
+    def choose(_title: str, text: str, _answers: object, while_testing: int) -> int:
+        asked.append(text)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(asking, "choose", choose)
+    panel_here.click("removeSamplesButton")
+    assert str(kept) in asked[0]
+    assert panel_here.shows("removeSamplesButton")
+    panel_here.click("removeSamplesButton")
+    panel_here.wait_until(lambda: "What else is in" in panel_here.message)
+    assert not panel_here.shows("removeSamplesButton")
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file() and "Sample data" in path.parts) == (
+        sorted(mine)
+    )
+    # What stayed is in nobody's way.
+    settings.remember("project.parent", str(tmp_path / "MedSSL"))
+    panel_here.click("downloadButton")
+    panel_here.wait_until(lambda: panel_here.session.project is not None, 60)
+    assert hippocampus.is_there(kept.with_name("Sample data 2"))
+
+
+def test_a_folder_called_sample_data_is_nothing_to_remove(panel_here: OpenPanel, tmp_path: Path) -> None:
+    (tmp_path / "MedSSL" / "Sample data").mkdir(parents=True)
+    panel_here.session.samples.changed.emit()
+    assert not panel_here.shows("removeSamplesButton")
 
 
 def test_a_damaged_download_is_told_and_leaves_nothing(official: Path, tmp_path: Path) -> None:
