@@ -140,8 +140,9 @@ class Case:
 
 
 CaseRef: TypeAlias = Case | CaseSummary | int | str
-Seen: TypeAlias = int | None  # the version that counted when a person last looked; see `save_annotation`
 """How a case can be named: by a record of it, its id, or its name."""
+Seen: TypeAlias = int | None
+"""The version that counted when a person last looked, 0 for none; None when that does not matter."""
 
 
 @dataclass(frozen=True)
