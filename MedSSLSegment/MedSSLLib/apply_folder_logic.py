@@ -143,7 +143,7 @@ class FolderLogic:
             # The engine keeps nothing of it; what it cannot be asked for is in files of this computer.
             files, output = replace(files, shares_disk=True), journey.here
             scan = journey.sources.get(name, row.source)
-        key, job, segments = project.key, track.job.id, project.segments
+        key, job = project.key, track.job.id
         wanted = RowFiles(name, scan, f"{output}/{row.output}")
         self._loading = True
         self._session.say(_("Loading {name}...").format(name=name))
@@ -151,7 +151,7 @@ class FolderLogic:
         def show(found: tuple[LoadedVolume, LoadedLabels]) -> None:
             self._loading = False
             volume = add_volume(found[0], name)
-            add_segmentation(found[1], segments, _("{name} segmented").format(name=name), volume)
+            add_segmentation(found[1], project, _("{name} segmented").format(name=name), volume)
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
             self._session.say(_("{name} is in the scene.").format(name=name))
 

@@ -181,7 +181,7 @@ class VolumeLogic:
             self._say(run, "", _("{name} left the scene before it was segmented.").format(name=run.name))
             return
         title = _("{name} segmented").format(name=volume.GetName())
-        self.last = add_segmentation(labels, run.project.segments, title, volume)
+        self.last = add_segmentation(labels, run.project, title, volume)
         # It was segmented where its transforms had put it.
         self.last.SetAndObserveTransformNodeID(None)
         self._say(run, "", summary(row))

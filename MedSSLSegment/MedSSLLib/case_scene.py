@@ -51,7 +51,7 @@ class CaseScene:
             add_volume(scan, f"{case.name} {channel}".strip()) for scan, channel in zip(scans, names)
         )
         self.channel = 0
-        self.segmentation: Any = add_segmentation(labels, project.segments, name, self.volumes[0])
+        self.segmentation: Any = add_segmentation(labels, project, name, self.volumes[0])
         for node in (*self.volumes, self.segmentation):
             self._own(node, project.key, case)
         self._observed: list[tuple[Any, int]] = []

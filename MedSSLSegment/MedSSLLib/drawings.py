@@ -161,7 +161,7 @@ def with_known_segments(drawing: Drawing, project: Project) -> Drawing:
     Raises:
         Problem: the project lacks one on which something is drawn; the sentence names it.
     """
-    values, unknown = match_segments(drawing.drawn.segments, project.segments)
+    values, unknown = match_segments(drawing.drawn.segments, project)
     for each in unknown:
         if each.layer >= 0:
             raise Problem(
@@ -173,7 +173,7 @@ def with_known_segments(drawing: Drawing, project: Project) -> Drawing:
 
 def with_new_segments(drawing: Drawing, project: Project) -> Drawing:
     """Give the segments that the project lacks values of their own, so that they are kept as well."""
-    values, unknown = match_segments(drawing.drawn.segments, project.segments)
+    values, unknown = match_segments(drawing.drawn.segments, project)
     drawn = [each for each in unknown if each.layer >= 0]
     taken = {each.value for each in project.segments}
     free = (value for value in range(_LARGEST_VALUE, 0, -1) if value not in taken)
@@ -257,11 +257,11 @@ def _with_schema_values(
         SegmentState(str(each.value), each.name, each.color, each.terminology, None, 0, each.value)
         for each in facts.segments
     )
-    values, missing = match_segments(states, project.segments)
+    values, missing = match_segments(states, project)
     if missing:
         wanted = with_scene_segments(drafts_of(project.segments), missing)
         project = client.set_schema(project.key, schema_of(wanted, project.mirror_axes))
-        values, missing = match_segments(states, project.segments)
+        values, missing = match_segments(states, project)
     now = {each.value: values[str(each.value)] for each in facts.segments}
     moved = {before: value for before, value in now.items() if before != value}
     drawn = labels.copy() if moved else labels

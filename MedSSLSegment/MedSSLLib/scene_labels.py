@@ -33,7 +33,7 @@ def find_values(
         then: gets the values by segment ids, and the project that has them; not called when the person does
             not want to go on.
     """
-    values, unknown = match_segments(snapshot.segments, project.segments)
+    values, unknown = match_segments(snapshot.segments, project)
     drawn = tuple(each for each in unknown if each.layer >= 0)
     if not drawn:
         then(values, project)

@@ -76,7 +76,7 @@ def save_annotation(
         Problem: a segment is not in the project's label schema.
     """
     drawn = snapshot_segmentation(segmentation, volume)
-    values, unknown = match_segments(drawn.segments, project.segments)
+    values, unknown = match_segments(drawn.segments, project)
     for each in unknown:
         if each.layer >= 0:
             raise Problem(f"The project '{project.name}' has no segment '{each.name}'.", "Add it first.")

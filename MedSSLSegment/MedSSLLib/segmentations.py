@@ -1,10 +1,10 @@
 """Segmentations between label maps and the scene: names, colors, values, codes and geometry stay exact.
 
-    loaded = read_labels(path)                                       # in a thread
-    node = add_segmentation(loaded, project.segments, name, volume)  # on the main thread, at once
+    loaded = read_labels(path)                              # in a thread
+    node = add_segmentation(loaded, project, name, volume)  # on the main thread, at once
 
-    snapshot = snapshot_segmentation(node, volume)                   # on the main thread, at once
-    labels = labels_of(snapshot, values)                             # in a thread: (k, j, i) on the volume
+    snapshot = snapshot_segmentation(node, volume)          # on the main thread, at once
+    labels = labels_of(snapshot, values)                    # in a thread: (k, j, i) on the volume
 
 A label map has the values of the project's label schema; 255 is 'not annotated' and never drawn as a segment.
 """
@@ -27,11 +27,14 @@ from MedSSLLib.volumes import own_grid, transform_to_world
 from MedSSLLib.voxel_files import new_image, read_image, voxels_of
 
 if TYPE_CHECKING:
-    from medssl.client import Segment
+    from medssl.client import Project, Segment
 
 UNANNOTATED = 255
 VALUE_TAG = "MedSSL.value"
-"""Tag of a segment that came from a label schema: its value there, also after someone renamed it."""
+"""Tag of a segment that came from a label schema: the project's key and its value there, joined by a slash.
+
+It says what a segment is after someone renamed it, in that project alone: the same value is another organ in
+another one. Tags of earlier versions named no project, and say nothing."""
 
 _LABELMAP = "Binary labelmap"
 _SAME_VOXEL = 1e-3  # difference in voxels that counts as none
@@ -54,13 +57,19 @@ class LoadedLabels:
 
 @dataclass(frozen=True, eq=False)
 class SegmentState:
-    """A segment as it was at one moment; `layer` is -1 when nothing of it is drawn."""
+    """A segment as it was at one moment.
+
+    Attributes:
+        origin: the key of the project that it came from, and its value there; None when nobody knows.
+        layer: of its voxels; -1 when nothing of it is drawn.
+        label: its voxels in that layer.
+    """
 
     id: str
     name: str
     color: tuple[int, int, int]
     terminology: str
-    schema_value: Optional[int]
+    origin: Optional[tuple[str, int]]
     layer: int
     label: int
 
@@ -112,13 +121,13 @@ def read_labels(path: Path) -> LoadedLabels:
 
 
 def add_segmentation(
-    labels: Optional[LoadedLabels], segments: Sequence[Segment], name: str, volume: vtk.vtkObject
+    labels: Optional[LoadedLabels], project: Project, name: str, volume: vtk.vtkObject
 ) -> vtk.vtkObject:
     """Put a label map into the scene, with all segments of the schema, drawn or not.
 
     Args:
         labels: as read; None begins with nothing drawn.
-        segments: of the project's schema.
+        project: that the label map is of.
         name: of the new node.
         volume: the scan, whose transforms the segmentation follows.
 
@@ -133,7 +142,7 @@ def add_segmentation(
     node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), volume.GetID())
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     segmentation = node.GetSegmentation()
-    for each in segments:
+    for each in project.segments:
         color = tuple(part / 255 for part in each.colour)
         segment_id = f"Segment_{each.value}"
         if labels is None or labels.image is None:
@@ -147,7 +156,7 @@ def add_segmentation(
             # One image for all of them, as Slicer's own reader does: no segment is copied.
             segment.AddRepresentation(_LABELMAP, labels.image)
             segmentation.AddSegment(segment, segment_id)
-        segment.SetTag(VALUE_TAG, str(each.value))
+        segment.SetTag(VALUE_TAG, f"{project.key}/{each.value}")
         entry = terminology.entry_of(each.terminology)
         if entry:
             segment.SetTag(terminology.TAG, entry)
@@ -226,20 +235,21 @@ def values_by_name(segments: Sequence[Segment]) -> dict[str, int]:
 
 
 def match_segments(
-    found: Sequence[SegmentState], segments: Sequence[Segment]
+    found: Sequence[SegmentState], project: Project
 ) -> tuple[dict[str, int], tuple[SegmentState, ...]]:
-    """Find the schema's value of each segment: by its name, else by where it came from.
+    """Find the schema's value of each segment: by its name, else by where in this project it came from.
 
     Returns:
         The values by the segments' ids, and the segments that the schema does not know.
     """
-    by_name = values_by_name(segments)
+    by_name = values_by_name(project.segments)
     known = set(by_name.values())
     values: dict[str, int] = {}
     unknown: list[SegmentState] = []
     for each in found:
         name = " ".join(each.name.split())
-        value = by_name.get(name, by_name.get(name.casefold(), each.schema_value))
+        key, origin = each.origin or ("", None)
+        value = by_name.get(name, by_name.get(name.casefold(), origin if key == project.key else None))
         if value in known:
             values[each.id] = value
         else:
@@ -272,17 +282,21 @@ def labels_of(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> np.n
 
 
 def _state_of(segment: Any, segment_id: str, layer: int) -> SegmentState:
-    value = _tag(segment, VALUE_TAG)
     color = tuple(round(part * 255) for part in segment.GetColor())
     return SegmentState(
         id=segment_id,
         name=segment.GetName() or segment_id,
         color=color,
         terminology=_tag(segment, terminology.TAG),
-        schema_value=int(value) if value.isdigit() else None,
+        origin=_origin_of(_tag(segment, VALUE_TAG)),
         layer=layer,
         label=segment.GetLabelValue(),
     )
+
+
+def _origin_of(tag: str) -> Optional[tuple[str, int]]:
+    key, _slash, value = tag.rpartition("/")
+    return (key, int(value)) if key and value.isdecimal() else None
 
 
 def _tag(segment: Any, name: str) -> str:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
-from medssl.client import Client, EngineError, Segment
+import vtk
+from medssl.client import Client, EngineError
 from medssl.labels import LabelSchema
 from medssl.project import Project
+from MedSSLLib import asking
 from MedSSLLib.grids import Grid
 from MedSSLLib.segmentations import add_segmentation, read_labels
 from MedSSLLib.volumes import add_volume
@@ -48,6 +51,18 @@ def _names(panel: OpenPanel) -> list[str]:
     table = panel.find("casesTable")
     items = [table.item(row, 0) for row in range(table.rowCount)]
     return ["" if item is None else item.text() for item in items]
+
+
+def _add_from_scene(panel: OpenPanel, volume: vtk.vtkObject, drawn: vtk.vtkObject) -> None:
+    panel.find("channelCombo0").setCurrentNode(volume)
+    panel.find("segmentationCombo").setCurrentNode(drawn)
+    panel.click("addSceneButton")
+
+
+def _annotated(panel: OpenPanel, name: str) -> np.ndarray:
+    """The label map of a case's annotation."""
+    annotation = panel.session.client.case(panel.session.project.key, name).annotation
+    return sitk.GetArrayFromImage(sitk.ReadImage(annotation.path))
 
 
 def _select(panel: OpenPanel, row: int) -> None:
@@ -108,11 +123,8 @@ def test_a_scan_of_the_scene_becomes_a_case_with_what_is_drawn_on_it(
     values = np.zeros(GRID.shape, np.uint8)
     values[2:4, 3:6, 4:7] = 1
     write_nrrd(tmp_path / "drawn.nrrd", values, GRID)
-    liver = (Segment("Liver", 1, (1, 2, 3)),)
-    drawn = add_segmentation(read_labels(tmp_path / "drawn.nrrd"), liver, "Drawn", volume)
-    panel.find("channelCombo0").setCurrentNode(volume)
-    panel.find("segmentationCombo").setCurrentNode(drawn)
-    panel.click("addSceneButton")
+    drawn = add_segmentation(read_labels(tmp_path / "drawn.nrrd"), panel.session.project, "Drawn", volume)
+    _add_from_scene(panel, volume, drawn)
     panel.wait_until(lambda: _names(panel) == ["Müller, 3"])
     panel.wait_until(lambda: panel.session.project.annotated == 1)
     client, project = panel.session.client, panel.session.project
@@ -121,6 +133,33 @@ def test_a_scan_of_the_scene_becomes_a_case_with_what_is_drawn_on_it(
     assert np.array_equal(slicer.util.arrayFromVolume(add_volume(back, "back")), values)
     assert back.grid.is_same_as(GRID)
     assert not list((Path(project.folder) / "cache").glob("from-slicer/*"))
+
+
+def test_what_another_project_calls_otherwise_is_asked_about_and_not_taken_for_a_segment_of_this_one(
+    panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.ready()
+    vessels = panel.session.client.create_project("Vessels", {1: "Aorta"}, folder=tmp_path / "vessels")
+    _new_project(panel, tmp_path / "project")  # 1 is the liver here
+    volume = add_volume(read_volume(_write_scan(tmp_path / "scan.nrrd")), "Patient 3")
+    values = np.zeros(GRID.shape, np.uint8)
+    values[2:4, 3:6, 4:7] = 1
+    write_nrrd(tmp_path / "drawn.nrrd", values, GRID)
+    drawn = add_segmentation(read_labels(tmp_path / "drawn.nrrd"), vessels, "Patient 3 segmented", volume)
+    asked: list[str] = []
+
+    def add_it(_title: str, text: str, _answers: object, while_testing: int) -> int:
+        asked.append(text)
+        return 0
+
+    monkeypatch.setattr(asking, "choose", add_it)
+    before = len(panel.session.project.segments)
+    _add_from_scene(panel, volume, drawn)
+    panel.wait_until(lambda: panel.session.project.annotated == 1)
+    assert "has no segment 'Aorta'" in asked[0]
+    aorta = panel.session.project.segments[before]
+    assert aorta.name == "Aorta"
+    assert np.array_equal(_annotated(panel, "Patient 3"), values * aorta.value)
 
 
 def test_a_sheared_volume_is_refused_in_one_sentence(panel: OpenPanel, tmp_path: Path) -> None:

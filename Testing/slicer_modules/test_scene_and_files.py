@@ -9,12 +9,13 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
-from medssl.client import Segment
+from medssl.client import Project, Segment
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.grids import Grid, array_of_matrix, matrix_of_array
 from MedSSLLib.problems import Problem
 from MedSSLLib.segmentations import (
     UNANNOTATED,
+    VALUE_TAG,
     SegmentState,
     add_segmentation,
     labels_of,
@@ -36,6 +37,13 @@ SEGMENTS = (
     Segment(name="Kidney", value=3, colour=(230, 159, 0), terminology=KIDNEY),
     Segment(name="Nierenbecken (weiß)", value=7, colour=(1, 2, 254)),
 )
+
+
+def _project(key: str, *segments: Segment) -> Project:
+    return Project(key, "Kidneys", "", (), segments, (), 0, 0, 0)
+
+
+PROJECT = _project("0f3a5be1c2d4e697", *SEGMENTS)
 
 
 def _grid(size: tuple[int, int, int] = (9, 8, 7)) -> Grid:
@@ -177,20 +185,20 @@ def test_names_that_differ_in_case_alone_are_two_segments_and_spaces_do_not_matt
     drawn = tuple(
         SegmentState(name, name, (1, 2, 3), "", None, 0, 1) for name in (*CYSTS, "LEFT KIDNEY", "Wall")
     )
-    values, unknown = match_segments(drawn, cysts)
+    values, unknown = match_segments(drawn, _project("cysts", *cysts))
     assert values == {**CYSTS, "LEFT KIDNEY": 3}
     assert [each.name for each in unknown] == ["Wall"]
 
 
 def test_labels_come_and_go_with_values_names_colors_and_codes(tmp_path: Path, volume: vtk.vtkObject) -> None:
     loaded = read_labels(_labels(tmp_path, _some_labels()))
-    node = add_segmentation(loaded, SEGMENTS, "Patient 7 segmentation", volume)
+    node = add_segmentation(loaded, PROJECT, "Patient 7 segmentation", volume)
     snapshot = snapshot_segmentation(node, volume)
-    values, unknown = match_segments(snapshot.segments, SEGMENTS)
+    values, unknown = match_segments(snapshot.segments, PROJECT)
     assert not unknown
     assert np.array_equal(labels_of(snapshot, values), _some_labels())
-    assert [(s.name, s.color, s.schema_value) for s in snapshot.segments] == [
-        (s.name, s.colour, s.value) for s in SEGMENTS
+    assert [(s.name, s.color, s.origin) for s in snapshot.segments] == [
+        (s.name, s.colour, (PROJECT.key, s.value)) for s in SEGMENTS
     ]
     assert terminology_of(snapshot.segments[0].terminology) == KIDNEY
     assert node.GetSegmentation().GetNumberOfLayers() == 1
@@ -206,14 +214,14 @@ def test_what_nobody_looked_at_is_no_segment_and_is_known(tmp_path: Path, volume
     values[5, 7] = UNANNOTATED
     loaded = read_labels(_labels(tmp_path, values))
     assert np.array_equal(loaded.unannotated, values == UNANNOTATED)
-    node = add_segmentation(loaded, SEGMENTS, "Partly", volume)
+    node = add_segmentation(loaded, PROJECT, "Partly", volume)
     snapshot = snapshot_segmentation(node, volume)
-    drawn = labels_of(snapshot, {s.id: s.schema_value for s in snapshot.segments})
+    drawn = labels_of(snapshot, {s.id: s.origin[1] for s in snapshot.segments})
     assert np.array_equal(drawn, np.where(values == UNANNOTATED, 0, values))
 
 
 def test_a_new_segmentation_has_every_segment_of_the_schema_and_nothing_drawn(volume: vtk.vtkObject) -> None:
-    node = add_segmentation(None, SEGMENTS, "New", volume)
+    node = add_segmentation(None, PROJECT, "New", volume)
     snapshot = snapshot_segmentation(node, volume)
     assert [s.name for s in snapshot.segments] == [s.name for s in SEGMENTS]
     assert not labels_of(snapshot, {s.id: 1 for s in snapshot.segments}).any()
@@ -222,7 +230,7 @@ def test_a_new_segmentation_has_every_segment_of_the_schema_and_nothing_drawn(vo
 def test_segments_that_overlap_or_have_other_grids_land_on_the_volumes_voxels(
     tmp_path: Path, volume: vtk.vtkObject
 ) -> None:
-    node = add_segmentation(None, SEGMENTS, "Drawn", volume)
+    node = add_segmentation(None, PROJECT, "Drawn", volume)
     ids = [node.GetSegmentation().GetNthSegmentID(i) for i in range(2)]
     one = (_some_labels() == 3).astype(np.uint8)
     two = np.ones_like(one)
@@ -241,7 +249,7 @@ def test_segments_that_overlap_or_have_other_grids_land_on_the_volumes_voxels(
 def test_a_transform_of_both_changes_nothing_and_of_one_moves_it(
     tmp_path: Path, volume: vtk.vtkObject
 ) -> None:
-    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), SEGMENTS, "Moved", volume)
+    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), PROJECT, "Moved", volume)
     one_step = np.eye(4)
     one_step[:3, 3] = _grid().ijk_to_ras[:3, 0]
     transform = _linear(one_step)
@@ -275,7 +283,7 @@ def _bending(step: np.ndarray) -> vtk.vtkObject:
 def test_what_a_bending_transform_shows_elsewhere_is_kept_where_it_is_seen(
     who: str, tmp_path: Path, volume: vtk.vtkObject
 ) -> None:
-    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), SEGMENTS, "Bent", volume)
+    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), PROJECT, "Bent", volume)
     step = _grid().ijk_to_ras[:3, 0]
     moved, by = (node, step) if who == "drawing" else (volume, -step)
     transform = _bending(by)
@@ -292,10 +300,38 @@ def test_what_a_bending_transform_shows_elsewhere_is_kept_where_it_is_seen(
 def test_a_renamed_segment_keeps_its_value_and_a_foreign_one_is_told(
     tmp_path: Path, volume: vtk.vtkObject
 ) -> None:
-    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), SEGMENTS, "Named", volume)
+    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), PROJECT, "Named", volume)
     node.GetSegmentation().GetNthSegment(0).SetName("Left kidney")
     node.GetSegmentation().GetNthSegment(1).SetName("NIERENBECKEN (WEISS)")
     node.GetSegmentation().AddEmptySegment("x", "Cyst", (1, 0, 0))
-    values, unknown = match_segments(snapshot_segmentation(node, volume).segments, SEGMENTS)
+    values, unknown = match_segments(snapshot_segmentation(node, volume).segments, PROJECT)
     assert values == {"Segment_3": 3, "Segment_7": 7}
     assert [s.name for s in unknown] == ["Cyst"]
+
+
+@pytest.mark.parametrize("suffix", ["", ".seg.nrrd"])
+def test_a_renamed_segment_is_known_in_its_own_project_alone(
+    tmp_path: Path, volume: vtk.vtkObject, suffix: str
+) -> None:
+    node = add_segmentation(read_labels(_labels(tmp_path, _some_labels())), PROJECT, "Named", volume)
+    node.GetSegmentation().GetNthSegment(0).SetName("Left kidney")
+    if suffix:  # in another session
+        assert slicer.util.saveNode(node, str(tmp_path / f"saved{suffix}"))
+        node = slicer.util.loadSegmentation(str(tmp_path / f"saved{suffix}"))
+    found = snapshot_segmentation(node, volume).segments
+    values, unknown = match_segments(found, PROJECT)
+    assert sorted(values.values()) == [3, 7]
+    assert not unknown
+    lungs = _project("another", Segment("Lung", 3, (1, 2, 3)), Segment("Nierenbecken (weiß)", 5, (1, 2, 3)))
+    values, unknown = match_segments(found, lungs)
+    assert list(values.values()) == [5]  # by its name
+    assert [each.name for each in unknown] == ["Left kidney"]
+
+
+def test_a_tag_of_an_earlier_version_names_no_project_and_is_not_believed(volume: vtk.vtkObject) -> None:
+    node = add_segmentation(None, PROJECT, "Older", volume)
+    segment = node.GetSegmentation().GetNthSegment(0)
+    segment.SetTag(VALUE_TAG, "3")
+    segment.SetName("Left kidney")
+    _values, unknown = match_segments(snapshot_segmentation(node, volume).segments, PROJECT)
+    assert [each.name for each in unknown] == ["Left kidney"]
