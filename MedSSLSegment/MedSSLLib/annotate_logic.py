@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from slicer.i18n import tr as _
 
-from MedSSLLib import asking
 from MedSSLLib.annotate_case import OpenedCase, fetch_case
 from MedSSLLib.case_desk import Desk
 from MedSSLLib.case_scene import CaseScene
@@ -16,8 +15,8 @@ from MedSSLLib.drawings import Drawing, facts_of, further, send, with_new_segmen
 from MedSSLLib.meantime import Overtaken
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import WAITS
-from MedSSLLib.scene_labels import find_values, is_empty
-from MedSSLLib.segmentations import SegmentationSnapshot, labels_of
+from MedSSLLib.scene_labels import find_values, may_be_empty
+from MedSSLLib.segmentations import SegmentationSnapshot, is_empty, labels_of
 from MedSSLLib.signals import Signal
 from MedSSLLib.slice_marks import SliceMarks, marks_of
 
@@ -85,14 +84,27 @@ class AnnotateLogic:
         except Problem as problem:
             self._session.report(problem)
             return
-        case, marks = desk.case, marks.copy()
-        facts = facts_of(desk.project, desk.case, desk.seconds, desk.version)
+        case, project, safety = desk.case, desk.project, self._session.safety
+        facts = facts_of(project, case, desk.seconds, desk.version)
+        drawing = Drawing(facts, drawn, {}, marks.copy())
         count = desk.changes.count  # what is drawn from now on counts as new
 
-        def go_on(values: Mapping[str, int], project: Project) -> None:
-            self._send(case, with_values(Drawing(facts, drawn, {}, marks), project, values), count, then)
+        def go_on(values: Mapping[str, int], changed: Project) -> None:
+            ready = with_values(drawing, changed, values)
+            if desk.case is case:
+                self._send(case, ready, count, then)
+            else:  # it left the screen while the project got a segment
+                self._end()
+                safety.save(ready)
 
-        find_values(self._session, desk.project, drawn, go_on)
+        def stop() -> None:
+            self._end()
+            if desk.case is not case:
+                safety.save(with_new_segments(drawing, project))
+
+        desk.changes.send(count)
+        desk.wait(_("Saving {name}...").format(name=case.name))
+        find_values(self._session, project, drawn, go_on, stop)
 
     def mark_drawn_slices(self) -> None:
         """Say that every slice with something on it is done."""
@@ -205,27 +217,19 @@ class AnnotateLogic:
                 session.cases_changed.emit()
 
         def go_on(empty: bool) -> None:
-            if empty and not self._may_be_empty(case):
-                desk.wait("")
-                desk.changes.send(0)
+            if empty and not may_be_empty(name):
+                self._end()
+                text = _("{name} was not saved: nothing is drawn on it.")
+                session.say(text.format(name=name), "", "warning")
                 return
             session.ask(lambda client: send(client, files, drawing), saved, failed)
 
-        desk.changes.send(count)
-        desk.wait(_("Saving {name}...").format(name=name))
         session.background.run(lambda: is_empty(drawing.drawn, drawing.values), go_on, failed)
 
-    def _may_be_empty(self, case: Case) -> bool:
-        answer = asking.choose(
-            _("Nothing is drawn"),
-            _("Nothing is drawn on {name}. Does it really show none of the segments?").format(name=case.name),
-            (_("It shows none: save"), _("Cancel")),
-            while_testing=1,
-        )
-        if answer != 0:
-            text = _("{name} was not saved: nothing is drawn on it.").format(name=case.name)
-            self._session.say(text, "", "warning")
-        return answer == 0
+    def _end(self) -> None:
+        """What was drawn is on its way no more."""
+        self.desk.wait("")
+        self.desk.changes.send(0)
 
     def _suggest(self) -> None:
         """Ask which case is the one to annotate next."""

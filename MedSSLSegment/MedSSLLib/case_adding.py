@@ -16,8 +16,8 @@ from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.folder_scans import FolderScan, find_scans
 from MedSSLLib.plurals import plural
 from MedSSLLib.problems import Problem
-from MedSSLLib.scene_labels import find_values
-from MedSSLLib.segmentations import SegmentationSnapshot, labels_of, snapshot_segmentation
+from MedSSLLib.scene_labels import find_values, may_be_empty
+from MedSSLLib.segmentations import SegmentationSnapshot, is_empty, labels_of, snapshot_segmentation
 from MedSSLLib.signals import Signal
 from MedSSLLib.volumes import VolumeSnapshot, snapshot_volume, write_snapshot
 from MedSSLLib.voxel_files import READABLE, stem_of, suffix_of, write_nrrd
@@ -76,9 +76,18 @@ class CaseAdding:
         drawn = snapshot_segmentation(segmentation, volumes[0])
 
         def add(values: Mapping[str, int], _project: Project) -> None:
-            self._add(project, name, taken, drawn, values)
+            def go_on(empty: bool) -> None:
+                if empty and not may_be_empty(name):
+                    remedy = _("To add the scan alone, choose no segmentation.")
+                    text = _("'{name}' was not added: nothing is drawn on it.").format(name=name)
+                    self._end(text, remedy, "warning")
+                else:
+                    self._add(project, name, taken, drawn, values)
 
-        find_values(self._session, project, drawn, add)
+            self._session.background.run(lambda: is_empty(drawn, values), go_on, self._failed)
+
+        self._begin(_("Adding '{name}'...").format(name=name))
+        find_values(self._session, project, drawn, add, self._stop)
 
     def from_disk(self, path: Path, copy_files: bool) -> None:
         """Add a file as a case, or every scan of a folder, DICOM series included.
@@ -190,14 +199,16 @@ class CaseAdding:
         self.busy = doing
         self.changed.emit()
 
-    def _end(self, text: str) -> None:
+    def _stop(self) -> None:
         self.busy = ""
         self.changed.emit()
-        self._session.say(text)
+
+    def _end(self, text: str, remedy: str = "", grade: str = "info") -> None:
+        self._stop()
+        self._session.say(text, remedy, grade)
 
     def _failed(self, error: Exception) -> None:
-        self.busy = ""
-        self.changed.emit()
+        self._stop()
         self._session.report(error)
         self._session.cases_changed.emit()
 

@@ -23,6 +23,7 @@ def find_values(
     project: Project,
     snapshot: SegmentationSnapshot,
     then: Callable[[Mapping[str, int], Project], Any],
+    otherwise: Callable[[], Any],
 ) -> None:
     """Find the label value of each segment; segments that the project lacks are added to it or left out.
 
@@ -30,8 +31,9 @@ def find_values(
         session: with the engine.
         project: that the drawing is for.
         snapshot: what was drawn.
-        then: gets the values by segment ids, and the project that has them; not called when the person does
-            not want to go on.
+        then: gets the values by segment ids, and the project that has them.
+        otherwise: called instead when the person does not want to go on, or when the project does not get the
+            segments, which is told.
     """
     values, unknown = match_segments(snapshot.segments, project)
     drawn = tuple(each for each in unknown if each.layer >= 0)
@@ -46,19 +48,28 @@ def find_values(
         while_testing=0,
     )
     if answer == 0:
-        _add(session, project, drawn, lambda changed: find_values(session, changed, snapshot, then))
+        _add(
+            session,
+            project,
+            drawn,
+            lambda changed: find_values(session, changed, snapshot, then, otherwise),
+            otherwise,
+        )
     elif answer == 1:
         then(values, project)
+    else:
+        otherwise()
 
 
-def is_empty(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> bool:
-    """Whether nothing is drawn of the segments that have a value; for a thread beside the main one."""
-    return not any(
-        each.id in values
-        and each.layer >= 0
-        and bool((snapshot.layers[each.layer].array == each.label).any())
-        for each in snapshot.segments
+def may_be_empty(name: str) -> bool:
+    """Ask whether a scan with nothing drawn on it really shows none of the segments."""
+    answer = asking.choose(
+        _("Nothing is drawn"),
+        _("Nothing is drawn on {name}. Does it really show none of the segments?").format(name=name),
+        (_("It shows none: save"), _("Cancel")),
+        while_testing=1,
     )
+    return answer == 0
 
 
 def _add(
@@ -66,12 +77,17 @@ def _add(
     project: Project,
     segments: tuple[SegmentState, ...],
     then: Callable[[Project], Any],
+    otherwise: Callable[[], Any],
 ) -> None:
+    def failed(error: Exception) -> None:
+        session.report(error)
+        otherwise()
+
     try:
         wanted = with_scene_segments(drafts_of(project.segments), segments)
         schema = schema_of(wanted, project.mirror_axes)
     except Problem as problem:
-        session.report(problem)
+        failed(problem)
         return
 
     def added(answer: Project) -> None:
@@ -82,4 +98,4 @@ def _add(
     def ask(client: Client) -> Project:
         return client.set_schema(project.key, schema)
 
-    session.ask(ask, added)
+    session.ask(ask, added, failed)

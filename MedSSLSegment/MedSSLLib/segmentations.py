@@ -11,7 +11,7 @@ A label map has the values of the project's label schema; 255 is 'not annotated'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -268,6 +268,21 @@ def labels_of(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> np.n
         uint8 (k, j, i); where segments overlap, the later one wins.
     """
     labels = np.zeros(snapshot.grid.shape, np.uint8)
+    for value, place, drawn in _drawn_on_volume(snapshot, values):
+        # Not labels[...][mask]: that would keep Python's lock, and the window, for as long.
+        np.copyto(labels[place], np.uint8(value), where=drawn)
+    return labels
+
+
+def is_empty(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> bool:
+    """Whether none of the volume's voxels gets a value, see `labels_of`; for a thread beside the main one."""
+    return not any(drawn.any() for _value, _place, drawn in _drawn_on_volume(snapshot, values))
+
+
+def _drawn_on_volume(
+    snapshot: SegmentationSnapshot, values: Mapping[str, int]
+) -> Iterator[tuple[int, tuple[slice, ...], np.ndarray]]:
+    """The value of each segment that is drawn, a part of the volume, and where in it the segment lies."""
     fitted: dict[int, tuple[np.ndarray, tuple[slice, ...]]] = {}
     for segment in snapshot.segments:
         value = values.get(segment.id)
@@ -276,9 +291,7 @@ def labels_of(snapshot: SegmentationSnapshot, values: Mapping[str, int]) -> np.n
         if segment.layer not in fitted:
             fitted[segment.layer] = _on_volume(snapshot.layers[segment.layer], snapshot.grid)
         array, place = fitted[segment.layer]
-        # Not labels[...][mask]: that would keep Python's lock, and the window, for as long.
-        np.copyto(labels[place], np.uint8(value), where=array == segment.label)
-    return labels
+        yield value, place, array == segment.label
 
 
 def _state_of(segment: Any, segment_id: str, layer: int) -> SegmentState:

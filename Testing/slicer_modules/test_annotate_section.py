@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
-from medssl.client import Annotation
+from medssl.client import Annotation, EngineError
 from MedSSLLib import asking
 from MedSSLLib.grids import Grid
 from MedSSLLib.voxel_files import write_nrrd
@@ -152,6 +153,20 @@ def test_a_case_with_nothing_drawn_is_not_saved_by_accident(opened: OpenPanel) -
     assert not _versions(opened, name)
 
 
+def test_what_is_drawn_wholly_beside_the_scan_is_nothing(opened: OpenPanel) -> None:
+    name = _open_next(opened)
+    scene, far = _logic(opened).desk.scene, np.eye(4)
+    far[:3, 3] = 500.0
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(far))
+    _draw(opened)
+    scene.segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    opened.click("saveAnnotationButton")
+    opened.wait_until(lambda: "nothing is drawn" in opened.message)
+    assert not _versions(opened, name)
+    assert opened.find("saveAnnotationButton").enabled
+
+
 def test_a_segment_that_the_project_lacks_is_added_to_it(opened: OpenPanel) -> None:
     name = _open_next(opened)
     segmentation = _logic(opened).desk.scene.segmentation.GetSegmentation()
@@ -162,6 +177,81 @@ def test_a_segment_that_the_project_lacks_is_added_to_it(opened: OpenPanel) -> N
     found = opened.session.project.segments[-1]
     assert (found.name, found.value, found.colour) == ("Cyst", 3, (255, 0, 0))
     assert np.array_equal(_saved(opened, name), BRIGHT * np.uint8(3))
+
+
+def _draw_a_cyst(panel: OpenPanel) -> None:
+    """Draw on a segment that the project lacks."""
+    segmentation = _logic(panel).desk.scene.segmentation.GetSegmentation()
+    panel.session.editor.widget.setCurrentSegmentID(
+        segmentation.AddEmptySegment("cyst", "Cyst", (1.0, 0.0, 0.0))
+    )
+    _draw(panel)
+
+
+class _SlowSchema:
+    """The engine takes until `go_on` for the project's next segment, which it may refuse."""
+
+    def __init__(self, panel: OpenPanel, monkeypatch: pytest.MonkeyPatch, refuses: bool = False) -> None:
+        self._gate, real = threading.Event(), panel.session.client.set_schema
+
+        def wait(*given: Any) -> Any:
+            assert self._gate.wait(60)
+            if refuses:
+                raise EngineError("schema", "The project is full.")
+            return real(*given)
+
+        monkeypatch.setattr(panel.session.client, "set_schema", wait)
+
+    def go_on(self) -> None:
+        self._gate.set()
+
+
+def test_while_the_project_gets_a_segment_the_drawing_is_on_its_way(
+    opened: OpenPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema, name = _SlowSchema(opened, monkeypatch), _open_next(opened)
+    _draw_a_cyst(opened)
+    opened.click("saveAnnotationButton")
+    assert not opened.find("saveAnnotationButton").enabled
+    assert not opened.find("closeCaseButton").enabled
+    _logic(opened).leave()
+    assert "Wait a moment" in opened.message
+    schema.go_on()
+    opened.wait_until(lambda: not _logic(opened).desk.busy)
+    assert len(_versions(opened, name)) == 1
+    assert not _logic(opened).desk.touched
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_scene_that_is_closed_while_the_project_gets_a_segment_loses_nothing(
+    opened: OpenPanel, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    schema, name = _SlowSchema(opened, monkeypatch, refuses), _open_next(opened)
+    _draw_a_cyst(opened)
+    opened.click("saveAnnotationButton")
+    slicer.mrmlScene.Clear(0)
+    monkeypatch.undo() if refuses else None  # the next time, it does not refuse
+    schema.go_on()
+    opened.wait_until(lambda: len(_versions(opened, name)) == 1)
+    assert np.array_equal(_saved(opened, name), BRIGHT * np.uint8(3))
+    opened.wait_until(lambda: not opened.session.background._pending)
+    assert len(_versions(opened, name)) == 1
+
+
+@pytest.mark.parametrize("why", ["the person cancels", "the engine refuses"])
+def test_a_drawing_that_does_not_get_its_segment_is_still_to_be_saved(
+    opened: OpenPanel, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    name = _open_next(opened)
+    _draw_a_cyst(opened)
+    if why == "the person cancels":
+        monkeypatch.setattr(asking, "choose", lambda *_, while_testing: 2)
+    else:
+        _SlowSchema(opened, monkeypatch, refuses=True).go_on()
+    opened.click("saveAnnotationButton")
+    opened.wait_until(lambda: opened.find("saveAnnotationButton").enabled)
+    assert _logic(opened).desk.changes.at_risk
+    assert not _versions(opened, name)
 
 
 def test_leaving_a_case_asks_about_what_is_not_saved(

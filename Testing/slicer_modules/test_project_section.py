@@ -162,6 +162,32 @@ def test_what_another_project_calls_otherwise_is_asked_about_and_not_taken_for_a
     assert np.array_equal(_annotated(panel, "Patient 3"), values * aorta.value)
 
 
+@pytest.mark.parametrize("drawn_where", ["nowhere", "beside the scan"])
+@pytest.mark.parametrize("sure", [False, True])
+def test_a_segmentation_with_nothing_on_the_scan_is_no_annotation_unless_the_person_says_so(
+    panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn_where: str, sure: bool
+) -> None:
+    _new_project(panel, tmp_path / "project")
+    volume = add_volume(read_volume(_write_scan(tmp_path / "scan.nrrd")), "Patient 3")
+    labels = None
+    if drawn_where == "beside the scan":
+        far = np.eye(4)
+        far[:3, 3] = 500.0
+        write_nrrd(tmp_path / "drawn.nrrd", np.ones(GRID.shape, np.uint8), GRID.moved(far))
+        labels = read_labels(tmp_path / "drawn.nrrd")
+    drawn = add_segmentation(labels, panel.session.project, "Drawn", volume)
+    if sure:
+        monkeypatch.setattr(asking, "choose", lambda *_, while_testing: 0)
+    _add_from_scene(panel, volume, drawn)
+    if not sure:
+        panel.wait_until(lambda: "'Patient 3' was not added: nothing is drawn on it." in panel.message)
+        assert panel.session.client.project(panel.session.project.key).cases == 0
+        assert panel.find("addSceneButton").enabled
+        return
+    panel.wait_until(lambda: panel.session.project.annotated == 1)
+    assert not _annotated(panel, "Patient 3").any()
+
+
 def test_a_sheared_volume_is_refused_in_one_sentence(panel: OpenPanel, tmp_path: Path) -> None:
     _new_project(panel, tmp_path / "project")
     volume = add_volume(read_volume(_write_scan(tmp_path / "scan.nrrd")), "Tilted")
