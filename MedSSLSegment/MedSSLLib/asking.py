@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 import qt
 import slicer
 
 
-def choose(title: str, text: str, answers: Sequence[str], while_testing: int) -> int:
+def choose(
+    title: str, text: str, answers: Sequence[str], while_testing: int, closing: Optional[int] = None
+) -> int:
     """Ask with one button an answer.
 
     Args:
         title: of the window.
         text: the question.
-        answers: on the buttons; the last one is what closing the window means.
+        answers: on the buttons.
         while_testing: the answer that is taken under `slicer.app.testingEnabled()`.
+        closing: the answer that closing the window means, or Escape, and that must not lose anything; the
+            last one when it is left out.
 
     Returns:
         The place of the answer.
     """
     if slicer.app.testingEnabled():
         return while_testing
+    closing = len(answers) - 1 if closing is None else closing
     box = qt.QMessageBox(slicer.util.mainWindow())
     box.windowTitle = title
     box.text = text
@@ -31,9 +36,10 @@ def choose(title: str, text: str, answers: Sequence[str], while_testing: int) ->
     for index, words in enumerate(answers):
         role = qt.QMessageBox.RejectRole if index == len(answers) - 1 else qt.QMessageBox.AcceptRole
         buttons.append(box.addButton(words, role))
+    box.setEscapeButton(buttons[closing])
     box.exec()
     clicked = box.clickedButton()
-    answer = next((i for i, button in enumerate(buttons) if button == clicked), len(answers) - 1)
+    answer = next((i for i, button in enumerate(buttons) if button == clicked), closing)
     box.deleteLater()  # the main window would keep it
     return answer
 

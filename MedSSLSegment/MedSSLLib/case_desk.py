@@ -278,7 +278,8 @@ class Desk:
         if not self.changes.at_risk or self.case is None or self.scene is None:
             return False
         title, question = self._owner.question(self.case)
-        if asking.choose(title, question, (_("Save"), _("Discard")), while_testing=_SAVE) != _SAVE:
+        answers = (_("Save"), _("Discard"))
+        if asking.choose(title, question, answers, while_testing=_SAVE, closing=_SAVE) != _SAVE:
             return False
         try:
             self.scene.draw_as_voxels()

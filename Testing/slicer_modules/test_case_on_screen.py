@@ -72,7 +72,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, place: int) -> list[str]:
     """Answer every question with the button at a place; returns the questions as they come."""
     asked: list[str] = []
 
-    def choose(_title: str, text: str, _answers: object, while_testing: int) -> int:
+    def choose(_title: str, text: str, _answers: object, while_testing: int, closing: int = -1) -> int:
         asked.append(text)
         return place
 
@@ -168,6 +168,32 @@ def test_a_case_does_not_come_into_what_was_left_while_it_was_loading(
     opened.wait_until(lambda: not opened.session.background._pending)
     assert annotate.desk.case is None
     assert names(VOLUME) == {"Mine"}
+
+
+@pytest.mark.parametrize("how", ["Escape", "the window's X"])
+def test_closing_the_question_about_a_drawing_that_cannot_stay_saves_it(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    from PySide6 import QtCore, QtTest, QtWidgets
+
+    draw(show(opened, "annotate", "small_1").desk)
+    buttons: list[str] = []
+
+    def close_it() -> None:
+        box = QtWidgets.QApplication.activeModalWidget()
+        if not isinstance(box, QtWidgets.QMessageBox):
+            QtCore.QTimer.singleShot(50, close_it)
+            return
+        buttons.extend(button.text for button in box.buttons())
+        QtTest.QTest.keyClick(box, QtCore.Qt.Key.Key_Escape) if how == "Escape" else box.close()
+
+    with monkeypatch.context() as person:
+        person.setattr(slicer.app, "testingEnabled", lambda: False)
+        QtCore.QTimer.singleShot(0, close_it)
+        slicer.mrmlScene.Clear(0)
+    assert sorted(buttons) == ["Discard", "Save"]
+    client = opened.session.client
+    opened.wait_until(lambda: client.case(project.key, "small_1").annotation.version == 2, 60)
 
 
 def test_time_counts_only_while_the_panel_is_open(opened: OpenPanel) -> None:
