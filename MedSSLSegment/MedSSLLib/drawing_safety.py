@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from MedSSLLib.session import Session
 
 _SAVE, _DISCARD, _LATER = range(3)
+_AWAY = ("unreachable", "timeout")  # the engine's codes for no answer; whatever else it says is an answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +107,28 @@ class Safety:
                 return
             self._waiting.append(parcel)
             self._session.report(error)
-            remedy = (
-                _("It is kept on this computer, and saved when the engine answers; 3D Slicer may be closed.")
-                if parcel.file is not None
-                else _("It is kept until the engine answers again; do not close 3D Slicer.")
-            )
             text = _("What was drawn on {name} is not saved in the project yet.").format(name=name)
-            self._session.say(text, remedy, "warning")
+            self._session.say(*self._told(text, error, parcel), "warning")
 
         self._session.ask(lambda client: parcel.deliver(client, files), saved, failed)
+
+    def _told(self, text: str, error: Exception, parcel: _Parcel) -> tuple[str, str]:
+        """What became of a drawing that was not saved, and what follows."""
+        if self._session.client is None or getattr(error, "code", "") in _AWAY:
+            if parcel.file is None:
+                return text, _("It is kept until the engine answers again; do not close 3D Slicer.")
+            kept = _(
+                "It is kept on this computer, and saved when the engine answers; 3D Slicer may be closed."
+            )
+            return text, kept
+        text = f"{text} {getattr(error, 'message', '') or error}"
+        if parcel.file is None:
+            kept = _("It is kept only while 3D Slicer runs.")
+        else:
+            kept = _("It is kept in {folder}, and asked about at the next start.").format(
+                folder=parcel.file.folder
+            )
+        return text, f"{getattr(error, 'remedy', '')} {kept}".strip()
 
     def _settle(self, parcel: _Parcel, error: Overtaken) -> bool:
         """Ask what becomes of a drawing in whose case something else counts by now; whether that is known."""

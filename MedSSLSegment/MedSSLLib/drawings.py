@@ -13,7 +13,7 @@ from MedSSLLib.grids import Grid
 from MedSSLLib.meantime import Overtaken, news_of, renamed, unless_overtaken, version_of
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import WAITS
-from MedSSLLib.schema_logic import drafts_of, schema_of, with_scene_segments
+from MedSSLLib.schema_logic import drafts_of, free_names, schema_of, with_scene_segments
 from MedSSLLib.segmentations import (
     UNANNOTATED,
     SegmentationSnapshot,
@@ -172,13 +172,16 @@ def with_known_segments(drawing: Drawing, project: Project) -> Drawing:
 
 
 def with_new_segments(drawing: Drawing, project: Project) -> Drawing:
-    """Give the segments that the project lacks values of their own, so that they are kept as well."""
+    """Give the segments that the project lacks values and names of their own: they are kept as well."""
     values, unknown = match_segments(drawing.drawn.segments, project)
     drawn = [each for each in unknown if each.layer >= 0]
     taken = {each.value for each in project.segments}
     free = (value for value in range(_LARGEST_VALUE, 0, -1) if value not in taken)
     new = dict(zip((each.id for each in drawn), free))
-    listed = tuple(DrawnSegment(each.name, new[each.id], each.color, each.terminology) for each in drawn)
+    names = free_names((each.name for each in drawn), (each.name for each in project.segments))
+    listed = tuple(
+        DrawnSegment(name, new[each.id], each.color, each.terminology) for name, each in zip(names, drawn)
+    )
     known = with_values(drawing, project, values).facts.segments
     facts = replace(drawing.facts, segments=(*known, *listed))
     return replace(drawing, facts=facts, values={**values, **new})

@@ -10,7 +10,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from MedSSLLib import backend
 from MedSSLLib.drawings import DrawingFacts, DrawnSegment
 from MedSSLLib.grids import Grid, grid_of_image
 from MedSSLLib.problems import Problem
+from MedSSLLib.schema_logic import free_names
 from MedSSLLib.voxel_files import read_image, write_nrrd
 
 _FOLDER = "drawings"
@@ -89,6 +90,9 @@ def _facts(path: Path) -> tuple[DrawingFacts, ...]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         segments = tuple(_segment(each) for each in found.pop("segments"))
+        # Earlier versions kept two of one name, which no project can have.
+        names = free_names((each.name for each in segments), ())
+        segments = tuple(replace(each, name=name) for each, name in zip(segments, names))
         return (DrawingFacts(**found, segments=segments),)
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return ()

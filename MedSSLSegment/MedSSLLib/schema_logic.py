@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -77,6 +78,19 @@ def added(segments: Sequence[SegmentDraft], name: str = "") -> tuple[SegmentDraf
     color = _PALETTE[len(segments) % len(_PALETTE)]
     name = name or _("Segment {value}").format(value=value)
     return (*segments, SegmentDraft(name, value, color))
+
+
+def free_names(names: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Names that a project can have beside those that are taken: the second 'Cyst' becomes 'Cyst 2'."""
+    used = {" ".join(each.split()).casefold() for each in (*taken, _UNANNOTATED_NAME)}
+    found: list[str] = []
+    for each in names:
+        plain = " ".join(each.split()) or _("Segment")
+        numbered = (f"{plain} {number}" for number in count(2))
+        free = next(name for name in chain([plain], numbered) if name.casefold() not in used)
+        used.add(free.casefold())
+        found.append(free)
+    return found
 
 
 def with_scene_segments(

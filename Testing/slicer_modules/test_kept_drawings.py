@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 from learning import project_with_proposals
-from medssl.client import Client, Project
+from medssl.client import Client, EngineError, Project
 from MedSSLLib import asking, kept_drawings
 from panels import OpenPanel
 
@@ -111,6 +111,62 @@ def test_a_segment_that_the_project_lacks_is_kept_as_well(
     assert (cyst.name, cyst.colour) == ("Cyst", (255, 0, 0))
     assert (newest(engine, project, "small_1")[0, :3, :3] == cyst.value).all()
     opened.wait_until(lambda: len(opened.session.project.segments) == len(project.segments) + 1)
+
+
+def draw_twice(scene: Any, *names: str) -> None:
+    """Draw on two new segments, one in each of the first slices."""
+    for place, name in enumerate(names):
+        segment = scene.segmentation.GetSegmentation().AddEmptySegment("", name, (1.0, 0.0, 0.0))
+        drawn = np.zeros(scene.grid.shape, np.uint8)
+        drawn[place, :3, :3] = 1
+        slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, segment, scene.volume)
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [(("Cyst", "Cyst"), ("Cyst", "Cyst 2")), (("Cyst", "cyst"), ("Cyst", "cyst 2")),
+     (("Not annotated", " "), ("Not annotated 2", "Segment"))],
+)  # fmt: skip
+def test_segments_whose_names_no_project_can_have_are_kept_under_others(
+    opened: OpenPanel, project: Project, engine: Client, names: tuple[str, str], kept: tuple[str, str]
+) -> None:
+    draw_twice(show(opened, "annotate", "small_1").scene, *names)
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
+    added = engine.project(project.key).segments[len(project.segments) :]
+    assert tuple(each.name for each in added) == kept
+    saved = newest(engine, project, "small_1")
+    for place, each in enumerate(added):
+        assert (saved[place, :3, :3] == each.value).all()
+
+
+def test_two_segments_of_one_name_that_an_earlier_version_kept_are_told_apart(
+    opened: OpenPanel, project: Project, engine: Client
+) -> None:
+    draw_twice(show(opened, "annotate", "small_1").scene, "Cyst", "Wall")
+    end_slicer_without_an_engine(opened)
+    (kept,) = kept_drawings.kept(project.key)
+    facts = kept.folder / "drawing.json"
+    facts.write_text(facts.read_text().replace("Wall", "Cyst"))
+    start_again(opened, project)
+    opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
+    assert [each.name for each in engine.project(project.key).segments[-2:]] == ["Cyst", "Cyst 2"]
+
+
+def test_why_the_engine_does_not_take_a_drawing_is_told_with_the_folder_that_has_it(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_named: object) -> None:
+        raise EngineError("usage", "The disk is full.", "Free some space.")
+
+    draw(show(opened, "annotate", "small_1").scene)
+    monkeypatch.setattr(opened.session.client, "save_annotation", refuse)
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: "not saved in the project yet" in opened.message)
+    (kept,) = kept_drawings.kept(project.key)
+    assert "The disk is full. Free some space." in opened.message
+    assert str(kept.folder) in opened.message
+    assert "when the engine answers" not in opened.message
 
 
 @pytest.mark.parametrize("button", [1, 2])
