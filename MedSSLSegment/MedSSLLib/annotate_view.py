@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from MedSSLLib.annotate_logic import AnnotateLogic
 from MedSSLLib.channel_box import ChannelBox
 from MedSSLLib.plurals import plural
+from MedSSLLib.problems import Problem
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 from MedSSLLib.slice_marks import SliceMarks
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from medssl.client import Suggestion
 
     from MedSSLLib.case_desk import Desk
+    from MedSSLLib.case_scene import CaseScene
     from MedSSLLib.session import Session
 
 _NAME = "annotate"
@@ -107,11 +109,11 @@ class AnnotateView:
         """The module goes."""
         self.logic.close()
         self._editor.moved.disconnect(self._show)
-        self._watch(False)
+        self._watch(None)
 
     def _show_case(self) -> None:
         """Another case is on the screen, or none."""
-        self._watch(self._desk.scene is not None)
+        self._watch(self._desk.scene)
         if self._desk.scene is not None:
             self._take_editor()
         elif self._editor.section == _NAME:
@@ -123,12 +125,12 @@ class AnnotateView:
         if scene is not None:
             self._editor.take(_NAME, self.ui.annotateEditorFrame.layout(), scene.segmentation, scene.volume)
 
-    def _watch(self, watch: bool) -> None:
+    def _watch(self, watched: Optional[CaseScene]) -> None:
         if self._place is not None:
             self._place.close()
             self._place = None
-        if watch:
-            self._place = SliceViewPlace(self._show_slices)
+        if watched is not None:
+            self._place = SliceViewPlace(watched.volumes[0], self._show_slices)
 
     def _show(self) -> None:
         ui, case, busy = self.ui, self._desk.case, self._desk.busy
@@ -178,12 +180,12 @@ class AnnotateView:
         ui.hiddenLabel.visible = marks.hidden is not None and not marks.partly
         if not marks.partly:
             return
-        here = self._here()
+        here, why_not = self._here()
         done = here is not None and here in marks.done
         ui.sliceDoneButton.enabled = here is not None
         ui.sliceDoneButton.text = _("Slice is not done") if done else _("Slice is done")
         if here is None:
-            ui.sliceLabel.text = _("The red view is beside the scan.")
+            ui.sliceLabel.text = why_not
         else:
             state = _("done") if done else _("not done")
             ui.sliceLabel.text = _("Red view: slice {number} of {count}, {state}").format(
@@ -200,17 +202,20 @@ class AnnotateView:
             else _("No slice is done yet. Scroll the red view to a finished slice and mark it.")
         )
 
-    def _here(self) -> Optional[int]:
-        """The slice that the red view shows, along the axis of the marks."""
-        scene, marks = self._desk.scene, self.logic.marks
-        if scene is None or marks is None or self._place is None:
-            return None
-        axis, index = self._place.look(scene.grid)
+    def _here(self) -> tuple[Optional[int], str]:
+        """The slice that the red view shows, along the axis of the marks, or why there is none."""
+        marks = self.logic.marks
+        if marks is None or self._place is None:
+            return None, ""
+        try:
+            axis, index = self._place.look()
+        except Problem as problem:
+            return None, str(problem)
         if axis != marks.axis:
-            if marks.done:
-                return None  # the marks are across another axis: turning the view must not lose them
+            if marks.done:  # turning the view must not lose them
+                return None, _("The red view is turned: the slices that are done lie across another axis.")
             marks.turn(axis)
-        return index
+        return index, "" if index is not None else _("The red view is beside the scan.")
 
     def _set_partly(self) -> None:
         marks = self.logic.marks
@@ -220,7 +225,7 @@ class AnnotateView:
             self._show()
 
     def _mark_slice(self) -> None:
-        marks, here = self.logic.marks, self._here()
+        marks, (here, _why_not) = self.logic.marks, self._here()
         if marks is not None and here is not None:
             marks.mark([here], here not in marks.done)
             self._desk.touch()

@@ -15,7 +15,7 @@ from MedSSLLib.heat_map import ColorRange, add_heat_map, color_range, remove_hea
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import WAITS
 from MedSSLLib.segmentations import LoadedLabels, read_labels
-from MedSSLLib.volumes import fetch_volumes
+from MedSSLLib.volumes import fetch_volumes, own_grid
 from MedSSLLib.voxel_files import LoadedVolume, read_volume
 
 if TYPE_CHECKING:
@@ -107,9 +107,11 @@ class ReviewScene(CaseScene):
         show_legend(self.heat_map, visible)
 
     def jump_to_voxel(self, voxel: Sequence[float]) -> None:
-        """Show a voxel (z, y, x) in all slice views."""
+        """Show a voxel (z, y, x) in all slice views, wherever transforms put the scan."""
         z, y, x = voxel
-        right, anterior, superior = (self.grid.ijk_to_ras @ np.array([x, y, z, 1.0]))[:3].tolist()
+        volume, place = self.volumes[0], [0.0, 0.0, 0.0]
+        volume.TransformPointToWorld((own_grid(volume).ijk_to_ras @ np.array([x, y, z, 1.0]))[:3], place)
+        right, anterior, superior = place
         for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
             node.JumpSliceByOffsetting(right, anterior, superior)
 

@@ -9,40 +9,49 @@ import numpy as np
 import slicer
 import vtk
 
-from MedSSLLib.grids import Grid, array_of_matrix
+from MedSSLLib.grids import array_of_matrix
+from MedSSLLib.volumes import own_grid, transform_to_world
 
 RED = "vtkMRMLSliceNodeRed"
 
 
 class SliceViewPlace:
-    """Watches the red slice view, the one that shows the slices as they were taken."""
+    """Watches the red slice view, the one that shows the slices as they were taken, and where a volume is."""
 
-    def __init__(self, moved: Callable[[], Any]) -> None:
+    def __init__(self, volume: vtk.vtkObject, moved: Callable[[], Any]) -> None:
         """Begin to watch.
 
         Args:
-            moved: called when the view shows another slice.
+            volume: whose slices are looked for, wherever transforms put it.
+            moved: called when the view shows another slice, or the volume is elsewhere.
         """
+        self._volume = volume
         self._node = slicer.mrmlScene.GetNodeByID(RED)
-        self._tag = None
+        watched = [(volume, slicer.vtkMRMLTransformableNode.TransformModifiedEvent)]
         if self._node is not None:
-            self._tag = self._node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: moved())
+            watched.append((self._node, vtk.vtkCommand.ModifiedEvent))
+        self._observed = [(node, node.AddObserver(event, lambda *_: moved())) for node, event in watched]
 
     def close(self) -> None:
         """Watch no more."""
-        if self._node is not None:
-            self._node.RemoveObserver(self._tag)
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
+        self._observed.clear()
         self._node = None
 
-    def look(self, grid: Grid) -> tuple[int, Optional[int]]:
-        """Find the slice of a volume that is seen.
+    def look(self) -> tuple[int, Optional[int]]:
+        """Find the slice of the volume that is seen.
 
         Returns:
             The axis of the array (k, j, i) across which the view cuts, and the index of the slice along it;
             None when the view is beside the volume.
+
+        Raises:
+            Problem: the volume is under a transform that bends its slices.
         """
         if self._node is None:
             return 0, None
+        grid = own_grid(self._volume).moved(transform_to_world(self._volume))
         view = array_of_matrix(self._node.GetSliceToRAS())
         to_voxels = np.linalg.inv(grid.ijk_to_ras)
         normal = to_voxels[:3, :3] @ view[:3, 2]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+import vtk
 from medssl.client import Annotation, EngineError
 from MedSSLLib import asking
 from MedSSLLib.grids import Grid
@@ -127,6 +128,53 @@ def test_slices_that_are_not_done_are_saved_as_not_annotated_and_come_back(opene
     _logic(opened).open(case.id)
     opened.wait_until(lambda: _logic(opened).desk.case is not None)
     assert _logic(opened).marks.done == {4, 5} or _logic(opened).marks.hidden is not None
+
+
+def _move(panel: OpenPanel, up_mm: float) -> None:
+    """Put the scan and what is drawn on it elsewhere, by a transform."""
+    scene, move = _logic(panel).desk.scene, np.eye(4)
+    move[2, 3] = up_mm
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(move))
+    for node in (scene.volume, scene.segmentation):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+
+
+def test_the_slice_that_is_marked_is_the_one_that_is_seen_under_a_transform(opened: OpenPanel) -> None:
+    _open_next(opened)
+    opened.find("partlyBox").checked = True
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    red.JumpSliceByCentering(0, 0, 3.0 * 7)
+    assert "slice 8 of 12" in opened.find("sliceLabel").text
+    _move(opened, up_mm=9.0)
+    assert "slice 5 of 12" in opened.find("sliceLabel").text
+    opened.click("sliceDoneButton")
+    assert _logic(opened).marks.done == {4}
+    red.JumpSliceByCentering(0, 0, 3.0 * 11 + 9.0)
+    assert "slice 12 of 12" in opened.find("sliceLabel").text
+    red.JumpSliceByCentering(0, 0, 0)
+    assert "beside the scan" in opened.find("sliceLabel").text
+
+
+def test_slices_that_a_transform_bends_are_not_marked(opened: OpenPanel) -> None:
+    _open_next(opened)
+    opened.find("partlyBox").checked = True
+    bend = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "Warp")
+    bend.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    _logic(opened).desk.scene.volume.SetAndObserveTransformNodeID(bend.GetID())
+    assert "under the transform 'Warp', which bends space" in opened.find("sliceLabel").text
+    assert not opened.find("sliceDoneButton").enabled
+
+
+def test_a_red_view_that_is_turned_is_not_said_to_be_beside_the_scan(opened: OpenPanel) -> None:
+    _open_next(opened)
+    opened.find("partlyBox").checked = True
+    opened.click("sliceDoneButton")
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    red.SetOrientationToSagittal()
+    assert "The red view is turned" in opened.find("sliceLabel").text
+    assert not opened.find("sliceDoneButton").enabled
+    assert len(_logic(opened).marks.done) == 1
 
 
 def test_every_slice_with_something_on_it_is_done_by_one_click(opened: OpenPanel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +98,26 @@ def test_scan_proposal_and_heat_map_are_in_the_views(opened: OpenPanel) -> None:
     } == {None}
 
 
-def test_buttons_lead_to_the_worst_slice_and_through_the_uncertain_places(opened: OpenPanel) -> None:
+def _linear(scene: Any) -> np.ndarray:
+    """Put a case elsewhere; returns how."""
+    move = np.array([[0, -1, 0, 20], [1, 0, 0, -30], [0, 0, 1, 40], [0, 0, 0, 1.0]])
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(move))
+    for node in scene.nodes:
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    return move
+
+
+@pytest.mark.parametrize("where", [lambda _scene: np.eye(4), _linear])
+def test_buttons_lead_to_the_worst_slice_and_through_the_uncertain_places(
+    opened: OpenPanel, where: Callable[[Any], np.ndarray]
+) -> None:
     scene = review(opened).scene
+    to_world = where(scene) @ scene.grid.ijk_to_ras
 
     def shown() -> list[int]:
         """The voxel (z, y, x) that all three slice views go through."""
-        back = np.linalg.inv(scene.grid.ijk_to_ras)
+        back = np.linalg.inv(to_world)
         normals, offsets = [], []
         for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
             to_ras = node.GetSliceToRAS()
