@@ -18,7 +18,7 @@ from MedSSLLib.review_queue import WAITS
 from MedSSLLib.scene_labels import find_values, may_be_empty
 from MedSSLLib.segmentations import SegmentationSnapshot, is_empty, labels_of
 from MedSSLLib.signals import Signal
-from MedSSLLib.slice_marks import SliceMarks, marks_of
+from MedSSLLib.slice_marks import SliceMarks
 
 if TYPE_CHECKING:
     from medssl.client import Annotation, Case, CaseSummary, Client, Project, Suggestion
@@ -176,8 +176,7 @@ class AnnotateLogic:
 
         def make() -> CaseScene:
             assert desk.project is not None
-            hidden = None if opened.labels is None else opened.labels.unannotated
-            self.marks = marks_of(opened.scans[0].grid.shape, hidden)
+            self.marks = opened.marks
             name = _("{case} annotation").format(case=opened.case.name)
             scene = CaseScene(
                 desk.project, opened.case, opened.scans, opened.labels, name, desk.touch, desk.lose

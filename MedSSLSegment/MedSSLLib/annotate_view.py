@@ -195,8 +195,8 @@ class AnnotateView:
         ui.doneLabel.text = (
             plural(
                 len(marks.done),
-                _("1 of {count} slices is done: {ranges}. Nothing is learned from the others."),
-                _("{done} of {count} slices are done: {ranges}. Nothing is learned from the others."),
+                _("1 of {count} slices is done: {ranges}. Of others, only what is drawn is learned."),
+                _("{done} of {count} slices are done: {ranges}. Of others, only what is drawn is learned."),
             ).format(done=len(marks.done), count=marks.count, ranges=marks.ranges())
             if marks.done
             else _("No slice is done yet. Scroll the red view to a finished slice and mark it.")

@@ -18,13 +18,14 @@ from MedSSLLib.segmentations import (
     UNANNOTATED,
     SegmentationSnapshot,
     SegmentState,
+    label_map_of,
     labels_of,
     match_segments,
     read_labels,
 )
 from MedSSLLib.slice_marks import SliceMarks
 from MedSSLLib.terminology import entry_of
-from MedSSLLib.voxel_files import voxels_of, write_nrrd
+from MedSSLLib.voxel_files import write_nrrd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,9 +281,4 @@ def _proposed(client: Client, files: EngineFiles, project: str, case: Case) -> n
     with files.fetched(
         proposal.path, lambda target: client.download_proposal(project, case.id, target)
     ) as path:
-        loaded = read_labels(path)
-    whole = np.zeros(loaded.grid.shape, np.uint8)
-    if loaded.image is not None:
-        x0, x1, y0, y1, z0, z1 = loaded.image.GetExtent()
-        whole[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1] = voxels_of(loaded.image)
-    return whole
+        return label_map_of(read_labels(path))

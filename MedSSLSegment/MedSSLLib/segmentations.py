@@ -120,6 +120,15 @@ def read_labels(path: Path) -> LoadedLabels:
     return LoadedLabels(image, grid, hidden)
 
 
+def label_map_of(labels: LoadedLabels) -> np.ndarray:
+    """The whole label map, uint8 (k, j, i), with 0 where nobody looked; for a thread beside the main one."""
+    whole = np.zeros(labels.grid.shape, np.uint8)
+    if labels.image is not None:
+        x0, x1, y0, y1, z0, z1 = labels.image.GetExtent()
+        whole[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1] = voxels_of(labels.image)
+    return whole
+
+
 def add_segmentation(
     labels: Optional[LoadedLabels], project: Project, name: str, volume: vtk.vtkObject
 ) -> vtk.vtkObject:

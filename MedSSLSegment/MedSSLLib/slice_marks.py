@@ -89,18 +89,24 @@ class SliceMarks:
         return ", ".join(texts)
 
 
-def marks_of(shape: tuple[int, int, int], hidden: Optional[np.ndarray]) -> SliceMarks:
+def marks_of(
+    shape: tuple[int, int, int], hidden: Optional[np.ndarray], labels: Optional[np.ndarray]
+) -> SliceMarks:
     """Read the marks back from an annotation: whole slices where it has them, else its voxels as they are.
+
+    A slice that is not done may have something drawn on it, but nothing that somebody said is background.
 
     Args:
         shape: of the volume, (k, j, i).
         hidden: where nobody looked; None for nowhere.
+        labels: (k, j, i), what is drawn; needed where something is hidden.
     """
-    if hidden is None:
+    if hidden is None or labels is None:
         return SliceMarks(shape)
+    background = (labels == 0) & ~hidden
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
-        every, some = hidden.all(axis=others), hidden.any(axis=others)
-        if np.array_equal(every, some):
-            return SliceMarks(shape, axis, {int(each) for each in np.flatnonzero(~every)}, partly=True)
+        done = ~hidden.any(axis=others)
+        if done.any() and not (background.any(axis=others) & ~done).any():
+            return SliceMarks(shape, axis, {int(each) for each in np.flatnonzero(done)}, partly=True)
     return SliceMarks(shape, hidden=hidden)

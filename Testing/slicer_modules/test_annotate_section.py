@@ -14,6 +14,7 @@ import vtk
 from medssl.client import Annotation, EngineError
 from MedSSLLib import asking
 from MedSSLLib.grids import Grid
+from MedSSLLib.slice_marks import marks_of
 from MedSSLLib.voxel_files import write_nrrd
 from panels import OpenPanel
 
@@ -127,7 +128,28 @@ def test_slices_that_are_not_done_are_saved_as_not_annotated_and_come_back(opene
     case = opened.session.client.case(opened.session.project.key, name)
     _logic(opened).open(case.id)
     opened.wait_until(lambda: _logic(opened).desk.case is not None)
-    assert _logic(opened).marks.done == {4, 5} or _logic(opened).marks.hidden is not None
+    assert opened.find("partlyBox").checked
+    assert "2 of 12 slices are done: 5-6" in opened.find("doneLabel").text
+    red.JumpSliceByCentering(0, 0, 3.0 * 6)
+    opened.click("sliceDoneButton")
+    _save(opened, name, 2)
+    expected[6] = BRIGHT[6]
+    assert np.array_equal(_saved(opened, name), expected)
+
+
+def test_marks_are_those_slices_on_which_nothing_was_left_out() -> None:
+    labels, hidden = np.zeros(SHAPE, np.uint8), np.ones(SHAPE, bool)
+    labels[3:9, 5:15, 6:18] = 1
+    hidden[:, :, 4:6] = False  # done, across i
+    hidden[labels > 0] = False
+    marks = marks_of(SHAPE, hidden, labels)
+    assert (marks.partly, marks.axis, marks.done) == (True, 2, {4, 5})
+    hidden[0, 0, 0] = False  # background of a slice that is not done: this is no annotation of whole slices
+    marks = marks_of(SHAPE, hidden, labels)
+    assert not marks.partly
+    assert np.array_equal(marks.unannotated(), hidden)
+    strokes = labels == 0  # and nothing else is known
+    assert not marks_of(SHAPE, strokes, labels).partly
 
 
 def _move(panel: OpenPanel, up_mm: float) -> None:
