@@ -94,6 +94,52 @@ def test_an_idle_engine_is_started_anew_with_the_folders_it_lacks(engine: Engine
         second.shutdown()
 
 
+def test_an_engine_that_was_started_by_hand_is_not_started_anew(tmp_path: Path) -> None:
+    state, root = tmp_path / "s", tmp_path / "r"
+    options = ["--state-folder", str(state), "--root", str(root), "--idle-minutes", "10"]
+    process = subprocess.Popen([sys.executable, "-c", SERVE, "serve", *options], env=environment())
+    try:
+        assert_kept(state, root, tmp_path / "more")
+        client = attach(state)
+        assert client is not None
+        client.shutdown()
+        process.wait(30)
+    finally:
+        process.kill()
+
+
+def test_an_engine_for_other_computers_is_not_started_anew(start_engine: Start, tmp_path: Path) -> None:
+    engine = start_engine("--host", "0.0.0.0")
+    assert_kept(engine.state, engine.root, tmp_path / "more")
+
+
+def assert_kept(state: Path, root: Path, more: Path) -> None:
+    """A service without the folder `more` is used as it is, and says what it lacks."""
+    deadline = time.monotonic() + 60
+    while read_endpoint(state) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    before = read_endpoint(state)
+    assert start_or_attach(roots=[root / "inside"], folder=state).url == before.url
+    with pytest.raises(EngineError, match="started by hand or for other computers") as told:
+        start_or_attach(roots=[root, more], folder=state, environment=environment())
+    assert told.value.code == "roots"
+    assert f'--root "{more}"' in told.value.remedy
+    assert str(root) not in told.value.message.replace(str(more), "")
+    assert read_endpoint(state) == before
+    assert attach(state) is not None
+
+
+def test_the_file_of_an_engine_of_before_is_understood(tmp_path: Path) -> None:
+    file = tmp_path / "service.json"
+    file.write_text(endpoint_text(Endpoint("http://127.0.0.1:9", "a", 1, "0.1", 1, ("/r",), "", True)))
+    assert read_endpoint(tmp_path) == Endpoint("http://127.0.0.1:9", "a", 1, "0.1", 1, ("/r",), "", True)
+    before = json.loads(file.read_text())
+    del before["replaceable"]
+    file.write_text(json.dumps(before))
+    assert read_endpoint(tmp_path) == Endpoint("http://127.0.0.1:9", "a", 1, "0.1", 1, ("/r",), "", False)
+
+
 def test_a_taken_port_and_a_strange_address_are_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -21,6 +21,8 @@ ENDPOINT_FILE = "service.json"
 TOKEN_FILE = "token"
 LOCK_FILE = "service.lock"
 LOG_FILE = "service.log"
+STARTED_BY_CLIENT = "MEDSSL_STARTED_BY_CLIENT"
+"""The variable that a client sets for a service that it starts; an older service does not know it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Endpoint:
         api: see `API`.
         roots: the folders that it may touch.
         certificate: PEM file of its TLS certificate; empty without TLS.
+        replaceable: whether a client started it, for this computer alone, so that a client may end it while
+            it is idle and start it anew; one that a person started has options that would be lost. False in
+            files of before.
     """
 
     url: str
@@ -44,6 +49,7 @@ class Endpoint:
     api: int
     roots: tuple[str, ...]
     certificate: str
+    replaceable: bool = False
 
 
 def state_folder() -> Path:
@@ -68,6 +74,7 @@ def read_endpoint(folder: Path) -> Endpoint | None:
             api=int(found["api"]),
             roots=tuple(str(root) for root in found["roots"]),
             certificate=str(found["certificate"]),
+            replaceable=found.get("replaceable") is True,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from medssl.cli.options import JsonOption, examples
 from medssl.cli.session import answer
-from medssl.endpoint import Endpoint, read_endpoint, read_token
+from medssl.endpoint import STARTED_BY_CLIENT, Endpoint, read_endpoint, read_token
 
 if TYPE_CHECKING:
     from medssl.service import ServiceSettings
@@ -84,6 +85,8 @@ def serve(
         idle_s=default_idle if idle_minutes is None else idle_minutes * 60 or None,
         max_upload_bytes=round(max_upload_gb * 1e9),
         state_folder=(state_folder or default_folder()).absolute(),
+        # Taken out: what the service starts is not started by the client.
+        by_client=bool(os.environ.pop(STARTED_BY_CLIENT, "")),
     )
     if new_token:
         TokenFile(settings.state_folder).renew()

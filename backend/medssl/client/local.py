@@ -18,7 +18,16 @@ import requests
 
 from medssl.client.client import Client
 from medssl.client.connection import EngineError
-from medssl.endpoint import API, LOG_FILE, Endpoint, proof, read_endpoint, read_token, state_folder
+from medssl.endpoint import (
+    API,
+    LOG_FILE,
+    STARTED_BY_CLIENT,
+    Endpoint,
+    proof,
+    read_endpoint,
+    read_token,
+    state_folder,
+)
 
 _LOOK_S = 0.1
 _HEALTH_S = 3.0
@@ -111,7 +120,8 @@ def start_or_attach(
     Args:
         python: the Python of the engine's environment; this one when left out.
         roots: folders that the engine must be allowed to touch, beside its usual ones. An idle engine
-            without them is started anew.
+            without them that a client started is started anew; one that a person started, with a host, a
+            port or a certificate perhaps, is left alone.
         folder: where the service keeps its state, when that is not the usual place.
         environment: of the new process. When left out, this process's own without what an embedding program
             sets for its own Python; with another `python`, without anything that is meant for this one. In
@@ -121,16 +131,17 @@ def start_or_attach(
         start_s: how long the start may take.
 
     Raises:
-        EngineError: it does not start, or one runs that does not fit.
+        EngineError: it does not start, or one runs that does not fit; with the code 'roots', one that may
+            not touch the folders and cannot be started anew.
     """
     folder = folder or state_folder()
     client = attach(folder, timeout_s=timeout_s)
     wanted = [Path(root).absolute() for root in roots]
     if client is not None:
         allowed = [Path(root) for root in client.service().roots]
-        if all(any(_is_inside(root, each) for each in allowed) for root in wanted):
+        if all(_is_allowed(root, allowed) for root in wanted):
             return client
-        _end(client, folder, wanted)
+        _make_room(client, folder, [root for root in wanted if not _is_allowed(root, allowed)])
         wanted = [*allowed, *(root for root in wanted if root not in allowed)]
     elif wanted:
         wanted = [Path.home(), *wanted]
@@ -139,6 +150,7 @@ def start_or_attach(
     if environment is None:
         foreign = _FOREIGN if python is None else _FOREIGN_TO_OTHERS
         environment = {name: value for name, value in os.environ.items() if name not in foreign}
+    environment = {**environment, STARTED_BY_CLIENT: "1"}
     process = _start([*command, "--state-folder", str(folder)], folder, environment)
     deadline = time.monotonic() + start_s
     while time.monotonic() < deadline:
@@ -176,14 +188,23 @@ def _answers(endpoint: Endpoint, folder: Path) -> bool:
         return False
 
 
-def _end(client: Client, folder: Path, wanted: Sequence[Path]) -> None:
-    """End an idle service, to start it with more folders."""
+def _make_room(client: Client, folder: Path, missing: Sequence[Path]) -> None:
+    """End an idle service that a client started, to start it with more folders."""
+    refused = f"The engine that runs may not touch {', '.join(map(str, missing))}"
+    found = read_endpoint(folder)
+    if found is not None and not found.replaceable:
+        options = " ".join(f'--root "{root}"' for root in missing)
+        raise EngineError(
+            "roots",
+            f"{refused}, and 'medssl serve' was started by hand or for other computers.",
+            f"End that one and start it with {options} too, or choose a folder it may touch.",
+        )
     try:
         client.shutdown()
     except EngineError as error:
         raise EngineError(
             "roots",
-            f"The engine that runs may not touch {', '.join(map(str, wanted))}, and it is working.",
+            f"{refused}, and it is working.",
             "Wait for its job to end, or choose a folder it may touch.",
         ) from error
     deadline = time.monotonic() + 30.0
@@ -217,8 +238,8 @@ def _start(command: Sequence[str], folder: Path, environment: Mapping[str, str])
         ) from error
 
 
-def _is_inside(path: Path, folder: Path) -> bool:
-    return path == folder or folder in path.parents
+def _is_allowed(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path == folder or folder in path.parents for folder in folders)
 
 
 def _last_line(log: Path) -> str:

@@ -77,6 +77,7 @@ def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpo
         api=API,
         roots=tuple(str(folder) for folder in service.roots.folders),
         certificate="" if settings.tls_certificate is None else str(settings.tls_certificate.absolute()),
+        replaceable=settings.by_client and settings.is_local and settings.tls_certificate is None,
     )
     config = uvicorn.Config(
         app,

@@ -28,6 +28,7 @@ class ServiceSettings:
         idle_s: seconds without a job and a client after which the service ends; None means never.
         max_upload_bytes: of one file.
         state_folder: where lock, token, log and uploads are.
+        by_client: whether a client started it, and not a person.
     """
 
     roots: tuple[Path, ...] = ()
@@ -38,6 +39,7 @@ class ServiceSettings:
     idle_s: float | None = IDLE_S
     max_upload_bytes: int = 16 << 30
     state_folder: Path = field(default_factory=state_folder)
+    by_client: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
