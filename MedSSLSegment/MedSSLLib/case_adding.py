@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import vtk
 from slicer.i18n import tr as _
 
-from MedSSLLib import backend
+from MedSSLLib import backend, folder_jobs
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.folder_scans import FolderScan, find_scans
 from MedSSLLib.plurals import plural
@@ -153,18 +153,15 @@ class CaseAdding:
             self._end(_("Scans of {folder} are being added.").format(folder=folder))
             self._session.jobs.refresh()
 
-        def ask() -> None:
-            self._begin(_("Looking for scans in {folder}...").format(folder=folder))
-            self._session.ask(lambda client: client.submit(project.key, request), begun, failed)
-
-        def failed(error: Exception) -> None:
-            known = self._session.settings.texts("engine.folders")
-            if getattr(error, "code", "") == _PATH_REFUSED and str(folder) not in known:
-                self._session.engine.allow(folder, ask)
-            else:
-                self._failed(error)
-
-        ask()
+        self._begin(_("Looking for scans in {folder}...").format(folder=folder))
+        folder_jobs.attempt(
+            self._session,
+            [str(folder)],
+            lambda refused: self._session.ask(
+                lambda client: client.submit(project.key, request), begun, refused
+            ),
+            self._failed,
+        )
 
     def _send_folder(self, project: Project, folder: Path) -> None:
         """Send the scans of a folder to an engine elsewhere, one after the other."""

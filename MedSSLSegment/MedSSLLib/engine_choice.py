@@ -6,21 +6,25 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 import slicer
 
 from MedSSLLib import backend
 from MedSSLLib.settings import Settings
 
+if TYPE_CHECKING:
+    from medssl.client import Client, EngineError
+
 PYTHON_VARIABLE = "MEDSSL_ENGINE_PYTHON"
 """The Python of the engine, for tests and for administrators; it goes before every choice."""
 
 ENVIRONMENT, SLICER, PYTHON, REMOTE = "environment", "slicer", "python", "remote"
 _STAMP = "medssl-environment.json"  # the note of bootstrap.py in an environment
+_ROOTS_REFUSED = "roots"  # the client's code for an engine that cannot be given further folders now
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,32 @@ class EngineChoice:
             # Slicer's Python has what the engine needs, but not the engine itself.
             variables["PYTHONPATH"] = str(backend.backend_folder())
         return variables
+
+    def start(
+        self, roots: Sequence[str | Path], variables: Mapping[str, str]
+    ) -> tuple[Client, Optional[EngineError]]:
+        """Find or start this engine of this computer; waits for it.
+
+        Args:
+            roots: folders that it must be allowed to touch; what is no folder is left out.
+            variables: to start it with, see `environment`, which only the main thread may ask for.
+
+        Returns:
+            A client; and why the engine that runs may not touch all of the folders, None when it may.
+
+        Raises:
+            EngineError: it does not start, or one runs that does not fit.
+        """
+        medssl = backend.client_package()
+        present = [Path(root) for root in dict.fromkeys(roots) if Path(root).is_dir()]
+        try:
+            client = medssl.start_or_attach(self.python, roots=present, environment=variables)
+            return client, None
+        except medssl.EngineError as refusal:
+            running = medssl.attach() if refusal.code == _ROOTS_REFUSED else None
+            if running is None:
+                raise
+            return running, refusal
 
 
 def current_choice(settings: Settings) -> Optional[EngineChoice]:

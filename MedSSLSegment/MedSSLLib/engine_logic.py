@@ -17,7 +17,7 @@ from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
-    from medssl.client import CheckPoint, Client, Device
+    from medssl.client import CheckPoint, Client, Device, EngineError
 
     from MedSSLLib.session import Session
 
@@ -25,6 +25,21 @@ _LOOK_MS = 5000
 _LOOK_TIMEOUT_S = 5.0
 _GB = 1_000_000_000
 _LOG_BYTES = 200_000  # of its end
+
+
+@dataclass(frozen=True)
+class _Waiter:
+    """Someone who waits for an engine.
+
+    Attributes:
+        then: called once it is there.
+        folder: which it must be allowed to touch; None for none in particular.
+        failed: gets what kept it from that; None when nobody wants to know.
+    """
+
+    then: Callable[[], Any]
+    folder: Optional[Path] = None
+    failed: Optional[Callable[[Exception], Any]] = None
 
 
 @dataclass(frozen=True)
@@ -55,13 +70,12 @@ class EngineLogic:
         self.status = EngineStatus("off", "")
         self.changed = Signal()
         self._session = session
-        self._waiting: list[Callable[[], Any]] = []
+        self._waiting: list[_Waiter] = []
         self._task: Task[Any] | None = None
         self._looking = False
         self._timer = qt.QTimer()
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self._look)
-        self._entered = False
 
     @property
     def choice(self) -> Optional[EngineChoice]:
@@ -70,7 +84,6 @@ class EngineLogic:
 
     def enter(self) -> None:
         """A panel is shown: find an engine that runs already, and keep the line true."""
-        self._entered = True
         self._timer.start()
         if self._session.client is not None:
             self._look()
@@ -79,72 +92,57 @@ class EngineLogic:
 
     def exit(self) -> None:
         """No panel is shown: ask nothing any more."""
-        self._entered = False
         self._timer.stop()
 
-    def attach(self, done: Callable[[], Any] | None = None) -> None:
-        """Take the engine that runs, if one does; starts none.
-
-        Args:
-            done: called after it, whether there was one or not.
-        """
+    def attach(self) -> None:
+        """Take the engine that runs, if one does; starts none unless somebody waits for one."""
         choice = self.choice
         if choice is None:
             self._say_missing()
         elif choice.kind == REMOTE:
-            self._connect(choice, done)
-            return
+            self._connect(choice)
         else:
             medssl = backend.client_package()
-            self._run(lambda: medssl.attach(timeout_s=30.0), choice, done)
-            return
-        if done is not None:
-            done()
+            self._run(lambda: (medssl.attach(), None), choice)
 
     def when_ready(self, then: Callable[[], Any]) -> None:
         """Call `then` once there is an engine, which is started if need be; never without one."""
-        if self._session.client is not None:
+        if self._session.client is not None and self._task is None:
             then()
             return
-        self._waiting.append(then)
-        if self._task is None:
-            self.start()
+        self._wait(_Waiter(then))
 
-    def start(self, folders: tuple[Path, ...] = ()) -> None:
-        """Start the engine that is set up, or connect to it.
+    def allow(self, folder: Path, then: Callable[[], Any], failed: Callable[[Exception], Any]) -> None:
+        """Let the engine of this computer touch another folder; an idle one is started anew for that.
+
+        An engine that works, or that somebody started with options of their own, stays as it is.
 
         Args:
-            folders: which it must be allowed to touch, beside those of this user's home.
+            folder: one that is not there yet is let in by the nearest folder around it that is.
+            then: called once the engine may touch it; so may those that are started later.
+            failed: gets what kept it from that.
         """
+        self._wait(_Waiter(then, folder, failed))
+
+    def start(self) -> None:
+        """Start the engine that is set up, or connect to it."""
         choice = self.choice
         if choice is None:
-            self._waiting.clear()
-            self._say_missing()
-            self._session.say(
-                _("The engine is not set up yet."), _("Press 'Set up...' in the section Engine."), "warning"
+            problem = Problem(
+                _("The engine is not set up yet."), _("Press 'Set up...' in the section Engine.")
             )
+            self._turn_away(problem)
+            self._say_missing()
+            self._session.say(problem.message, problem.remedy, "warning")
             return
         if choice.kind == REMOTE:
-            self._connect(choice, None)
+            self._connect(choice)
             return
-        medssl = backend.client_package()
-        roots = [*self._session.settings.texts("engine.folders"), *(str(each) for each in folders)]
+        remembered = self._session.settings.texts("engine.folders")
+        asked = self._folders
         variables = choice.environment()
-
-        def start() -> Any:
-            present = [Path(root) for root in dict.fromkeys(roots) if Path(root).is_dir()]
-            return medssl.start_or_attach(choice.python, roots=present, environment=variables)
-
         self._say("busy", _("Starting..."))
-        self._run(start, choice, None)
-
-    def allow(self, folder: Path, then: Callable[[], Any]) -> None:
-        """Let the engine of this computer touch another folder; it is started anew for that."""
-        known = self._session.settings.texts("engine.folders")
-        self._session.settings.remember("engine.folders", [*known, str(folder)])
-        self._waiting.append(then)
-        self._session.set_client(None)
-        self.start()
+        self._run(lambda: choice.start([*remembered, *map(_present, asked)], variables), choice, asked)
 
     def stop(self) -> None:
         """End the engine of this computer; jobs that run go on without it. From another one only part."""
@@ -185,59 +183,104 @@ class EngineLogic:
         if self._task is not None:
             self._task.cancel()
 
-    def _connect(self, choice: EngineChoice, done: Callable[[], Any] | None) -> None:
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        """Those that somebody waits for the engine to be let into."""
+        return tuple(each.folder for each in self._waiting if each.folder is not None)
+
+    def _wait(self, waiter: _Waiter) -> None:
+        self._waiting.append(waiter)
+        if self._task is None:
+            self.start()
+
+    def _connect(self, choice: EngineChoice) -> None:
         medssl = backend.client_package()
         token = engine_tokens.token_of(choice.address)
 
-        def connect() -> Client:
+        def connect() -> tuple[Client, None]:
             client = medssl.Client(choice.address, token, verify=choice.certificate or True)
             client.service()
-            return client
+            return client, None
 
         self._say("busy", _("Connecting to {address}...").format(address=choice.address))
-        self._run(connect, choice, done)
+        self._run(connect, choice, self._folders)
 
     def _run(
-        self, find: Callable[[], Optional[Client]], choice: EngineChoice, done: Callable[[], Any] | None
+        self,
+        find: Callable[[], tuple[Optional[Client], Optional[EngineError]]],
+        choice: EngineChoice,
+        folders: tuple[Path, ...] = (),
     ) -> None:
+        """Find an engine beside the main thread, and take it.
+
+        Args:
+            find: gives it, None when none runs, and why it may not touch all folders.
+            choice: what is looked for.
+            folders: of those who wait, which `find` has the engine let in.
+        """
         if self._task is not None:
             self._task.cancel()
 
-        def find_and_look() -> tuple[Optional[Client], Optional[Device]]:
-            client = find()
-            return client, None if client is None else client.device()
+        def find_and_look() -> tuple[Optional[Client], Optional[EngineError], Optional[Device]]:
+            client, refusal = find()
+            return client, refusal, None if client is None else client.device()
 
-        def found(answer: tuple[Optional[Client], Optional[Device]]) -> None:
+        def found(answer: tuple[Optional[Client], Optional[EngineError], Optional[Device]]) -> None:
             self._task = None
-            client, device = answer
-            if client is None or device is None:
-                self._say("off", _("Not running. It starts when it is needed."))
+            client, refusal, device = answer
+            if client is not None and device is not None:
+                self._take(client, choice, device)
+                self._serve(folders, refusal)
             else:
-                self._say("ready", ready_line(device, choice))
-                self._session.set_client(client, shares_disk=choice.kind != REMOTE)
-            waiting, self._waiting = self._waiting, []
-            for then in waiting if client is not None else ():
-                then()
-            if done is not None:
-                done()
+                self._say("off", _("Not running. It starts when it is needed."))
+            if self._waiting and self._task is None:  # somebody came while only a running one was looked for
+                self.start()
 
-        self._task = self._session.background.run(
-            find_and_look, found, lambda error: self._failed(error, done)
-        )
+        self._task = self._session.background.run(find_and_look, found, self._failed)
 
-    def _failed(self, error: Exception, done: Callable[[], Any] | None = None) -> None:
+    def _take(self, client: Client, choice: EngineChoice, device: Device) -> None:
+        self._say("ready", ready_line(device, choice))
+        known = self._session.client
+        if known is None or known.url != client.url:  # what listens to the same one goes on listening
+            self._session.set_client(client, shares_disk=choice.kind != REMOTE)
+
+    def _serve(self, folders: tuple[Path, ...], refusal: Optional[EngineError]) -> None:
+        """Call those who wait for the engine that there is now, or for it to be let into these folders."""
+        served = [each for each in self._waiting if each.folder is None or each.folder in folders]
+        self._waiting = [each for each in self._waiting if each not in served]
+        if refusal is None:
+            known = self._session.settings.texts("engine.folders")
+            every = dict.fromkeys([*known, *map(str, folders)])
+            self._session.settings.remember("engine.folders", list(every))
+        elif not folders:
+            self._session.say(refusal.message, refusal.remedy, "warning")
+        for each in served:
+            if refusal is not None and each.failed is not None:
+                each.failed(refusal)
+            else:
+                each.then()
+
+    def _failed(self, error: Exception) -> None:
         self._task = None
-        self._waiting.clear()
         message, remedy = _sentences(error)
+        if self._session.client is not None:
+            self._session.set_client(None)
         self._say("failed", message, remedy)
-        self._session.report(error)
-        if done is not None:
-            done()
+        if not self._turn_away(error):
+            self._session.report(error)
+
+    def _turn_away(self, error: Exception) -> bool:
+        """Tell those who wait that it is in vain; returns whether one wanted to know."""
+        waiting, self._waiting = self._waiting, []
+        told = [each.failed for each in waiting if each.failed is not None]
+        for tell in told:
+            tell(error)
+        return bool(told)
 
     def _look(self) -> None:
         """See whether the engine is still there, and how much memory is free."""
         client, choice = self._session.client, self.choice
-        if client is None or choice is None or self._looking:
+        if client is None or choice is None or self._looking or self._task is not None:
             return
         self._looking = True
 
@@ -248,7 +291,7 @@ class EngineLogic:
 
         def gone(error: Exception) -> None:
             self._looking = False
-            if self._session.client is client:
+            if self._session.client is client and self._task is None:
                 self._lost(error, choice)
 
         self._session.background.run(client.device, seen, gone)
@@ -298,6 +341,10 @@ def ready_line(device: Device, choice: EngineChoice) -> str:
     if choice.kind == REMOTE:
         return _("Ready at {address} on {on}").format(address=choice.address, on=on)
     return _("Ready on {on}").format(on=on)
+
+
+def _present(folder: Path) -> Path:
+    return next((each for each in (folder, *folder.parents) if each.is_dir()), folder)
 
 
 def _sentences(error: Exception) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from slicer.i18n import tr as _
 
+from MedSSLLib import folder_jobs
 from MedSSLLib.problems import Problem
 from MedSSLLib.schema_logic import SegmentDraft, schema_of
 from MedSSLLib.signals import Signal
@@ -24,8 +25,7 @@ _ADDS_CASES = ("import", "sample")  # kinds of jobs
 _SHOWN_AGAIN_S = 2.0
 _DEEPEST = 3  # folders below those that the engine may touch
 _MOST_LOOKS = 1000  # into folders of the engine's computer
-_AWAY = ("unreachable", "timeout")  # codes of an engine that says nothing about the folder
-_PATH_REFUSED = "path"  # the engine's code for a folder that it may not touch
+_AWAY = ("unreachable", "timeout", "roots", "start")  # codes that say nothing about the project itself
 
 
 class ProjectLogic:
@@ -101,12 +101,11 @@ class ProjectLogic:
             raise Problem(_("The project has no name."), _("Give it one, such as 'Kidneys'."))
         schema = schema_of(segments, mirror_axes)
         channels = [each.strip() for each in channel_names if each.strip()] or ["image"]
-        if folder is not None:
-            self._session.settings.remember("project.parent", str(folder.parent))
         self._open(
             "" if folder is None else str(folder),
             lambda client: client.create_project(name.strip(), schema, channels, folder),
             _("Making the project..."),
+            parent="" if folder is None else str(folder.parent),
         )
 
     def open(self, folder: str) -> None:
@@ -158,18 +157,21 @@ class ProjectLogic:
             self._shown = time.monotonic()
             self._session.cases_changed.emit()
 
-    def _open(self, folder: str, work: Callable[[Client], Project], doing: str) -> None:
+    def _open(
+        self,
+        folder: str,
+        work: Callable[[Client], Project],
+        doing: str,
+        parent: str = "",
+    ) -> None:
         def opened(project: Project) -> None:
             self.busy = ""
+            if parent:
+                self._session.settings.remember("project.parent", parent)
             self._session.settings.remember(_LAST, project.folder)
             self._session.set_project(project)
 
         def failed(error: Exception) -> None:
-            if getattr(error, "code", "") == _PATH_REFUSED and self._session.files.shares_disk:
-                allowed = self._session.settings.texts("engine.folders")
-                if folder not in allowed:
-                    self._session.engine.allow(Path(folder), ask)
-                    return
             self.busy = ""
             self.changed.emit()
             self._session.report(error)
@@ -177,7 +179,12 @@ class ProjectLogic:
         def ask() -> None:
             self.busy = doing
             self.changed.emit()
-            self._session.ask(work, opened, failed)
+            folder_jobs.attempt(
+                self._session,
+                [folder] if folder else [],
+                lambda refused: self._session.ask(work, opened, refused),
+                failed,
+            )
 
         self._session.engine.when_ready(ask)
 
@@ -195,7 +202,12 @@ class ProjectLogic:
                 self._session.settings.forget(_LAST)
             self._session.report(error)
 
-        self._session.ask(lambda client: client.open_project(folder), opened, failed)
+        folder_jobs.attempt(
+            self._session,
+            [folder],
+            lambda refused: self._session.ask(lambda client: client.open_project(folder), opened, refused),
+            failed,
+        )
 
     def _project_changed(self) -> None:
         project = self._session.project

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLLib import asking, hippocampus
+from MedSSLLib import asking, folder_jobs, hippocampus
 from MedSSLLib.problems import Problem
 from MedSSLLib.schema_logic import Template, read_templates, schema_of
 from MedSSLLib.signals import Signal
@@ -128,8 +128,11 @@ class SampleData:
     def _make(self, name: str, template: Template, request: dict[str, Any]) -> None:
         schema = schema_of(template.segments, template.mirror_axes)
         here, parent = self._session.files.shares_disk, self._projects
+        read = [str(request["folder"])] if "folder" in request else []
 
         def work(client: Client) -> tuple[Project, Job]:
+            for folder in read:
+                client.folder(folder)  # refused before there is a project that stays empty
             taken = {each.name for each in client.projects()}
             names = (name, *(f"{name} {number}" for number in range(2, 1000)))
             free = next(each for each in names if each not in taken and not (parent / each).exists())
@@ -144,7 +147,12 @@ class SampleData:
             self._end("")
 
         self._begin(_("Making the project..."))
-        self._session.ask(work, made, self._failed)
+        folder_jobs.attempt(
+            self._session,
+            [str(parent), *read],
+            lambda refused: self._session.ask(work, made, refused),
+            self._failed,
+        )
 
     def _begin(self, doing: str) -> None:
         self.busy = doing

@@ -37,8 +37,7 @@ def start_engine(python: Optional[str] = None) -> Client:
     if choice.kind == REMOTE:
         token = engine_tokens.token_of(choice.address)
         return medssl.Client(choice.address, token, verify=choice.certificate or True)
-    roots = [each for each in Settings().texts("engine.folders") if Path(each).is_dir()]
-    return medssl.start_or_attach(choice.python, roots=roots, environment=choice.environment())
+    return choice.start(Settings().texts("engine.folders"), choice.environment())[0]
 
 
 def add_case(client: Client, project: Project, volume: vtk.vtkObject, name: str) -> Case:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from medssl.client import Client, EngineError, Project, start_or_attach
+from medssl.client import Client, EngineError, Project, attach, start_or_attach
 
 if "torch" in sys.modules:
     raise pytest.UsageError(
@@ -123,6 +123,21 @@ def panel(
         for name in [name for name in sys.modules if _of_library(name)]:
             del sys.modules[name]
         sys.modules.update(library)
+
+
+@pytest.fixture
+def alone(panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPanel]:
+    """A panel of a user with no engine running and none set up."""
+    panel.ready()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("MEDSSL_ENGINE_PYTHON")
+    monkeypatch.setattr("MedSSLLib.engine_choice.clone_environment", lambda: tmp_path / "none")
+    panel.reopen()
+    yield panel
+    running = attach()
+    if running is not None:
+        running.shutdown(force=True)
 
 
 @pytest.fixture

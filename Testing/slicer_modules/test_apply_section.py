@@ -312,10 +312,11 @@ def test_a_folder_that_the_engine_may_not_touch_yet_is_allowed_by_choosing_it(
         raise EngineError("path", "It is outside.", "", 403)
 
     monkeypatch.setattr(Client, "submit", refuse)
-    monkeypatch.setattr(panel.session.engine, "allow", lambda folder, then: asked.append(folder) or then())
+    engine = panel.session.engine
+    monkeypatch.setattr(engine, "allow", lambda folder, then, failed: asked.append(folder) or then())
     panel.find("scansEdit").currentPath = str(tmp_path)
     panel.find("outputEdit").currentPath = str(tmp_path / "not there" / "yet")
     panel.click("segmentFolderButton")
     panel.wait_until(lambda: panel.message.startswith("It is outside."))
-    assert asked == [tmp_path, tmp_path]
+    assert asked == [tmp_path, tmp_path / "not there" / "yet"]
     assert len(tried) == 3

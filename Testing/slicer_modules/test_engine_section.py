@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,21 +12,6 @@ from medssl.client import Client, attach
 from medssl.endpoint import Endpoint, endpoint_text, read_endpoint, state_folder
 from MedSSLLib import engine_tokens
 from panels import OpenPanel
-
-
-@pytest.fixture
-def alone(panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPanel]:
-    """A panel of a user with no engine running and none set up."""
-    panel.ready()
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.delenv("MEDSSL_ENGINE_PYTHON")
-    monkeypatch.setattr("MedSSLLib.engine_choice.clone_environment", lambda: tmp_path / "none")
-    panel.reopen()
-    yield panel
-    running = attach()
-    if running is not None:
-        running.shutdown(force=True)
 
 
 def _line(panel: OpenPanel) -> str:
