@@ -147,10 +147,28 @@ class EngineLogic:
     def stop(self) -> None:
         """End the engine of this computer; jobs that run go on without it. From another one only part."""
         client, local = self._session.client, self._session.files.shares_disk
-        self._session.set_project(None)
-        self._session.set_client(None)
+        self._part()
         if client is not None and local:
             self._session.background.run(lambda: client.shutdown(force=True), None, self._session.report)
+
+    def end_idle(self, then: Callable[[], Any], failed: Callable[[Exception], Any]) -> Task[None]:
+        """End the engine of this computer, whoever uses it, unless it works on a job of any project.
+
+        Args:
+            then: called once none runs any more.
+            failed: gets why it cannot be ended now.
+        """
+
+        def ended(_none: None) -> None:
+            if self._session.client is None or self._session.files.shares_disk:
+                self._part()
+            then()
+
+        return self._session.background.run(backend.client_package().end_idle, ended, failed)
+
+    def _part(self) -> None:
+        self._session.set_project(None)
+        self._session.set_client(None)
         self._say("off", _("Stopped. It starts again when it is needed."))
 
     def check(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSSLLib import backend, engine_choice, engine_tokens
+from MedSSLLib.background import Task
 from MedSSLLib.engine_choice import ENVIRONMENT, PYTHON, REMOTE, SLICER
 from MedSSLLib.logged_process import LoggedProcess
 from MedSSLLib.problems import Problem
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from medssl.client import CheckPoint
 
     from MedSSLLib.session import Session
+
+_WORKS = "usage"  # the engine's code for an end that it refuses because of a job
 
 
 class SetupLogic:
@@ -49,6 +52,7 @@ class SetupLogic:
         self._process.ended.connect(self._process_ended)
         self._lines: list[str] = []
         self._then: Any = None
+        self._ending: Task[None] | None = None
 
     @property
     def folder(self) -> Path:
@@ -115,18 +119,15 @@ class SetupLogic:
         self._session.background.run(lambda: find_pythons(environment, own), known, self._session.report)
 
     def install(self, python: Path, folder: Path) -> None:
-        """Make the environment, and use it. Its lines come as they are printed.
+        """Make the environment, and use it. Its lines come as they are printed."""
+        doing = _("Installing the engine. This takes some minutes.")
 
-        Raises:
-            Problem: the engine works at this moment.
-        """
-        self._refuse_while_it_works()
-        self._session.settings.remember("engine.environment", str(folder))
-        self._session.engine.stop()
-        self._run(
-            _("Installing the engine. This takes some minutes."), python, ["install", "--env", str(folder)]
-        )
-        self._then = lambda: self._use(ENVIRONMENT, _("The engine is installed."))
+        def begin() -> None:
+            self._session.settings.remember("engine.environment", str(folder))
+            self._run(doing, python, ["install", "--env", str(folder)])
+            self._then = lambda: self._use(ENVIRONMENT, _("The engine is installed."))
+
+        self._once_ended(doing, begin)
 
     def use_environment(self, folder: Path) -> None:
         """Use an environment that is there."""
@@ -134,17 +135,17 @@ class SetupLogic:
         self._use(ENVIRONMENT, _("The environment in {folder} is used from now on.").format(folder=folder))
 
     def remove(self, python: Path, folder: Path) -> None:
-        """Delete the environment. Projects and models are not in it.
-
-        Raises:
-            Problem: the engine works at this moment.
-        """
-        self._refuse_while_it_works()
-        self._session.engine.stop()
-        self._run(_("Removing the engine."), python, ["remove", "--env", str(folder)])
-        self._then = lambda: self._end(
-            "info", _("The engine was removed. Projects and models are still there.")
+        """Delete the environment. Projects and models are not in it."""
+        doing, removed = (
+            _("Removing the engine."),
+            _("The engine was removed. Projects and models are still there."),
         )
+
+        def begin() -> None:
+            self._run(doing, python, ["remove", "--env", str(folder)])
+            self._then = lambda: self._end("info", removed)
+
+        self._once_ended(doing, begin)
 
     def check(self, python: Path | None, folder: Path) -> None:
         """Say whether this computer is fit: asked of the engine when there is one, else before installing."""
@@ -159,6 +160,10 @@ class SetupLogic:
 
     def cancel(self) -> None:
         """Stop what is done, with everything that it started."""
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+            self._process_ended(None, cancelled=True)
         self._process.cancel()
 
     def use_slicers_python(self) -> None:
@@ -211,12 +216,22 @@ class SetupLogic:
         settings.remember("engine.certificate", certificate)
         self._use(REMOTE, _("The engine at {address} is used from now on.").format(address=address))
 
-    def _refuse_while_it_works(self) -> None:
-        if self._session.client is not None and self._session.jobs.active:
-            raise Problem(
-                _("The engine still works on a job."),
-                _("Wait for its end, or cancel it in the section Train."),
-            )
+    def _once_ended(self, doing: str, then: Callable[[], Any]) -> None:
+        """Do something with an environment once no engine runs in it that works on a job."""
+
+        def ended() -> None:
+            self._ending = None
+            then()
+
+        def refused(error: Exception) -> None:
+            self._ending = None
+            if getattr(error, "code", "") == _WORKS:
+                text = _("The engine still works on a job, of this project or of another one.")
+                error = Problem(text, _("Wait for its end, or cancel it in the section Train."))
+            self._failed(error)
+
+        self._begin(doing)
+        self._ending = self._session.engine.end_idle(ended, refused)
 
     def _use(self, kind: str, text: str) -> None:
         self._session.settings.remember("engine.kind", kind)

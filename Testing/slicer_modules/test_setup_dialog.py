@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 import slicer
+from medssl.client import Client
+from medssl.phantom import SCHEMA
+from medssl.project import Project
 from panels import OpenPanel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bootstrap"))
@@ -107,14 +110,35 @@ def test_the_computer_is_checked_before_anything_is_installed(panel: OpenPanel, 
     assert "Nothing is installed yet." in ui.logEdit.plainText
 
 
-def test_an_engine_with_work_to_do_is_not_taken_away(panel: OpenPanel, checkout: Checkout) -> None:
+@pytest.mark.parametrize("button", ["installButton", "removeButton"])
+def test_an_engine_that_works_for_another_project_is_not_taken_away(
+    panel: OpenPanel,
+    checkout: Checkout,
+    engine: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    button: str,
+) -> None:
+    monkeypatch.undo()  # this person's engine runs
+    monkeypatch.setattr("MedSSLLib.backend.backend_folder", lambda: checkout.root / "backend")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "Umgebung"], check=True)
+    (tmp_path / "Umgebung" / "medssl-environment.json").write_text('{"state": "making"}')
+    folder = tmp_path / "kidneys"
+    with Project.create(folder, SCHEMA):
+        project = engine.open_project(folder)
+    job = engine.submit(project.key, {"kind": "sample", "cases": 1000})
+    other = engine.create_project("Other", {1: "Box"}, folder=tmp_path / "other")
+    panel.reopen()
+    panel.ready()
+    panel.session.set_project(other)
     ui = _dialog(panel)
-    panel.session.set_client(object())
-    panel.session.jobs._tracks = {"1": SimpleNamespace(over=False)}
-    ui.installButton.click()
-    assert "still works" in ui.outcomeLabel.text
-    panel.session.jobs._tracks = {}
-    panel.session.client = None
+    getattr(ui, button).click()
+    panel.wait_until(lambda: "still works" in ui.outcomeLabel.text, 60)
+    assert ui.environmentFrame.enabled
+    assert panel.session.project.key == other.key
+    assert engine.job(project.key, job.id).state in ("queued", "running")
+    assert (tmp_path / "Umgebung").is_dir()
+    engine.cancel(project.key, job.id)
 
 
 def test_slicers_own_python_is_never_changed_while_slicer_tests_itself(

@@ -15,7 +15,7 @@ from medssl.client.arrivals import Arrivals, Arrived, fetch
 from medssl.client.client import Client
 from medssl.client.connection import EngineError
 from medssl.client.events import EventReader
-from medssl.client.local import EngineState, attach, engine_state, start_or_attach
+from medssl.client.local import EngineState, attach, end_idle, engine_state, start_or_attach
 from medssl.client.records import (
     Annotation,
     Case,
@@ -79,6 +79,7 @@ __all__ = [
     "UncertainRegion",
     "Upload",
     "attach",
+    "end_idle",
     "engine_state",
     "fetch",
     "start_or_attach",

@@ -31,6 +31,7 @@ from medssl.endpoint import (
 
 _LOOK_S = 0.1
 _HEALTH_S = 3.0
+_END_S = 30.0
 _LARGEST_LOG_BYTES = 5 << 20
 _START = "import sys; from medssl.cli import main; sys.argv[0] = 'medssl'; main()"
 # What an embedding program, such as 3D Slicer, sets for its own Python only.
@@ -165,6 +166,22 @@ def start_or_attach(
     )
 
 
+def end_idle(folder: Path | None = None) -> None:
+    """End this user's engine and wait until it is gone; nothing happens when none runs.
+
+    Args:
+        folder: where the service keeps its state, when that is not the usual place.
+
+    Raises:
+        EngineError: it works (the code is 'usage'), or its version does not fit.
+    """
+    folder = folder or state_folder()
+    client = attach(folder)
+    if client is not None:
+        client.shutdown()
+        _wait_until_gone(folder)
+
+
 def _answers(endpoint: Endpoint, folder: Path) -> bool:
     """Whether the very service that wrote the file is still there; its port may be another program's now.
 
@@ -207,7 +224,11 @@ def _make_room(client: Client, folder: Path, missing: Sequence[Path]) -> None:
             f"{refused}, and it is working.",
             "Wait for its job to end, or choose a folder it may touch.",
         ) from error
-    deadline = time.monotonic() + 30.0
+    _wait_until_gone(folder)
+
+
+def _wait_until_gone(folder: Path) -> None:
+    deadline = time.monotonic() + _END_S
     while read_endpoint(folder) is not None and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
 
