@@ -87,6 +87,7 @@ class EngineView:
         self.ui.engineRemedyLabel.text = status.remedy
         self.ui.engineRemedyLabel.visible = bool(status.remedy)
         self.ui.startEngineButton.text = _("Stop") if status.grade == "ready" else _("Start")
+        self.ui.checkButton.enabled = self.setup is None or not self.setup.busy
         self.ui.startEngineButton.enabled = status.grade in ("ready", "off", "failed")
 
     def _start_or_stop(self) -> None:
@@ -98,6 +99,7 @@ class EngineView:
     def _set_up(self) -> Any:
         if self.setup is None:
             self.setup = self._make_setup()
+            self.setup.changed.connect(self._show)
         return self.setup
 
     def _check(self) -> None:

@@ -38,7 +38,13 @@ class LoggedProcess:
         return self._process is not None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a program with these variables and no others."""
+        """Start a program with these variables and no others.
+
+        Raises:
+            RuntimeError: one runs, which would be lost from sight.
+        """
+        if self.running:
+            raise RuntimeError("A program runs already.")
         self._cancelled = False
         detached: dict[str, Any] = {"start_new_session": True}  # a group of its own, to be ended as one
         if sys.platform == "win32":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from MedSSLLib.session import Session
 
+_LOG = logging.getLogger("MedSSL")
 _WORKS = "usage"  # the engine's code for an end that it refuses because of a job
 
 
@@ -148,7 +150,12 @@ class SetupLogic:
         self._once_ended(doing, begin)
 
     def check(self, python: Path | None, folder: Path) -> None:
-        """Say whether this computer is fit: asked of the engine when there is one, else before installing."""
+        """Say whether this computer is fit: asked of the engine when there is one, else before installing.
+
+        While something else is done, that is what goes on.
+        """
+        if self.doing:
+            return
         if self._session.client is not None:
             self._begin(_("Checking the computer."))
             self._session.engine.check(self._show_points, self._failed)
@@ -177,14 +184,16 @@ class SetupLogic:
             raise Problem(reason)
         if slicer.app.testingEnabled():
             raise Problem(_("Nothing is installed into Slicer while it tests itself."))
-        import PyTorchUtils
-        from slicer.packaging import load_pyproject_dependencies, pip_ensure
-
-        if PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True) is None:
+        try:
+            has_torch = _install_into_slicer()
+        except Exception as error:  # of pip, of Slicer or of its extension, which name none
+            _LOG.exception("Nothing could be installed into Slicer's own Python.")
+            raise Problem(
+                _("Slicer's own Python could not get what the engine needs: {reason}").format(reason=error),
+                _("Slicer's log has the rest. Try again, or choose an environment of its own."),
+            ) from error
+        if not has_torch:
             raise Problem(_("PyTorch was not installed, so that Slicer's own Python cannot run the engine."))
-        needed = load_pyproject_dependencies(backend.backend_folder() / "pyproject.toml")
-        others = [each for each in needed if each.name != "torch"]
-        pip_ensure(others, requester="MedSSL", skip_packages=["torch"])
         self._use(SLICER, _("Slicer's own Python runs the engine from now on."))
 
     def use_python(self, python: Path) -> None:
@@ -194,6 +203,12 @@ class SetupLogic:
 
     def use_remote(self, address: str, token: str, certificate: str, agreed: bool) -> None:
         """Use an engine on another computer.
+
+        Args:
+            address: of the engine; a token in it goes before the other one.
+            token: of the engine.
+            certificate: PEM file to trust it by; '' for what this computer trusts.
+            agreed: whether scans may be sent there.
 
         Raises:
             Problem: the person did not agree that scans are sent there, or gave no address.
@@ -286,6 +301,19 @@ class SetupLogic:
             self._end("info", f"{warned[0].found}: {warned[0].remedy}")
         else:
             self._end("info", _("Everything is as it should be."))
+
+
+def _install_into_slicer() -> bool:
+    """Install PyTorch, then the rest; returns whether there is PyTorch, which the person may refuse."""
+    import PyTorchUtils
+    from slicer.packaging import load_pyproject_dependencies, pip_ensure
+
+    if PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True) is None:
+        return False
+    needed = load_pyproject_dependencies(backend.backend_folder() / "pyproject.toml")
+    others = [each for each in needed if each.name != "torch"]
+    pip_ensure(others, requester="MedSSL", skip_packages=["torch"])
+    return True
 
 
 def no_python() -> Problem:

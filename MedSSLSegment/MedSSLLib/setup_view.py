@@ -91,10 +91,15 @@ class Setup(Protocol):
 
 
 class SetupView:
-    """The dialog; nothing waits for it, so that Slicer stays usable during an installation."""
+    """The dialog; nothing waits for it, so that Slicer stays usable during an installation.
+
+    Attributes:
+        changed: `busy` is another, perhaps.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self.changed = setup.changed
         self.dialog, self.ui = load_ui("Setup")
         self.dialog.setParent(slicer.util.mainWindow(), qt.Qt.Dialog)
         ui = self.ui
@@ -129,6 +134,11 @@ class SetupView:
         self._show_address()
         self._show()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is installed, removed or checked."""
+        return bool(self._setup.doing)
+
     def show(self) -> None:
         """Open the dialog."""
         if self._setup.pythons is None:
@@ -145,7 +155,7 @@ class SetupView:
         """Check the computer, as soon as it is known which Python can look at it."""
         if self._setup.pythons is None:
             self._wants_check = True
-        else:
+        elif not self.busy:
             self.ui.logEdit.clear()
             self._setup.check(self._python, self._folder)
 
@@ -202,7 +212,7 @@ class SetupView:
 
     def _show(self) -> None:
         ui, setup = self.ui, self._setup
-        busy = bool(setup.doing)
+        busy = self.busy
         for _kind, button, frame in self._places:
             frame.visible = button.checked
             frame.enabled = not busy

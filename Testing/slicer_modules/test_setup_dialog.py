@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -90,6 +91,25 @@ def test_an_installation_is_stopped_with_everything_it_started(
     assert panel.session.engine.choice is None
 
 
+def test_a_check_does_not_take_the_place_of_an_installation(
+    panel: OpenPanel, checkout: Checkout, tmp_path: Path
+) -> None:
+    build = checkout.root / "backend" / "tiny_build.py"
+    build.write_text("import time\ntime.sleep(3)\n" + build.read_text())
+    ui = _dialog(panel)
+    ui.installButton.click()
+    panel.wait_until(lambda: "bootstrap.py install" in ui.logEdit.plainText, 60)
+    assert not panel.find("checkButton").enabled
+    assert not ui.checkComputerButton.enabled
+    setup = panel.widget.panel.views["engine"].setup
+    setup.check()
+    setup._setup.check(Path(sys.executable), tmp_path / "Umgebung")
+    assert "Installing" in ui.outcomeLabel.text
+    panel.wait_until(lambda: "is installed" in ui.outcomeLabel.text, 100)
+    assert "bootstrap.py check" not in ui.logEdit.plainText
+    assert panel.find("checkButton").enabled
+
+
 def test_a_folder_with_something_else_in_it_is_refused(
     panel: OpenPanel, checkout: Checkout, tmp_path: Path
 ) -> None:
@@ -153,6 +173,26 @@ def test_slicers_own_python_is_never_changed_while_slicer_tests_itself(
     ui.slicerButton.checked = True
     ui.useSlicerButton.click()
     assert "while it tests itself" in ui.outcomeLabel.text
+
+
+def test_packages_that_cannot_be_installed_into_slicers_own_python_are_told_in_the_dialog(
+    panel: OpenPanel, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_options: object) -> None:
+        subprocess.run([sys.executable, "-m", "pip", "install", "medssl-is-not-there"], check=True)
+
+    torch = SimpleNamespace(PyTorchUtilsLogic=lambda: SimpleNamespace(installTorch=fail))
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", torch)
+    monkeypatch.setattr(slicer.packaging, "load_pyproject_dependencies", list, raising=False)
+    monkeypatch.setattr(slicer.modules, "pytorchutils", object(), raising=False)
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    ui = _dialog(panel)
+    ui.slicerButton.checked = True
+    ui.useSlicerButton.click()
+    assert "could not get what the engine needs" in ui.outcomeLabel.text
+    assert "returned non-zero exit status" in ui.outcomeLabel.text
+    assert panel.session.settings.value("engine.kind", "none") == "none"
 
 
 def test_a_slicer_that_cannot_install_says_so_before_anyone_tries(
