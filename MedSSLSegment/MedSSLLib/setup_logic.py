@@ -93,6 +93,10 @@ class SetupLogic:
         """Whether the person agreed before that scans go to this address."""
         return engine_choice.has_agreed(self._session.settings, address)
 
+    def split_address(self, text: str) -> tuple[str, str]:
+        """Part an address from the token in it, see `engine_tokens.split_address`."""
+        return engine_tokens.split_address(text)
+
     def token(self, address: str) -> str:
         """The token for an address, as far as it is known."""
         return engine_tokens.token_of(address)
@@ -213,12 +217,7 @@ class SetupLogic:
         Raises:
             Problem: the person did not agree that scans are sent there, or gave no address.
         """
-        address = address.strip().rstrip("/")
-        if "://" not in address:
-            raise Problem(
-                _("'{address}' is no address.").format(address=address),
-                _("Give one such as https://gpu-server:8443."),
-            )
+        address, pasted = engine_tokens.split_address(address)
         if not agreed:
             raise Problem(
                 _("Scans would leave this computer, and you did not agree to that yet."),
@@ -226,7 +225,7 @@ class SetupLogic:
             )
         settings = self._session.settings
         engine_choice.agree(settings, address)
-        engine_tokens.keep_token(address, token.strip())
+        engine_tokens.keep_token(address, pasted or token.strip())
         settings.remember("engine.address", address)
         settings.remember("engine.certificate", certificate)
         self._use(REMOTE, _("The engine at {address} is used from now on.").format(address=address))

@@ -56,6 +56,9 @@ class Setup(Protocol):
     def has_agreed(self, address: str) -> bool:
         """Whether the person agreed before that scans go to this address."""
 
+    def split_address(self, text: str) -> tuple[str, str]:
+        """Part an address from the token in it."""
+
     def token(self, address: str) -> str:
         """The token for an address."""
 
@@ -116,6 +119,7 @@ class SetupView:
         ui.otherEdit.currentPath = setup.python
         ui.certificateEdit.currentPath = setup.certificate
         ui.addressEdit.textChanged.connect(lambda *_: self._show_address())
+        ui.addressEdit.editingFinished.connect(lambda *_: self._move_token())
         ui.addressEdit.text = setup.address
         ui.folderEdit.currentPathChanged.connect(lambda *_: self._show())
         ui.installButton.clicked.connect(lambda *_: self._install())
@@ -182,6 +186,7 @@ class SetupView:
             self._try(lambda: do(python, self._folder))
 
     def _use_remote(self) -> None:
+        self._move_token()
         ui = self.ui
         self._setup.use_remote(
             ui.addressEdit.text, ui.tokenEdit.text, ui.certificateEdit.currentPath, ui.agreeBox.checked
@@ -206,9 +211,25 @@ class SetupView:
             self.check()
 
     def _show_address(self) -> None:
-        address = self.ui.addressEdit.text.strip().rstrip("/")
+        address, token = self._address_and_token()
         self.ui.agreeBox.checked = self._setup.has_agreed(address)
-        self.ui.tokenEdit.text = self._setup.token(address)
+        self.ui.tokenEdit.text = token or self._setup.token(address)
+
+    def _move_token(self) -> None:
+        """Take a token out of the address, as `medssl serve` prints it, to where nobody reads it."""
+        address, token = self._address_and_token()
+        if token:
+            agreed = self.ui.agreeBox.checked
+            self.ui.addressEdit.text = address
+            self.ui.tokenEdit.text = token
+            self.ui.agreeBox.checked = agreed  # to the same address
+
+    def _address_and_token(self) -> tuple[str, str]:
+        text = self.ui.addressEdit.text
+        try:
+            return self._setup.split_address(text)
+        except Problem:  # it is still being typed
+            return text.strip(), ""
 
     def _show(self) -> None:
         ui, setup = self.ui, self._setup

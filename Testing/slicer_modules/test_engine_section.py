@@ -11,6 +11,7 @@ import qt
 from medssl.client import Client, attach
 from medssl.endpoint import Endpoint, endpoint_text, read_endpoint, state_folder
 from MedSSLLib import engine_tokens
+from MedSSLLib.problems import Problem
 from panels import OpenPanel
 
 
@@ -119,6 +120,47 @@ def test_scans_go_to_another_computer_only_after_the_person_agreed(alone: OpenPa
     assert engine_tokens.token_of(engine.url) not in str(
         [qt.QSettings().value(key) for key in qt.QSettings().allKeys()]
     )
+
+
+def test_an_address_with_the_token_in_it_is_parted_from_it(alone: OpenPanel, engine: Client) -> None:
+    alone.click("setUpButton")
+    ui = alone.widget.panel.views["engine"].setup.ui
+    token = engine.connection._auth._token()
+    ui.remoteButton.checked = True
+    ui.addressEdit.text = f"gpu:8443/#token={token}"
+    ui.useRemoteButton.click()
+    assert "'gpu:8443/' is no address." in ui.outcomeLabel.text
+    ui.addressEdit.text = f"{engine.url}/#token={token}"
+    ui.agreeBox.checked = True
+    ui.useRemoteButton.click()
+    alone.ready()
+    assert (ui.addressEdit.text, ui.tokenEdit.text) == (engine.url, token)
+    assert ui.agreeBox.checked
+    assert engine_tokens.token_of(engine.url) == token
+    assert _line(alone).startswith(f"Ready at {engine.url} on ")
+    assert token not in str([qt.QSettings().value(key) for key in qt.QSettings().allKeys()])
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "token"),
+    [
+        (" https://gpu:8443/ ", "https://gpu:8443", ""),
+        ("HTTP://gpu:8443/engine/#token=a+b=c", "http://gpu:8443/engine", "a+b=c"),
+        ("https://me:secret@gpu:8443?token=x#y", "https://gpu:8443", ""),
+        ("http://[::1]:8443/#token=", "http://[::1]:8443", ""),
+    ],
+)
+def test_only_what_leads_to_an_engine_is_kept_of_an_address(text: str, address: str, token: str) -> None:
+    assert engine_tokens.split_address(text) == (address, token)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "gpu", "gpu:8443", "ftp://gpu", "file:///gpu", "http://", "https://gpu:x"]
+)
+def test_what_is_no_address_is_refused_without_its_token(text: str) -> None:
+    with pytest.raises(Problem, match="is no address") as told:
+        engine_tokens.split_address(f"{text}#token=secret")
+    assert "secret" not in str(told.value)
 
 
 def test_a_remote_engine_that_is_gone_is_told_in_one_sentence(alone: OpenPanel) -> None:
