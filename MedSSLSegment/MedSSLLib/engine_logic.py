@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from MedSSLLib import backend, engine_tokens
 from MedSSLLib.background import Task
 from MedSSLLib.engine_choice import REMOTE, EngineChoice, current_choice, environment_folder, is_ours
+from MedSSLLib.engine_status import EngineStatus, ready_line, sentences
 from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _LOOK_MS = 5000
 _LOOK_TIMEOUT_S = 5.0
-_GB = 1_000_000_000
+_UNREACHABLE, _TIMEOUT = "unreachable", "timeout"  # codes of the client
 _LOG_BYTES = 200_000  # of its end
 
 
@@ -42,22 +43,6 @@ class _Waiter:
     failed: Optional[Callable[[Exception], Any]] = None
 
 
-@dataclass(frozen=True)
-class EngineStatus:
-    """The engine in one line.
-
-    Attributes:
-        grade: 'ready', 'busy' while it starts, 'off' while it can be started, 'missing' while it cannot,
-            'failed' after it went wrong.
-        line: for the panel.
-        remedy: what to do; '' when there is nothing to do.
-    """
-
-    grade: str
-    line: str
-    remedy: str = ""
-
-
 class EngineLogic:
     """One for all panels; see `Session.engine`.
 
@@ -73,6 +58,7 @@ class EngineLogic:
         self._waiting: list[_Waiter] = []
         self._task: Task[Any] | None = None
         self._looking = False
+        self._unexplained: list[Exception] = []
         self._timer = qt.QTimer()
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -83,10 +69,15 @@ class EngineLogic:
         return current_choice(self._session.settings)
 
     def enter(self) -> None:
-        """A panel is shown: find an engine that runs already, and keep the line true."""
+        """A panel is shown: find an engine that runs already, and keep the line true.
+
+        With a project open, one that ended meanwhile, as it does when nobody uses it, is started again.
+        """
         self._timer.start()
         if self._session.client is not None:
-            self._look()
+            self._look(entering=True)
+        elif self._task is None and self._session.project is not None:
+            self.start()
         elif self._task is None:
             self.attach()
 
@@ -177,6 +168,16 @@ class EngineLogic:
         """Ask the engine whether its computer is fit for the work; takes some seconds."""
         self._session.ask(lambda client: client.check_computer(), done, failed)
 
+    def looks_into(self, error: Exception) -> bool:
+        """Whether an error says that the engine does not answer: then what became of it is told here."""
+        if getattr(error, "code", "") != _UNREACHABLE:
+            return False
+        # One that went, is searched for or is started anew has been told of.
+        if self._session.client is not None and self._task is None:
+            self._unexplained.append(error)
+            self._look()
+        return True
+
     def read_log(self, done: Callable[[str], Any]) -> None:
         """Get the end of the log of this computer's engine; of another one, where to look for it."""
         choice = self.choice
@@ -228,6 +229,7 @@ class EngineLogic:
         find: Callable[[], tuple[Optional[Client], Optional[EngineError]]],
         choice: EngineChoice,
         folders: tuple[Path, ...] = (),
+        missing: Optional[Callable[[], Any]] = None,
     ) -> None:
         """Find an engine beside the main thread, and take it.
 
@@ -235,6 +237,7 @@ class EngineLogic:
             find: gives it, None when none runs, and why it may not touch all folders.
             choice: what is looked for.
             folders: of those who wait, which `find` has the engine let in.
+            missing: called when none runs.
         """
         if self._task is not None:
             self._task.cancel()
@@ -249,6 +252,8 @@ class EngineLogic:
             if client is not None and device is not None:
                 self._take(client, choice, device)
                 self._serve(folders, refusal)
+            elif missing is not None:
+                missing()
             else:
                 self._say("off", _("Not running. It starts when it is needed."))
             if self._waiting and self._task is None:  # somebody came while only a running one was looked for
@@ -280,22 +285,21 @@ class EngineLogic:
 
     def _failed(self, error: Exception) -> None:
         self._task = None
-        message, remedy = _sentences(error)
+        message, remedy = sentences(error)
         if self._session.client is not None:
             self._session.set_client(None)
         self._say("failed", message, remedy)
-        if not self._turn_away(error):
-            self._session.report(error)
+        self._session.tell(error)
+        self._turn_away(error)
 
-    def _turn_away(self, error: Exception) -> bool:
-        """Tell those who wait that it is in vain; returns whether one wanted to know."""
+    def _turn_away(self, error: Exception) -> None:
+        """Nobody waits any more."""
         waiting, self._waiting = self._waiting, []
-        told = [each.failed for each in waiting if each.failed is not None]
-        for tell in told:
-            tell(error)
-        return bool(told)
+        for each in waiting:
+            if each.failed is not None:
+                each.failed(error)
 
-    def _look(self) -> None:
+    def _look(self, entering: bool = False) -> None:
         """See whether the engine is still there, and how much memory is free."""
         client, choice = self._session.client, self.choice
         if client is None or choice is None or self._looking or self._task is not None:
@@ -304,29 +308,59 @@ class EngineLogic:
 
         def seen(device: Device) -> None:
             self._looking = False
+            self._report_unexplained()
             if self._session.client is client:
                 self._say("ready", ready_line(device, choice))
 
         def gone(error: Exception) -> None:
             self._looking = False
+            if getattr(error, "code", "") == _TIMEOUT:
+                self._report_unexplained()
+            self._unexplained.clear()
             if self._session.client is client and self._task is None:
-                self._lost(error, choice)
+                self._lost(error, choice, entering)
 
         self._session.background.run(client.device, seen, gone)
 
-    def _lost(self, error: Exception, choice: EngineChoice) -> None:
+    def _report_unexplained(self) -> None:
+        unexplained, self._unexplained = self._unexplained, []
+        for error in unexplained:
+            self._session.tell(error)
+
+    def _lost(self, error: Exception, choice: EngineChoice, entering: bool) -> None:
         """Say that the engine went; what is open stays open, and comes back with it."""
         code = getattr(error, "code", "")
-        if code == "timeout":
+        if code == _TIMEOUT:
             return  # it works hard; the next look says more
-        if code == "unreachable" and choice.kind == REMOTE:
+        if code == _UNREACHABLE and choice.kind == REMOTE:
             line = _("The engine at {address} does not answer any more.").format(address=choice.address)
             remedy = _("Check the network, and press 'Start' to connect again.")
-        elif code == "unreachable":
-            line = _("The engine ended unexpectedly.")
-            remedy = _("Press 'Start' to start it again; a training goes on from its last checkpoint.")
+        elif code == _UNREACHABLE:  # another Slicer may have started it anew, for a folder of its own
+            medssl = backend.client_package()
+            self._run(lambda: (medssl.attach(), None), choice, missing=lambda: self._ended(entering))
+            return
         else:
-            line, remedy = _sentences(error)
+            line, remedy = sentences(error)
+        self._lose(line, remedy)
+
+    def _ended(self, entering: bool) -> None:
+        """The engine of this computer is gone: say whether it ended as it does when nobody uses it."""
+        backend.client_package()
+        from medssl.endpoint import read_endpoint, state_folder
+
+        if read_endpoint(state_folder()) is not None or self._session.jobs.active:
+            # One that was killed could not take its file along.
+            self._lose(
+                _("The engine ended unexpectedly."),
+                _("Press 'Start' to start it again; a training goes on from its last checkpoint."),
+            )
+            return
+        self._session.set_client(None)
+        self._say("off", _("The engine ended because nobody used it. It starts again when it is needed."))
+        if entering and self._session.project is not None:
+            self.start()
+
+    def _lose(self, line: str, remedy: str) -> None:
         self._session.set_client(None)
         self._say("failed", line, remedy)
         self._session.say(line, remedy, "error")
@@ -347,25 +381,5 @@ class EngineLogic:
             self.changed.emit()
 
 
-def ready_line(device: Device, choice: EngineChoice) -> str:
-    """Say what an engine that is ready computes on."""
-    if device.gpus:
-        gpu = max(device.gpus, key=lambda each: each.memory_total_bytes)
-        free, total = gpu.memory_free_bytes / _GB, gpu.memory_total_bytes / _GB
-        on = _("{gpu}, {free:.0f} of {total:.0f} GB free").format(gpu=gpu.name, free=free, total=total)
-    else:
-        free = device.memory_free_bytes / _GB
-        on = _("the CPU, {cores} cores, {free:.0f} GB of memory free").format(cores=device.cores, free=free)
-    if choice.kind == REMOTE:
-        return _("Ready at {address} on {on}").format(address=choice.address, on=on)
-    return _("Ready on {on}").format(on=on)
-
-
 def _present(folder: Path) -> Path:
     return next((each for each in (folder, *folder.parents) if each.is_dir()), folder)
-
-
-def _sentences(error: Exception) -> tuple[str, str]:
-    if isinstance(error, (Problem, backend.client_package().EngineError)):
-        return error.message, error.remedy
-    return f"{type(error).__name__}: {error}", _("The log has the rest.")

@@ -7,7 +7,7 @@ from typing import Any, Optional, Protocol
 
 from slicer.i18n import tr as _
 
-from MedSSLLib.engine_logic import EngineStatus
+from MedSSLLib.engine_status import EngineStatus
 from MedSSLLib.jobs_view import show_text
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal

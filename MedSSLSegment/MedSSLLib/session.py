@@ -144,7 +144,7 @@ class Session:
             return work(client)
 
         def report(error: Exception) -> None:
-            if client is not None and self.client is None:
+            if client is not None and self.client is not client:
                 _LOG.info("Asked of an engine that went since: %s", error)  # the panel has said so
             else:
                 self.report(error)
@@ -181,7 +181,17 @@ class Session:
         self.message.emit(text, remedy, grade)
 
     def report(self, error: Exception) -> None:
-        """Show an error as one sentence, and put all of it into the log."""
+        """Show an error as one sentence, and put all of it into the log.
+
+        That the engine does not answer, the section Engine says once for all who asked.
+        """
+        if self.engine.looks_into(error):
+            _LOG.info("Asked of an engine that does not answer: %s", error)
+        else:
+            self.tell(error)
+
+    def tell(self, error: Exception) -> None:
+        """Show an error as `report` does, whatever it is about."""
         _LOG.error("%s", error, exc_info=error)
         if isinstance(error, (Problem, backend.client_package().EngineError)):
             self.say(error.message, error.remedy, "error")

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 import qt
-from medssl.client import Client, attach
+import slicer
+from medssl.client import Client, attach, end_idle, start_or_attach
 from medssl.endpoint import Endpoint, endpoint_text, read_endpoint, state_folder
 from MedSSLLib import engine_tokens
 from MedSSLLib.problems import Problem
@@ -62,6 +63,51 @@ def test_an_engine_that_dies_is_told_in_one_sentence_and_starts_again(
     assert alone.session.client is None
     alone.click("startEngineButton")
     alone.ready()
+
+
+@pytest.fixture
+def with_project(alone: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPanel:
+    """A panel with an engine of its own and an open project, whose person went to another module."""
+    monkeypatch.setenv("MEDSSL_ENGINE_PYTHON", sys.executable)
+    alone.session.settings.remember("engine.folders", [str(tmp_path)])
+    alone.session.engine.start()
+    alone.ready()
+    client = alone.session.client
+    alone.session.set_project(client.create_project("Kidneys", {1: "Kidney"}, folder=tmp_path / "kidneys"))
+    slicer.util.selectModule("")
+    alone.wait_until(lambda: not alone.session.background._pending)  # everything was shown
+    return alone
+
+
+def test_an_engine_that_ended_because_nobody_used_it_is_there_again_for_who_comes_back(
+    with_project: OpenPanel,
+) -> None:
+    panel, first = with_project, with_project.session.client
+    end_idle()  # as it ends by itself
+    slicer.util.selectModule("MedSSLSegment")
+    panel.wait_until(lambda: panel.session.client not in (None, first), 100)
+    assert panel.session.engine.status.grade == "ready"
+    assert panel.message == ""
+    assert panel.session.project.name == "Kidneys"
+    end_idle()  # while the panel is looked at, it only says so
+    panel.session.engine._look()
+    panel.wait_until(lambda: "nobody used it" in _line(panel))
+    assert panel.session.engine.status.grade == "off"
+    assert panel.session.client is None
+    assert panel.message == ""
+    slicer.util.selectModule("")
+    slicer.util.selectModule("MedSSLSegment")
+    panel.ready()
+
+
+def test_an_engine_that_was_started_anew_elsewhere_is_found(with_project: OpenPanel, tmp_path: Path) -> None:
+    panel = with_project
+    end_idle()
+    again = start_or_attach(roots=[tmp_path], start_s=100.0)
+    slicer.util.selectModule("MedSSLSegment")
+    panel.wait_until(lambda: panel.session.client is not None and panel.session.client.url == again.url, 60)
+    assert panel.message == ""
+    assert panel.session.engine.status.grade == "ready"
 
 
 def test_an_engine_of_another_release_is_told_in_one_sentence(
