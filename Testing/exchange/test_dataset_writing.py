@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from medssl.errors import DataError, StorageError
+from medssl.errors import DataError, GridError, StorageError
 from medssl.exchange.dataset_writing import CaseFiles, write_dataset
 from medssl.exchange.datasets import read_dataset
 from medssl.exchange.formats import DatasetFormat
 from medssl.exchange.task_list import read_task_list
 from medssl.imaging.labels import read_labels, write_labels
+from medssl.imaging.multichannel import read_channels
 from medssl.imaging.reading import read_volume
+from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 from medssl.phantom import make_phantom
@@ -112,6 +115,71 @@ def test_several_channels_are_files_for_nnunet_and_one_4d_file_for_the_decathlon
     nibabel = pytest.importorskip("nibabel")
     assert nibabel.load(tmp_path / "d" / "imagesTr" / "a.nii.gz").shape == (14, 16, 12, 2)
     assert json.loads((tmp_path / "d" / "dataset.json").read_text())["tensorImageSize"] == "4D"
+
+
+def two_channels(folder: Path, first: Volume, second: Volume) -> CaseFiles:
+    """Write two channels, and a label map on the grid of the first."""
+    write_volume(folder / "t1.nrrd", first)
+    write_volume(folder / "adc.nrrd", second)
+    labels = np.zeros(first.grid.shape, np.uint8)
+    labels[:2] = 3
+    write_labels(folder / "l.seg.nrrd", labels, first.grid, SCHEMA)
+    return CaseFiles("a", (folder / "t1.nrrd", folder / "adc.nrrd"), folder / "l.seg.nrrd")
+
+
+# Whole numbers to their limits: no type of 32 bits holds those of 32 bits beside fractions or a sign.
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("int16", "float32"),
+        ("float32", "uint16"),
+        ("int32", "float32"),
+        ("uint32", "float32"),
+        ("int16", "uint16"),
+        ("int32", "uint32"),
+        ("uint8", "float64"),
+    ],
+)
+def test_channels_of_different_types_keep_every_value_in_one_4d_file(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    grid = make_phantom(0, (12, 16, 14)).image.grid
+    made = []
+    for seed, kind in enumerate((first, second)):
+        noise = np.random.default_rng(seed).normal(size=grid.shape)
+        if np.dtype(kind).kind in "iu":
+            limits = np.iinfo(kind)
+            noise = np.random.default_rng(seed).integers(limits.min, limits.max, grid.shape, endpoint=True)
+        made.append(Volume(noise.astype(kind), grid))
+    write_dataset(tmp_path / "d", "d", SCHEMA, ("T1", "ADC"), [two_channels(tmp_path, *made)], "decathlon")
+    (case,) = read_dataset(tmp_path / "d").cases
+    for before, after in zip(made, read_channels(case.channels, 2), strict=True):
+        np.testing.assert_array_equal(after.array.astype(np.float64), before.array.astype(np.float64))
+
+
+@pytest.mark.parametrize("off_mm", [1e-5, 1e-4, 1e-3, 5e-3])
+def test_channels_whose_headers_are_rounded_differently_make_one_4d_file(
+    tmp_path: Path, off_mm: float
+) -> None:
+    image = make_phantom(0, (12, 16, 14)).image
+    x, y, z = image.grid.origin_mm
+    near = replace(image.grid, origin_mm=(x + off_mm, y, z))
+    assert near.agrees_with(image.grid)
+    case = two_channels(tmp_path, image, Volume(image.array, near))
+    write_dataset(tmp_path / "d", "d", SCHEMA, ("T1", "ADC"), [case], "decathlon")
+    (case_back,) = read_dataset(tmp_path / "d").cases
+    for volume in read_channels(case_back.channels, 2):
+        assert volume.grid.agrees_with(image.grid)
+        np.testing.assert_array_equal(volume.array, image.array)
+
+
+def test_a_channel_that_was_replaced_by_one_on_another_grid_is_named(tmp_path: Path) -> None:
+    image = make_phantom(0, (12, 16, 14)).image
+    case = two_channels(tmp_path, image, make_phantom(0, (10, 16, 14)).image)
+    with pytest.raises(GridError, match=r"adc\.nrrd lies on another grid than .*t1\.nrrd") as caught:
+        write_dataset(tmp_path / "d", "d", SCHEMA, ("T1", "ADC"), [case], "decathlon")
+    assert caught.value.remedy
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_data_set_is_whole_or_not_there(tmp_path: Path, cases: list[CaseFiles]) -> None:

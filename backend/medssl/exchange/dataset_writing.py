@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from medssl.errors import DataError, StorageError
+from medssl.errors import DataError, GridError, StorageError
 from medssl.exchange.formats import DatasetFormat
 from medssl.imaging.itk import image_of
 from medssl.imaging.labels import read_values
@@ -68,6 +68,7 @@ def write_dataset(
         DataError: no case is annotated.
         StorageError: something is in the folder, or it cannot be written.
         ImageError, LabelError: a file of a case cannot be read.
+        GridError: the files of a case's channels were changed, and do not lie on one grid any more.
     """
     if not any(case.labels for case in cases):
         raise DataError("No case is annotated, so there is no data set to write.", "Annotate a case first.")
@@ -120,8 +121,7 @@ def _write_case(folder: Path, stem: str, case: CaseFiles, schema: LabelSchema, l
     elif len(case.channels) == 1:
         _write_channel(folder / f"images{part}" / f"{stem}{_PACKED}", case.channels[0])
     else:
-        images = [image_of(volume.array, volume.grid) for volume in map(read_volume, case.channels)]
-        write_image(folder / f"images{part}" / f"{stem}{_PACKED}", sitk.JoinSeries(images))
+        write_image(folder / f"images{part}" / f"{stem}{_PACKED}", _joined(case.channels))
     if case.labels is None:
         return False
     labels = read_values(case.labels)
@@ -133,6 +133,26 @@ def _write_case(folder: Path, stem: str, case: CaseFiles, schema: LabelSchema, l
         array[array == UNANNOTATED] = schema.class_count
     write_volume(folder / f"labels{part}" / f"{stem}{_PACKED}", Volume(array, labels.grid))
     return partly
+
+
+def _joined(channels: Sequence[Path]) -> sitk.Image:
+    """Make one image of all channels, on the grid of the first and of a type that holds the values of each.
+
+    ITK joins neither int16 with float32 nor grids that differ in the fifth digit, as files of one scan do.
+    """
+    volumes = [read_volume(path) for path in channels]
+    grid = volumes[0].grid
+    for path, volume in zip(channels, volumes, strict=True):
+        if not grid.agrees_with(volume.grid):
+            raise GridError(
+                f"{path} lies on another grid than {channels[0]}, the first channel of its case.",
+                "Resample the channels of the case onto one grid, and add the case anew.",
+            )
+    kind = np.result_type(*(volume.array.dtype for volume in volumes))
+    joined: sitk.Image = sitk.JoinSeries(
+        [image_of(volume.array.astype(kind, copy=False), grid) for volume in volumes]
+    )
+    return joined
 
 
 def _write_channel(target: Path, source: Path) -> None:
