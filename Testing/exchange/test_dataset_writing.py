@@ -117,6 +117,39 @@ def test_several_channels_are_files_for_nnunet_and_one_4d_file_for_the_decathlon
     assert json.loads((tmp_path / "d" / "dataset.json").read_text())["tensorImageSize"] == "4D"
 
 
+@pytest.mark.parametrize("layout", ["nnunet", "decathlon"])
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (("background", "B"), ("background (segment)", "B")),
+        (("A", "ignore"), ("A", "ignore (segment)")),
+        ((" Ignore", "BACKGROUND"), (" Ignore (segment)", "BACKGROUND (segment)")),
+        (("ignore (Segment)", "ignore"), ("ignore (Segment)", "ignore (segment 2)")),
+        (("12", "11"), ("12", "11")),  # teeth are called like this
+    ],
+)
+def test_segments_keep_a_class_of_their_own_whatever_they_are_called(
+    tmp_path: Path,
+    cases: list[CaseFiles],
+    layout: DatasetFormat,
+    names: tuple[str, str],
+    written: tuple[str, str],
+) -> None:
+    schema = LabelSchema.of_names(dict(zip((3, 8), names, strict=True)))
+    notes = write_dataset(tmp_path / "out", "k", schema, ("MR",), cases, layout)
+    renamed = [(own, other) for own, other in zip(names, written, strict=True) if own != other]
+    for (own, other), note in zip(renamed, notes, strict=True):
+        assert f"'{own}' is called '{other}' in the data set" in note
+    description = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    if layout == "nnunet":
+        assert description["labels"] == {"background": 0, written[0]: 1, written[1]: 2, "ignore": 3}
+    back = read_dataset(tmp_path / "out")
+    back.schema.check_names()
+    assert back.schema.names == tuple(name.strip() for name in written)
+    assert back.schema.values == ((1, 2) if layout == "nnunet" else (3, 8))
+    assert back.ignore == (3 if layout == "nnunet" else None)
+
+
 def two_channels(folder: Path, first: Volume, second: Volume) -> CaseFiles:
     """Write two channels, and a label map on the grid of the first."""
     write_volume(folder / "t1.nrrd", first)

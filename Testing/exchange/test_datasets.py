@@ -125,6 +125,23 @@ def test_the_value_255_is_not_a_segment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "ignore"),
+    [
+        ({"background": 0, "liver": 1, "ignore": 2}, 2),
+        ({"background": "0", "liver": "1", "Ignore": "2"}, 2),
+        ({"0": "background", "1": "liver", "2": "ignore"}, 2),
+        ({"0": "background", "1": "liver", "255": "ignore"}, None),
+    ],
+)
+def test_voxels_that_nobody_annotated_are_found_however_they_are_named(
+    tmp_path: Path, labels: dict[str, Any], ignore: int | None
+) -> None:
+    dataset = read_dataset(make(tmp_path, ["imagesTr/a.nii.gz"], modality={"0": "CT"}, labels=labels))
+    assert dataset.schema.names == ("liver",)
+    assert dataset.ignore == ignore
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"labels": {"0": "background"}}, "no label but the background"),

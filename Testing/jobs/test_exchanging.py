@@ -114,6 +114,16 @@ def test_a_project_leaves_and_comes_back_with_its_annotations(project: Project, 
         assert back.count_cases(state="annotated") == 3
 
 
+def test_a_segment_that_leaves_under_another_name_is_told_of(project: Project, tmp_path: Path) -> None:
+    first, second = project.schema.segments
+    ignored = second.model_copy(update={"name": "Ignore"})
+    project.set_schema(project.schema.model_copy(update={"segments": (first, ignored)}))
+    warnings: list[str] = []
+    monitor = Monitor(lambda event: warnings.append(event.text) if isinstance(event, Log) else None)
+    run_job(project, ExportProjectRequest(output=tmp_path / "out"), monitor)
+    assert "'Ignore' is called 'Ignore (segment)'" in " ".join(warnings)
+
+
 def test_the_command_line_does_the_same(
     project: Project, model: ModelRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

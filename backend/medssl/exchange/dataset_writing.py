@@ -26,11 +26,15 @@ from medssl.imaging.labels import read_values
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_image, write_volume
-from medssl.labels import UNANNOTATED, LabelSchema, count_values
+from medssl.labels import UNANNOTATED, LabelSchema, count_values, plain_name
 from medssl.storage import publish, staging_folder, write_text
 
 _PACKED = ".nii.gz"
 _IGNORE = "ignore"  # nnU-Net's name for what nobody annotated
+_RESERVED = {  # names that say what no segment is, in either layout and whatever their case
+    "background": "what is no segment",
+    _IGNORE: "what nobody annotated",
+}
 _ODD = re.compile(r"[^\w.-]+")
 
 
@@ -52,17 +56,21 @@ def write_dataset(
     cases: Sequence[CaseFiles],
     layout: DatasetFormat,
     progress: Callable[[int], None] = lambda done: None,
-) -> None:
+) -> tuple[str, ...]:
     """Write the data set; it appears at once when it is complete.
 
     Args:
         target: a folder that is empty or does not exist.
         name: of the data set.
-        schema: the project's; its names travel, its colours and codes do not.
+        schema: the project's; its names travel, its colours and codes do not. A segment that is called
+            'background' or 'ignore', which mean something else there, gets another name.
         channel_names: one a channel.
         cases: what to write.
         layout: in whose way.
         progress: hears how many cases are written; may raise to stop.
+
+    Returns:
+        What a person should know, one sentence each; mostly nothing.
 
     Raises:
         DataError: no case is annotated.
@@ -75,7 +83,8 @@ def write_dataset(
     if target.is_dir() and any(target.iterdir()):
         raise StorageError(f"{target} is not empty.", "Choose another folder.")
     named = _named(cases)
-    values = {s.name: i if layout == "nnunet" else s.value for i, s in enumerate(schema.segments, start=1)}
+    names = _segment_names(schema.names)
+    values = dict(zip(names, range(1, len(names) + 1) if layout == "nnunet" else schema.values, strict=True))
     with staging_folder(target.parent) as staging:
         folder = staging / "dataset"
         partly = False
@@ -96,6 +105,26 @@ def write_dataset(
         if target.is_dir():
             target.rmdir()
         publish(folder, target)
+    return tuple(
+        f"The segment '{own}' is called '{other}' in the data set, where '{own}' means "
+        f"{_RESERVED[plain_name(own).casefold()]}."
+        for own, other in zip(schema.names, names, strict=True)
+        if own != other
+    )
+
+
+def _segment_names(names: Sequence[str]) -> list[str]:
+    """Give segments another name where theirs means something else in a data set."""
+    taken = {name.casefold() for name in names}
+    given = []
+    for name in names:
+        free, number = name, 1
+        while plain_name(free).casefold() in _RESERVED or (free != name and free.casefold() in taken):
+            free = f"{name} (segment)" if number == 1 else f"{name} (segment {number})"
+            number += 1
+        taken.add(free.casefold())
+        given.append(free)
+    return given
 
 
 def _named(cases: Sequence[CaseFiles]) -> dict[str, CaseFiles]:

@@ -99,6 +99,7 @@ def read_dataset(folder: Path) -> Dataset:
         )
     description = _read_description(path)
     channel_names = _channel_names(description, path)
+    labels = _label_names(description.labels, path)
     training = _find_cases(folder, description.training, "Tr", path)
     test = _find_cases(folder, description.test, "Ts", path)
     cases = _complete(training, test, channel_names, path)
@@ -106,9 +107,9 @@ def read_dataset(folder: Path) -> Dataset:
         name=description.name.strip() or folder.resolve().name,
         folder=folder,
         channel_names=channel_names,
-        schema=_schema(description.labels, path),
+        schema=_schema(labels, path),
         cases=cases,
-        ignore=_ignored(description.labels),
+        ignore=next((v for v, label in labels if v != UNANNOTATED and _means_ignore(v, label)), None),
     )
 
 
@@ -144,31 +145,45 @@ def _channel_names(description: _Description, path: Path) -> tuple[str, ...]:
     return tuple(name for _, name in ordered)
 
 
-def _schema(labels: dict[str, int | str | list[int]], path: Path) -> LabelSchema:
-    """Make the schema from `{"1": "liver"}` (Decathlon) or `{"liver": 1}` (nnU-Net)."""
-    names: dict[int, str] = {}
+def _label_names(labels: dict[str, int | str | list[int]], path: Path) -> list[tuple[int, str]]:
+    """Read values and names from `{"1": "liver"}` (Decathlon) or `{"liver": 1}` (nnU-Net)."""
+    found = []
     for key, entry in labels.items():
         if isinstance(entry, list):
             raise DataError(
                 f"{path} describes the label '{key}' as a region of several values ({entry}).",
                 "Give every segment one value of its own; overlapping regions are not known here.",
             )
-        by_value = isinstance(entry, str) and not _NUMBER.fullmatch(entry.strip())
+        # Teeth are called "11": a text that is a number is a name where a number leads to it.
+        by_value = isinstance(entry, str) and (_is_number(key) or not _is_number(entry))
         number, name = (key, str(entry)) if by_value else (str(entry), key)
-        if not _NUMBER.fullmatch(number.strip()):
+        if not _is_number(number):
             raise DataError(
                 f"{path}: the label '{key}': {entry!r} has no number.", "Give it a value of 1 to 254."
             )
-        value = int(number)
-        if value in (BACKGROUND, UNANNOTATED):
-            continue
-        if name.strip().lower() == _IGNORE:
+        found.append((int(number), name.strip()))
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
+def _means_ignore(value: int, name: str) -> bool:
+    """Whether a label is nnU-Net's for voxels that nobody annotated."""
+    return name.lower() == _IGNORE and value != BACKGROUND
+
+
+def _schema(labels: Sequence[tuple[int, str]], path: Path) -> LabelSchema:
+    names: dict[int, str] = {}
+    for value, name in labels:
+        if value in (BACKGROUND, UNANNOTATED) or _means_ignore(value, name):
             continue
         if value in names:
             raise DataError(
                 f"{path} gives the value {value} to two labels.", "Give every label its own value."
             )
-        names[value] = name.strip() or f"Segment {value}"
+        names[value] = name or f"Segment {value}"
     if not names:
         raise DataError(f"{path} names no label but the background.", "Name at least one segment in it.")
     try:
@@ -177,12 +192,6 @@ def _schema(labels: dict[str, int | str | list[int]], path: Path) -> LabelSchema
         raise DataError(
             f"{path}: {first_fault(error)}.", "Give every label its own name and a value of 1 to 254."
         ) from error
-
-
-def _ignored(labels: dict[str, int | str | list[int]]) -> int | None:
-    """Find nnU-Net's value for voxels that nobody annotated."""
-    found = labels.get(_IGNORE)
-    return found if isinstance(found, int) and found not in (BACKGROUND, UNANNOTATED) else None
 
 
 def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: Path) -> list[DatasetCase]:

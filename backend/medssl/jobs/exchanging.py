@@ -79,8 +79,10 @@ def export_project(project: Project, request: ExportProjectRequest, monitor: Mon
         monitor.progress("export", done, len(cases), pace.seconds_for(len(cases) - done))
         monitor.check()
 
-    write_dataset(
+    notes = write_dataset(
         request.output, project.name, project.schema, project.channel_names, cases, request.format, progress
     )
+    for note in notes:
+        monitor.log(note, "warning")
     annotated = sum(case.labels is not None for case in cases)
     return ExportProjectResult(output=request.output, annotated=annotated, unannotated=len(cases) - annotated)
