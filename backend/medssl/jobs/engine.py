@@ -105,6 +105,18 @@ class Engine:
         """Whether nothing runs or waits."""
         return not self._supervisor.unfinished()
 
+    def unfinished_requests(self) -> list[str]:
+        """The requests of all jobs that wait or run, as JSON.
+
+        Raises:
+            MedSSLError: a project with such jobs cannot be asked.
+        """
+        return [
+            row.request
+            for folder in self._supervisor.unfinished()
+            for row in self._project(folder).jobs(_UNFINISHED)
+        ]
+
     def submit(self, project_folder: Path, request: Request) -> JobRow:
         """Queue a job. It survives the engine from now on.
 

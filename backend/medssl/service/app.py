@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,11 +29,13 @@ from medssl.service.token import TokenFile
 from medssl.service.uploads import Uploads
 from medssl.service.voxels import VoxelWorker
 
+_LOG = logging.getLogger(__name__)
 _DESCRIPTION = """
 The engine of MedSSL. Every request but `/v1/health` carries the header `Authorization: Bearer <token>`; the
 token is in the file that `medssl serve` names. Every error is a `Problem`: `code` for programs, `message` and
 `remedy` for people.
 """
+_TIDY_S = 3600.0
 _THREADS = 64  # requests that are answered at once; each waits for a disk, not for the processor
 _PROBLEMS: Responses = {
     "default": {"model": Problem, "description": "What went wrong, and what to do."},
@@ -50,12 +54,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-        service.uploads.remove_old()
         service.engine.start()
+        tidying = asyncio.create_task(_tidy(service))
         try:
             yield
         finally:
             service.stopping = True
+            tidying.cancel()
             # Jobs go on without the service; the next one finds them.
             await anyio.to_thread.run_sync(service.engine.stop, False)
             service.voxels.close()
@@ -79,6 +84,20 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.include_router(page.router)
     app.add_middleware(Guard, token=service.token, activity=service.activity, local=settings.is_local)
     return app
+
+
+async def _tidy(service: Service) -> None:
+    """Remove old uploads now, when the engine has found its jobs, and every hour."""
+    while True:
+        try:
+            await asyncio.to_thread(_remove_old_uploads, service)
+        except Exception:  # noqa: BLE001 - whatever it was, patients' scans must go at the next attempt
+            _LOG.exception("Old uploads could not be removed")
+        await asyncio.sleep(_TIDY_S)
+
+
+def _remove_old_uploads(service: Service) -> None:
+    service.uploads.remove_old(service.engine.unfinished_requests())
 
 
 def _make_service(settings: ServiceSettings) -> Service:

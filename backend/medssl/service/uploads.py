@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -132,11 +132,16 @@ class Uploads:
         """
         shutil.rmtree(self._existing(identity), ignore_errors=True)
 
-    def remove_old(self) -> None:
-        """Remove what was uploaded more than a day ago, and what killed services left unfinished."""
+    def remove_old(self, requests: Iterable[str]) -> None:
+        """Remove what was last written more than a day ago, and what killed services left unfinished.
+
+        Args:
+            requests: of the jobs that are not finished, as JSON; what they name stays.
+        """
+        wanted = "\n".join(requests)
         for folder in self._folder.iterdir() if self._folder.is_dir() else ():
             with suppress(OSError):  # it goes next time
-                if time.time() - folder.stat().st_mtime > KEPT_S:
+                if folder.name not in wanted and time.time() - _last_written(folder) > KEPT_S:
                     shutil.rmtree(folder)
 
     def _existing(self, identity: str) -> Path:
@@ -185,6 +190,14 @@ class Uploads:
             f"The file has more than the {self._most_bytes / 1e9:.1f} GB that this service takes.",
             "Send a smaller file, or give the service a folder that both computers can reach.",
         )
+
+
+def _last_written(folder: Path) -> float:
+    """When anything in a folder was last written, in seconds since 1970.
+
+    A job may write its results, or a slow line send a file, for longer than a day.
+    """
+    return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def _checked_place(name: str) -> PurePosixPath:
