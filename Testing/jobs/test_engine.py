@@ -6,10 +6,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -21,7 +24,7 @@ from medssl.jobs.engine import Engine
 from medssl.jobs.launching import worker_environment
 from medssl.labels import LabelSchema
 from medssl.phantom import SCHEMA
-from medssl.project import JobRow, Project
+from medssl.project import DATABASE_NAME, JobRow, Project
 
 _MANY = 600  # cases: their import takes much longer than anything here looks at
 _PATIENCE_S = 120.0
@@ -100,6 +103,24 @@ def test_a_job_runs_in_a_process_of_its_own_and_is_told_from_start_to_end(
     assert [number for number, _ in numbered] == list(range(1, len(numbered) + 1))
     assert engine.events(folder, job.id, after=len(numbered) - 1) == numbered[-1:]
     _until(lambda: engine.idle)
+
+
+def test_a_project_that_is_slow_to_open_keeps_no_other_waiting(
+    engine: Engine, folder: Path, tmp_path: Path
+) -> None:
+    with Project.create(tmp_path / "busy", SCHEMA) as made:
+        busy = made.folder
+    with closing(sqlite3.connect(busy / DATABASE_NAME, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asking = threading.Thread(target=engine.jobs, args=(busy,))
+        asking.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert engine.jobs(folder) == []
+        assert time.monotonic() - began < 10  # a busy project is waited for three times as long
+        assert asking.is_alive()
+        other.execute("ROLLBACK")
+    asking.join()
 
 
 def test_what_a_job_cannot_do_is_told_as_by_the_command_line(

@@ -104,7 +104,7 @@ class Project:
 
 @dataclass(frozen=True)
 class KnownProject:
-    """A project that the service opened before; `problem` says why it cannot be opened now."""
+    """A project that was opened there before; `problem` says why it cannot be now, if its folder tells."""
 
     key: str
     folder: str

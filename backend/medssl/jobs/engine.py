@@ -64,6 +64,7 @@ class Engine:
         self._remembered: set[Path] = set()
         self._stop_s = stop_s
         self._projects: dict[Path, tuple[Project, tuple[int, int]]] = {}
+        self._gates: dict[Path, threading.RLock] = {}
         self._logs: OrderedDict[tuple[Path, str], EventLog] = OrderedDict()
         self._started = False
         self._lock = threading.RLock()
@@ -74,8 +75,9 @@ class Engine:
         """Find the jobs of the known projects again, and begin to run what waits."""
         with self._lock:
             self._started = True
-            for folder in dict.fromkeys([*self._projects, *_projects_in(self._roots), *self._recall()]):
-                self._take_in(folder)
+            known = list(self._projects)
+        for folder in dict.fromkeys([*known, *_projects_in(self._roots), *self._recall()]):
+            self._take_in(folder)
         self._supervisor.start()
 
     def stop(self, graceful: bool) -> None:
@@ -179,8 +181,11 @@ class Engine:
         project = self._project(project_folder)
         key = (project.folder, job_id)
         with self._lock:
-            log = self._logs.get(key) or EventLog(project.job(job_id).folder)
-            self._logs[key] = log
+            log = self._logs.get(key)
+        if log is None:
+            log = EventLog(project.job(job_id).folder)
+        with self._lock:
+            log = self._logs.setdefault(key, log)
             self._logs.move_to_end(key)
             if len(self._logs) > _EVENT_LOGS:
                 self._logs.popitem(last=False)
@@ -241,15 +246,20 @@ class Engine:
         """The open project of a folder; opened again when the folder holds another one now."""
         folder = folder.resolve()
         with self._lock:
-            known = self._projects.get(folder)
+            gate = self._gates.setdefault(folder, threading.RLock())
+        with gate:  # of its own: a disk that is slow keeps nobody waiting who needs another one
             identity = _identity(folder)
-            if known is not None and known[1] == identity:
-                return known[0]
+            with self._lock:
+                known = self._projects.get(folder)
+                if known is not None and known[1] == identity:
+                    return known[0]
+                self._projects.pop(folder, None)
             if known is not None:
                 known[0].close()
-                del self._projects[folder]
             project = Project.open(folder)
-            self._projects[folder] = project, _identity(folder) or (0, 0)
+            identity = _identity(folder) or (0, 0)
+            with self._lock:
+                self._projects[folder] = project, identity
             if self._started:
                 self._take_in(folder)
             return project

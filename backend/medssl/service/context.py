@@ -65,9 +65,8 @@ ProjectKey: TypeAlias = Annotated[str, InAddress(description="Key of a project."
 
 
 async def _project(service: ServiceOf, project: ProjectKey) -> Project:
-    # Opening one takes a while and belongs into a thread; looking one up does not.
-    ready = service.projects.ready(project)
-    return ready if ready is not None else await asyncio.to_thread(service.projects.get, project)
+    # A look at its folder may take long, and takes none of the threads that the other requests need.
+    return await asyncio.wrap_future(service.projects.arriving(project))
 
 
 ProjectOf: TypeAlias = Annotated[Project, Depends(_project)]

@@ -123,7 +123,7 @@ class ProjectView(_View):
 
 
 class KnownProject(_View):
-    """A project that this service opened before; `problem` says why it cannot be opened now."""
+    """A project that was opened here before; `problem` says why it cannot be now, if its folder tells."""
 
     key: str
     folder: Path

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from medssl.errors import MedSSLError
 from medssl.labels import LabelSchema
 from medssl.project import Project
 from medssl.project.store import checked_name, folder_name
-from medssl.service.context import ProjectKey, ProjectOf, Service, ServiceOf
+from medssl.service.context import ProjectKey, ProjectOf, ServiceOf
 from medssl.service.examples import NEW_PROJECT, PROJECT_FOLDER, SCHEMA
 from medssl.service.projects import key_of
 from medssl.service.views import Done, KnownProject, NewProject, ProjectFolder, ProjectView
@@ -21,8 +19,11 @@ router = APIRouter(prefix="/v1/projects", tags=["projects"])
 
 @router.get("")
 def list_projects(service: ServiceOf) -> list[KnownProject]:
-    """List the projects that were opened here before, the one used last first."""
-    return [_known(service, key, folder) for key, folder in reversed(service.projects.keys().items())]
+    """List the projects that were opened here before, the one that a person opened last first."""
+    return [
+        KnownProject(key=known.key, folder=known.folder, name=known.name, problem=known.problem)
+        for known in service.projects.listed()
+    ]
 
 
 @router.post("", status_code=201)
@@ -77,10 +78,3 @@ def _view(project: Project) -> ProjectView:
         annotated=project.count_cases(state="annotated"),
         proposed=project.count_cases(state="proposed"),
     )
-
-
-def _known(service: Service, key: str, folder: Path) -> KnownProject:
-    try:
-        return KnownProject(key=key, folder=folder, name=service.projects.get(key).name)
-    except MedSSLError as error:
-        return KnownProject(key=key, folder=folder, problem=str(error))
