@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import unicodedata
 from pathlib import Path
@@ -83,6 +84,73 @@ def test_labels_of_a_dataset_that_are_none_stop_none_of_the_others(
     assert "The labels of small_2 were not added." in warning
     assert str(label) in warning
     assert second == ImportResult(cases=0, annotated=1, already_there=6)
+
+
+def test_another_scan_of_the_same_name_does_not_get_the_labels_of_a_dataset(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "small_1.nii.gz"  # of another patient, on exactly the same grid
+    theirs = read_volume(small_dataset / "imagesTr" / "small_1.nii.gz")
+    write_volume(own, Volume(theirs.array[::-1].copy(), theirs.grid))
+    request, first, second = ImportRequest(folder=small_dataset, annotated=3), Watcher(), Watcher()
+    with Project.create(tmp_path / "project", read_dataset(small_dataset).schema) as project:
+        project.add_case("small_1", [own], copy=True)
+        done = run_job(project, request, first).result
+        assert (project.case("small_1").state, project.case("small_2").state) == ("new", "annotated")
+        again = run_job(project, request, second).result
+    assert done == ImportResult(cases=5, annotated=2, already_there=0, refused=1)
+    assert again == ImportResult(cases=0, annotated=0, already_there=5, refused=1)
+    (told,) = first.warnings
+    assert "small_1 was not added, nor were its labels: the project has another scan of that name." in told
+    assert str(small_dataset) in told
+    assert second.warnings == first.warnings
+
+
+def test_a_scan_gets_its_labels_in_whatever_way_it_came_before(small_dataset: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(small_dataset, tmp_path / "moved")
+    scans = [moved / "imagesTr" / f"small_{number}.nii.gz" for number in range(4)]
+    write_volume(tmp_path / "converted.nrrd", read_volume(scans[3]))
+    with Project.create(tmp_path / "project", read_dataset(small_dataset).schema) as project:
+        project.add_case("small_1", [small_dataset / "imagesTr" / "small_1.nii.gz"])
+        project.add_case("small_2", [scans[2]], copy=True)
+        project.add_case("small_3", [tmp_path / "converted.nrrd"])
+        done = run_job(project, ImportRequest(folder=moved), Monitor()).result
+        assert {case.state for case in project.cases()} == {"annotated"}
+    assert done == ImportResult(cases=3, annotated=6, already_there=3)
+
+
+def test_labels_wait_while_nobody_can_tell_whether_they_are_of_the_scan(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    scan = tmp_path / "gone.nii.gz"
+    shutil.copy(small_dataset / "imagesTr" / "small_1.nii.gz", scan)
+    request, watcher = ImportRequest(folder=small_dataset), Watcher()
+    with Project.create(tmp_path / "project", read_dataset(small_dataset).schema) as project:
+        project.add_case("small_1", [scan])
+        scan.rename(tmp_path / "kept")
+        done = run_job(project, request, watcher).result
+        (tmp_path / "kept").rename(scan)
+        again = run_job(project, request, Monitor()).result
+    assert done == ImportResult(cases=5, annotated=5, already_there=1, labels_refused=1)
+    (told,) = watcher.warnings
+    assert "The labels of small_1 were not added." in told
+    assert str(scan) in told
+    assert again == ImportResult(cases=0, annotated=1, already_there=6)
+
+
+def test_scans_of_one_name_in_a_task_list_do_not_get_each_others_labels(tmp_path: Path) -> None:
+    for seed, patient in enumerate(("one", "other")):
+        phantom = make_phantom(seed, size=(8, 12, 10))
+        write_volume(tmp_path / patient / "ct.nii.gz", phantom.image)
+        write_volume(tmp_path / patient / "labels.nii.gz", phantom.labels)
+    tasks = [{"Image": "one/ct.nii.gz"}, {"Image": "other/ct.nii.gz", "Result": "other/labels.nii.gz"}]
+    content = {"FileFormat": "MITK Segmentation Task List", "Version": 1, "Tasks": tasks}
+    (tmp_path / "tasks.json").write_text(json.dumps(content))
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        project.add_case("ct", [tmp_path / "one" / "ct.nii.gz"])
+        done = run_job(project, ImportRequest(folder=tmp_path / "tasks.json"), Monitor()).result
+        assert [case.state for case in project.cases()] == ["new"]
+    assert done == ImportResult(cases=0, annotated=0, already_there=1, refused=1)
 
 
 def test_several_series_in_one_folder_become_cases_each(tmp_path: Path) -> None:

@@ -223,6 +223,25 @@ def check_that_a_failed_job_ends_with_the_same_code(
     assert ours[2].splitlines()[-1] == theirs[2].splitlines()[-1]
 
 
+def test_labels_of_a_dataset_here_reach_only_the_scans_there_that_they_were_drawn_on(
+    engine: Engine, there: Run, small_dataset: Path, tmp_path: Path
+) -> None:
+    project = ("--project", engine.root / "labels later")
+    assert there("project", "new", "engine:labels later", "--dataset", small_dataset)[0] == 0
+    scans = small_dataset / "imagesTr"
+    assert there("case", "add", scans / "small_1.nii.gz", *project)[0] == 0
+    assert there("case", "add", scans / "small_2.nii.gz", "--name", "small_3", *project)[0] == 0
+    code, out, err = there("case", "add", small_dataset, "--annotated", "3", *project)
+    assert (code, "4 cases added, 2 of them with an annotation. 1 was there already." in out) == (1, True), (
+        err
+    )
+    assert "small_3 was not added, nor were its labels" in err
+    with Project.open(engine.root / "labels later") as there_now:
+        states = {case.name: case.state for case in there_now.cases()}
+    assert [states[f"small_{number}"] for number in (1, 2, 3)] == ["annotated", "annotated", "new"]
+    assert not list((engine.state / "uploads").iterdir())
+
+
 def test_what_cannot_be_done_elsewhere_is_said(
     engine: Engine, here: Run, there: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

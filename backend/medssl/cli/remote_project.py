@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,7 +23,9 @@ from medssl.errors import (
     UsageError,
 )
 from medssl.imaging.few_values import has_few_values, no_intensities
+from medssl.imaging.formats import suffix_of
 from medssl.imaging.multichannel import read_channels
+from medssl.imaging.same_scan import is_same_scan
 from medssl.imaging.single_file import as_one_file
 from medssl.labels import LabelSchema
 from medssl.project import (
@@ -143,6 +146,21 @@ class RemoteProject:
     def case(self, case: str) -> Case:
         """Return everything about a case."""
         return _case(self._client.case(self.key, case))
+
+    def is_scan_of(self, case: str, channels: Sequence[Path]) -> bool:
+        """Whether a case is the scan that files of this computer hold; its images are fetched for that."""
+        found = self._client.case(self.key, case)
+        with tempfile.TemporaryDirectory() as folder:
+            fetched = []
+            for number, path in enumerate(found.channels):
+                target = Path(folder, f"{number}{suffix_of(Path(path)) or '.nrrd'}")
+                try:
+                    fetched.append(self._client.download_channel(self.key, found.id, number, target))
+                except EngineError as error:
+                    if error.code != "path":
+                        raise
+                    raise ImageError(error.message, error.remedy) from error
+            return is_same_scan(fetched, channels)
 
     def set_role(self, case: str, role: Role) -> None:
         """Use a case for training or validation, or exclude it."""

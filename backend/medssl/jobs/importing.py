@@ -42,6 +42,7 @@ _SAME_NAME = (
     "written. Rename one of them."
 )
 _Became: TypeAlias = Literal["added", "already there", "refused", "passed over"]
+_Labelled: TypeAlias = Literal["annotated", "unread", "of another scan"]
 
 
 class Receiver(Protocol):
@@ -67,6 +68,9 @@ class Receiver(Protocol):
     ) -> Case:
         """See `Project`."""
 
+    def is_scan_of(self, case: str, channels: Sequence[Path]) -> bool:
+        """See `Project`."""
+
     def save_annotation(self, case: str, values: Path, *, author: str = "") -> Annotation:
         """See `Project`."""
 
@@ -74,7 +78,8 @@ class Receiver(Protocol):
 def import_folder(project: Receiver, request: ImportRequest, monitor: Monitor) -> ImportResult:
     """Add the cases of a data set or of a MITK task list, or every scan of a folder that is neither.
 
-    A case that is there already stays as it is, so that a second run finishes what a first one began.
+    A case that is there already stays as it is, so that a second run finishes what a first one began. It gets
+    its labels, if nobody has annotated it, and never those of another scan of its name.
 
     Raises:
         DataError: the folder holds no scan, or less than the request divides among roles.
@@ -221,41 +226,53 @@ def _import_cases(
     """
     wanted = _divide(cases, request)
     there = _roles_there(project, [(case.name, role) for case, role, _ in wanted], monitor)
-    added = annotated = refused = unread = 0
+    added = refused = 0
+    labelled: Counter[_Labelled] = Counter()
     pace = Pace()
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
-        is_there = kept_name(case.name) in there
-        if not is_there:
-            is_there = _add_described(project, case, role, request.copy_files, monitor)
-            added += is_there
-            refused += not is_there
-        drawn = case.labels if with_labels and is_there else None
-        if drawn is not None and project.case(case.name).annotation is None:
-            done = _annotate(project, case.name, labels, drawn, monitor)
-            annotated += done
-            unread += not done
+        new = kept_name(case.name) not in there
+        is_there = not new or _add_described(project, case, role, request.copy_files, monitor)
+        added += new and is_there
+        refused += not is_there
+        if case.labels and with_labels and is_there and project.case(case.name).annotation is None:
+            labelled[_annotate(project, request, case, case.labels, labels, new, monitor)] += 1
         pace.count()
         monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
-    there_already = len(wanted) - added - refused
+    refused += labelled["of another scan"]
     return ImportResult(
         cases=added,
-        annotated=annotated,
-        already_there=there_already,
+        annotated=labelled["annotated"],
+        already_there=len(wanted) - added - refused,
         refused=refused,
-        labels_refused=unread,
+        labels_refused=labelled["unread"],
     )
 
 
-def _annotate(project: Receiver, case: str, labels: _Labels, path: Path, monitor: Monitor) -> bool:
-    """Save the labels of a case; whether they could be."""
+def _annotate(
+    project: Receiver,
+    request: ImportRequest,
+    case: DatasetCase,
+    drawn: Path,
+    labels: _Labels,
+    new: bool,
+    monitor: Monitor,
+) -> _Labelled:
+    """Save the labels of a case; of one that is not new, only if it is the scan that they were drawn on."""
     try:
-        notes = labels.save(project, case, path)
+        if not new and not project.is_scan_of(case.name, case.channels):
+            monitor.log(
+                f"{case.name} was not added, nor were its labels: the project has another scan of that name. "
+                f"Give it another name in {request.folder}.",
+                "warning",
+            )
+            return "of another scan"
+        notes = labels.save(project, case.name, drawn)
     except (ImageError, LabelError, MissingPackageError) as error:
-        monitor.log(f"The labels of {case} were not added. {error}", "warning")
-        return False
-    _tell(case, notes, monitor)
-    return True
+        monitor.log(f"The labels of {case.name} were not added. {error}", "warning")
+        return "unread"
+    _tell(case.name, notes, monitor)
+    return "annotated"
 
 
 def _add_described(project: Receiver, case: DatasetCase, role: Role, copy: bool, monitor: Monitor) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from medssl.events import JobState
 from medssl.imaging.labels import read_values
 from medssl.imaging.reading import read_volume
+from medssl.imaging.same_scan import is_same_scan
 from medssl.labels import LabelSchema
 from medssl.project import cases, jobs, lookup, models, opening, review, schema, tables
 from medssl.project.annotations import check_trainable, restore_annotation, save_annotation
@@ -92,9 +92,7 @@ class Project:
     def __enter__(self) -> Project:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property
@@ -175,6 +173,10 @@ class Project:
         """Return everything about a case, as it is now, or raise a `ProjectError` where there is none."""
         with self._store.database.reading() as session:
             return lookup.load_case(self._store, session, case)
+
+    def is_scan_of(self, case: CaseRef, channels: Sequence[Path]) -> bool:
+        """Whether a case is the scan that files hold; see `is_same_scan`."""
+        return is_same_scan(self.case(case).channels, channels)
 
     def whole_cases(self, *roles: Role) -> list[Case]:
         """Return everything about all cases of these roles, by name, at once however many there are."""
