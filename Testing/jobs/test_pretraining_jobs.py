@@ -99,7 +99,8 @@ def test_a_training_tells_which_tensors_it_began_with(project: Project) -> None:
     trained = run_job(project, _two_steps(model), watcher).result
 
     assert trained.kind == "train"
-    assert read_card(project.model(trained.model_id).folder).started_from == model
+    card = read_card(project.model(trained.model_id).folder)
+    assert (card.started_from, card.begun_from) == (model, (model,))
     texts = "\n".join(watcher.told)
     assert "Began with the model Relative location" in texts
     assert "decoder 0 of" in texts

@@ -10,7 +10,16 @@ import pytest
 from medssl.cli.app import run
 from medssl.errors import DataError
 from medssl.events import Monitor
-from medssl.jobs import EvaluateRequest, EvaluateResult, ProposeRequest, run_job
+from medssl.jobs import (
+    EvaluateRequest,
+    EvaluateResult,
+    ExportModelRequest,
+    ImportModelRequest,
+    ProposeRequest,
+    TrainRequest,
+    run_job,
+    settings_for,
+)
 from medssl.learning.card import CARD, read_card
 from medssl.project import ModelRecord, Project
 from medssl.storage import write_text
@@ -57,6 +66,7 @@ def test_a_model_is_not_scored_against_what_it_or_its_forerunner_has_proposed(
 ) -> None:
     refined = begun_from(project, started_from=model.id)
     twice = begun_from(project, started_from=refined.id)
+    # Cards of before name the nearest only; those of the models that are there tell the rest.
     for scored in (model, twice, begun_from(project, imported_from=model.id)):
         result = score(project, scored, tmp_path / scored.id)
         assert (result.cases, list(result.left_out), result.accepted) == (2, [_NAME], ())
@@ -73,6 +83,31 @@ def test_a_model_is_not_scored_against_what_it_or_its_forerunner_has_proposed(
             project.set_role(case, "excluded")
     with pytest.raises(DataError, match="Not one case can be scored"):
         score(project, model, tmp_path / "none")
+
+
+def refine(project: Project, model: ModelRecord) -> ModelRecord:
+    """One step of training that begins with a model."""
+    settings = settings_for("quick", method="supervised", steps=1, device="cpu")
+    run_job(project, TrainRequest(settings=settings, start_from=model.id), Monitor())
+    return project.model()
+
+
+def test_a_model_knows_its_forerunners_when_those_between_are_deleted(
+    project: Project, model: ModelRecord, tmp_path: Path
+) -> None:
+    refined = refine(project, model)
+    run_job(project, ExportModelRequest(model=refined.id, output=tmp_path / "refined.zip"), Monitor())
+    run_job(project, ImportModelRequest(path=tmp_path / "refined.zip"), Monitor())
+    returned = project.model()
+    last = refine(project, returned)
+    assert read_card(last.folder).begun_from == (returned.id, refined.id, model.id)
+    run_job(project, ExportModelRequest(model=last.id, output=tmp_path / "last.zip"), Monitor())
+    for each in (last, returned, refined):
+        project.delete_model(each.id)
+    run_job(project, ImportModelRequest(path=tmp_path / "last.zip"), Monitor())
+    assert read_card(project.model().folder).begun_from == (last.id, returned.id, refined.id, model.id)
+    result = score(project, project.model(), tmp_path / "out")
+    assert (result.cases, list(result.left_out), result.accepted) == (2, [_NAME], ())
 
 
 def test_a_reference_that_another_model_proposed_counts_and_is_told_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,7 +23,7 @@ from medssl.imaging.volume import Grid, Volume
 from medssl.inference.predictor import Predictor
 from medssl.jobs.failures import Failed, attempt
 from medssl.jobs.pairs import Pair, find_pairs
-from medssl.jobs.references import Reference, line_of
+from medssl.jobs.references import Reference
 from medssl.jobs.reporting import (
     SCORES_FILE,
     card_facts,
@@ -39,6 +39,7 @@ from medssl.jobs.requests import EvaluateRequest
 from medssl.jobs.results import EvaluateResult, SegmentScore
 from medssl.jobs.segments import check_segments
 from medssl.labels import LabelSchema
+from medssl.learning.ancestry import line_of
 from medssl.learning.model import Model, load_model
 from medssl.pace import Pace
 from medssl.project import Case, Project
@@ -102,7 +103,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         record = project.model(request.model)
         model = load_model(record.folder)
         check_segments(schema, model)
-        cases, left_out = _fair(project, _annotated(project, request), line_of(project, record.id))
+        cases, left_out = _fair(project, _annotated(project, request), line_of(project, model.card))
         tasks = _of_model(project, cases, Predictor(model, request.device), monitor)
     found = _score(tasks, schema, monitor)
     accepted = tuple(score.case for score in found.scores if score.reference == "accepted")
@@ -164,7 +165,7 @@ def _annotated(project: Project, request: EvaluateRequest) -> list[str]:
 
 
 def _fair(
-    project: Project, names: Sequence[str], line: frozenset[str]
+    project: Project, names: Sequence[str], line: Collection[str]
 ) -> tuple[list[tuple[Case, Reference]], dict[str, str]]:
     """Sort cases into those that say something about a model, and the others with the reason.
 

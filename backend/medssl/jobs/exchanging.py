@@ -11,6 +11,7 @@ from medssl.exchange.models import export_model as write_model
 from medssl.inference.channels import write_channel_rules
 from medssl.jobs.requests import ExportModelRequest, ExportProjectRequest, ImportModelRequest
 from medssl.jobs.results import ExportModelResult, ExportProjectResult, ImportModelResult
+from medssl.learning.ancestry import line_of
 from medssl.learning.model import CARD, PLAN, WEIGHTS
 from medssl.learning.planner import write_plan
 from medssl.pace import Pace
@@ -42,7 +43,8 @@ def import_model(project: Project, request: ImportModelRequest, monitor: Monitor
     name = request.name or found.card.name
     monitor.check()
     model_id, folder = project.new_model_folder()
-    card = found.card.model_copy(update={"id": model_id, "name": name, "imported_from": found.card.id})
+    origin = {"imported_from": found.card.id, "begun_from": line_of(project, found.card)}
+    card = found.card.model_copy(update={"id": model_id, "name": name, **origin})
     write_bytes(folder / WEIGHTS, save(found.tensors))
     write_plan(folder / PLAN, found.plan)
     if found.rules is not None:

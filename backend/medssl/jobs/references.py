@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from medssl.errors import MedSSLError
-from medssl.learning.card import read_card
 from medssl.project import Case, Project
 
 
@@ -24,7 +23,7 @@ class Reference:
     own_line: bool
 
     @classmethod
-    def of(cls, project: Project, case: Case, line: frozenset[str]) -> Reference:
+    def of(cls, project: Project, case: Case, line: Collection[str]) -> Reference:
         """Look at the annotation that counts; `line` is the scored model and all that it began from."""
         found = case.annotation
         assert found is not None
@@ -47,20 +46,3 @@ class Reference:
             f"Its reference is a proposal of the model {self.model_id}, accepted as it was, and that is the "
             "scored model or one it began from: it would be compared with itself. Correct it, or draw it."
         )
-
-
-def line_of(project: Project, model_id: str) -> frozenset[str]:
-    """Return the ids of a model and of all models that it began from, as far as their cards tell."""
-    found: set[str] = set()
-    waiting: list[str | None] = [model_id]
-    while waiting:
-        wanted = waiting.pop()
-        if wanted is None or wanted in found:
-            continue
-        found.add(wanted)
-        try:
-            card = read_card(project.model(wanted).folder)
-        except MedSSLError:
-            continue  # deleted since, or known by its id elsewhere only
-        waiting += [card.started_from, card.imported_from]
-    return frozenset(found)

@@ -57,6 +57,10 @@ class ModelCard(BaseModel):
     seconds: float
     seed: int
     started_from: str | None = Field(default=None, description="Id of the model whose weights it began with.")
+    begun_from: tuple[str, ...] = Field(
+        default=(),
+        description="Ids of all models that it began from, the nearest first, under all ids they had.",
+    )
     validation_dice: dict[str, float] | None = Field(
         default=None,
         description="Mean Dice of each segment over the validation cases; None without such cases.",
@@ -97,7 +101,7 @@ def _facts(card: ModelCard) -> dict[str, str]:
         title = name.replace("_", " ")
         if isinstance(value, dict):
             facts |= {f"{title}, {key}": _text(each) for key, each in value.items()}
-        elif value not in (None, ""):
+        elif value not in (None, "", []):
             facts[title] = _text(value)
     return facts
 

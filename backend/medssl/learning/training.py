@@ -15,6 +15,7 @@ import torch
 import medssl
 from medssl.errors import DataError
 from medssl.events import Monitor
+from medssl.learning.ancestry import line_of
 from medssl.learning.card import TrainingScans
 from medssl.learning.cases import TrainingCase, load_cases, memory_for_cases
 from medssl.learning.device import choose_device
@@ -75,6 +76,7 @@ def train_project(
     model_id = model_made(project, folder)
     if model_id is None:
         started = read_weights(_model_folder(project, start_from)) if start_from is not None else None
+        begun_from = () if started is None else line_of(project, started.card)
         material = _gather(project, settings, folder, started, monitor)
         start, taken = _begin_with(started, material.plan, settings, adapt_channels)
         if taken is not None:
@@ -84,7 +86,7 @@ def train_project(
         done, plan = within_memory(
             material.plan, attempt, lambda smaller: write_plan(folder / PLAN, smaller), monitor
         )
-        card = partial(_card, name, settings, material, done, None if started is None else started.card.id)
+        card = partial(_card, name, settings, material, done, begun_from)
         model_id = keep_model(project, folder, done.trained.network, plan, card)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return model_id
@@ -256,7 +258,7 @@ def _card(
     settings: TrainingSettings,
     material: _Material,
     done: _Done,
-    started_from: str | None,
+    begun_from: tuple[str, ...],
     model_id: str,
 ) -> ModelCard:
     return ModelCard(
@@ -271,7 +273,8 @@ def _card(
         steps=done.trained.steps,
         seconds=round(done.trained.elapsed_s, 1),
         seed=settings.seed,
-        started_from=started_from,
+        started_from=begun_from[0] if begun_from else None,
+        begun_from=begun_from,
         validation_dice=done.validation_dice,
         scans=material.scans,
     )
