@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from medssl.errors import NotFoundError, ProjectError, UsageError
 from medssl.imaging.own_files import DATABASE_NAME
 from medssl.labels import LabelSchema
-from medssl.project.database import Database
+from medssl.project.database import Database, write_something
 from medssl.project.migrations import is_project, migrate
 from medssl.project.schema import insert_project, project_row
 from medssl.project.store import Store, checked_name
@@ -82,6 +82,7 @@ def open_existing(folder: Path) -> Opened:
                 f"The project in {folder} was never finished being made.", "Make it again; it is empty."
             )
         migrate(connection, str(folder))
+        write_something(connection)
         row = project_row(session)
         return Opened(Store(folder, database), row.name, tuple(row.channel_names))
 

@@ -308,8 +308,7 @@ class Project:
         """Make the newest proposal for a case an annotation, as it is; `seen_version` as `save_annotation`.
 
         Raises:
-            ProjectError: there is no proposal, it was decided on already, or `case` is a record with an
-                older proposal than the newest: nobody has seen that one; another version counts by now.
+            ProjectError: there is none, it was decided on already, or it is not the one of the record `case`.
         """
         return review.accept(self._store, case, author, seconds, seen_version)
 
