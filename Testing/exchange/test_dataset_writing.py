@@ -271,6 +271,8 @@ def test_tasks_named_after_organs_give_one_case_for_an_image(tmp_path: Path, cas
         ({"Tasks": []}, "not a MITK Segmentation Task List"),
         ({"Tasks": [{"Result": "a.nrrd"}]}, "names no image"),
         ({"Tasks": [{"Image": "gone.nrrd"}]}, "does not exist"),
+        ({"Tasks": [{"Image": "../own.nrrd"}]}, "outside its folder"),
+        ({"Tasks": [{"Image": "1.nrrd", "Result": "../own.seg.nrrd"}]}, "outside its folder"),
         (
             {
                 "Tasks": [

@@ -166,16 +166,31 @@ def test_voxels_that_nobody_annotated_are_found_however_they_are_named(
         ),
         ({"training": [{"image": []}]}, "without an image"),
         ({"training": DECATHLON["training"] * 2}, "twice"),
+        ({"training": [{"image": "../own.nii.gz"}]}, "outside its folder"),
+        ({"training": [{"image": "imagesTr/../../own.nii.gz"}]}, "outside its folder"),
+        ({"training": [{"image": "imagesTr/a_001.nii.gz", "label": "../own.nii.gz"}]}, "outside its folder"),
+        ({"test": [str(Path("/own.nii.gz").absolute())]}, "outside its folder"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_file_and_the_remedy(
     tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
-    folder = make(tmp_path, DECATHLON_FILES, **{**DECATHLON, **change})
+    (tmp_path / "own.nii.gz").touch()
+    folder = make(tmp_path / "dataset", DECATHLON_FILES, **{**DECATHLON, **change})
     with pytest.raises(DataError, match=r"dataset\.json") as caught:
         read_dataset(folder)
     assert words in str(caught.value)
     assert caught.value.remedy
+
+
+def test_links_in_a_dataset_and_roundabout_names_lead_where_they_lead(tmp_path: Path) -> None:
+    (tmp_path / "own.nii.gz").touch()
+    listed = [{"image": "imagesTr/linked.nii.gz"}, {"image": "imagesTr/../imagesTr/a_001.nii.gz"}]
+    folder = make(tmp_path / "dataset", DECATHLON_FILES, **{**DECATHLON, "training": listed})
+    (folder / "imagesTr" / "linked.nii.gz").symlink_to(tmp_path / "own.nii.gz")
+    linked, roundabout, _ = read_dataset(folder).cases
+    assert linked.channels == (folder / "imagesTr" / "linked.nii.gz",)
+    assert roundabout.channels == (folder / "imagesTr" / "a_001.nii.gz",)
 
 
 def test_a_folder_that_is_no_dataset_is_named(tmp_path: Path) -> None:

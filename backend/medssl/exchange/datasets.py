@@ -9,6 +9,7 @@ lists every file and has one file a case; nnU-Net lists none and has one file a 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -205,7 +206,7 @@ def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: 
         return [DatasetCase(name, tuple(files), labels.get(name), test) for name, files in images.items()]
 
     entries = [_Listed(image=entry) if isinstance(entry, str) else entry for entry in listed]
-    promised = [[folder / name for name in _as_list(entry.image)] for entry in entries]
+    promised = [[named_by(path, name) for name in _as_list(entry.image)] for entry in entries]
     if not all(promised):
         raise DataError(f"{path} lists a case without an image.", "Correct or remove that entry.")
     # 'scan_0001' may be the first channel of 'scan', or a scan of that name: the whole list tells.
@@ -220,7 +221,7 @@ def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: 
                 "Unpack the dataset again, or remove the entry.",
             )
         own = "label" in entry.model_fields_set  # null says that it has none, whatever lies beside it
-        label = folder / entry.label if entry.label else None if own else labels.get(name)
+        label = named_by(path, entry.label) if entry.label else None if own else labels.get(name)
         if label is not None and not label.is_file():
             raise DataError(
                 f"{label}, which {path.name} lists, does not exist.",
@@ -278,6 +279,26 @@ def _volumes(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if not path.name.startswith(".") and path.name.lower().endswith(_ENDINGS)
     )
+
+
+def named_by(path: Path, name: str) -> Path:
+    """Return the file that a list of files names, from the list's folder on.
+
+    A list that came from elsewhere names what came with it, and none of the files that were there before.
+    Links in its folder are its owner's and lead wherever they lead.
+
+    Raises:
+        DataError: it is outside of that folder.
+    """
+    # By name alone: following links would refuse scans that are kept elsewhere.
+    folder = os.path.normpath(path.parent.absolute())
+    try:
+        return path.parent / Path(os.path.normpath(Path(folder, name))).relative_to(folder)
+    except ValueError as error:
+        raise DataError(
+            f"{path} names {name[:200]!r}, which is outside its folder.",
+            "Put the file into the folder, and its name from there on into the list.",
+        ) from error
 
 
 def stem_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medssl.errors import DataError
-from medssl.exchange.datasets import DatasetCase, stem_of
+from medssl.exchange.datasets import DatasetCase, named_by, stem_of
 from medssl.faults import first_fault
 
 _REMEDY = "Save the list with MITK again."
@@ -43,7 +43,8 @@ def read_task_list(path: Path) -> tuple[str, tuple[DatasetCase, ...]]:
     nobody's word yet. Paths count from the list's folder.
 
     Raises:
-        DataError: it is no task list, an image is missing, or several tasks of one image have results.
+        DataError: it is no task list, an image is missing, several tasks of one image have results, or it
+            names a file outside its folder.
     """
     try:
         found = _TaskList.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
@@ -61,12 +62,12 @@ def read_task_list(path: Path) -> tuple[str, tuple[DatasetCase, ...]]:
                 f"Task {number} of {path} names no image.",
                 "Lists of MITK scenes are not known here; name images.",
             )
-        image = path.parent / named
+        image = named_by(path, named)
         if not image.exists():
             raise DataError(
                 f"{image}, which {path.name} names, does not exist.", "Copy the images beside the list."
             )
-        result = path.parent / task.result if task.result else None
+        result = named_by(path, task.result) if task.result else None
         labels = result if result is not None and result.is_file() else None
         before = cases.get(image)
         if before is not None and before.labels is not None and labels is not None:

@@ -379,10 +379,9 @@ class Project:
     def advance_job(
         self, seen: JobRow, state: JobState, *, error: str = "", remedy: str = "", beside: Beside = None
     ) -> JobRow | None:
-        """Do as `set_job_state`, but only if the job still is as it was seen; None when it is not.
+        """Do as `set_job_state`, but only if the job still is as it was seen: one program succeeds, not two.
 
-        Of several programs that want to start, cancel or give up one job, exactly one succeeds. `beside` sees
-        each job that is running at that moment and may raise: then nothing is changed.
+        None when it is not. `beside` sees each job that runs at that moment; if it raises, nothing changes.
         """
         return jobs.advance_job(self._store, seen, state, error, remedy, beside)
 
