@@ -21,17 +21,17 @@ _WORKSTATION = """\
 sysfs /sys sysfs rw,nosuid,nodev,noexec,relatime 0 0
 proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0
 /dev/nvme0n1p2 / ext4 rw,relatime,errors=remount-ro 0 0
-systemd-1 /home/share autofs rw,relatime,fd=29,pgrp=1,timeout=0,minproto=5,maxproto=5,direct 0 0
-nas:/export/share /home/share nfs4 rw,relatime,vers=4.2,rsize=1048576,hard,proto=tcp,timeo=600 0 0
-/dev/sda1 /home/share/scratch xfs rw,relatime,attr2,inode64 0 0
+systemd-1 /srv/share autofs rw,relatime,fd=29,pgrp=1,timeout=0,minproto=5,maxproto=5,direct 0 0
+nas:/export/share /srv/share nfs4 rw,relatime,vers=4.2,rsize=1048576,hard,proto=tcp,timeo=600 0 0
+/dev/sda1 /srv/share/scratch xfs rw,relatime,attr2,inode64 0 0
 //server/Radiology\\040Data /mnt/Radiology\\040Data cifs rw,relatime,vers=3.1.1,cache=strict 0 0
-anna@gpu:/data /home/anna/gpu fuse.sshfs rw,nosuid,nodev,relatime,user_id=1000,group_id=1000 0 0
+anna@gpu:/data /srv/anna/gpu fuse.sshfs rw,nosuid,nodev,relatime,user_id=1000,group_id=1000 0 0
 portal /run/user/1000/doc fuse.portal rw,nosuid,nodev,relatime,user_id=1000,group_id=1000 0 0
 /dev/sdb1 /media/anna/disk fuseblk rw,nosuid,nodev,relatime,user_id=0,group_id=0 0 0
 """
 _CLUSTER = """\
 rootfs / tmpfs rw 0 0
-10.0.0.1@o2ib:/work /work lustre rw,flock,user_xattr,lazystatfs 0 0
+10.0.0.1@o2ib:/data /lustre lustre rw,flock,user_xattr,lazystatfs 0 0
 gpfs1 /gpfs/projects gpfs rw,relatime 0 0
 beegfs_nodev /scratch beegfs rw,relatime,cfgFile=/etc/beegfs/beegfs-client.conf 0 0
 10.1.0.1:6789,10.1.0.2:6789:/ /ceph ceph rw,noatime,name=user,secret=<hidden>,acl 0 0
@@ -44,22 +44,22 @@ C:\\134 /mnt/c 9p rw,noatime,dirsync,aname=drvfs;path=C:\\134;uid=1000,mmap,acce
 @pytest.mark.parametrize(
     ("table", "folder", "shared"),
     [
-        (_WORKSTATION, "/home/anna/kidneys", False),
-        (_WORKSTATION, "/home/share/kidneys", True),
-        (_WORKSTATION, "/home/share", True),
-        (_WORKSTATION, "/home/shared/kidneys", False),
-        (_WORKSTATION, "/home/share/scratch/kidneys", False),
+        (_WORKSTATION, "/srv/anna/kidneys", False),
+        (_WORKSTATION, "/srv/share/kidneys", True),
+        (_WORKSTATION, "/srv/share", True),
+        (_WORKSTATION, "/srv/shared/kidneys", False),
+        (_WORKSTATION, "/srv/share/scratch/kidneys", False),
         (_WORKSTATION, "/mnt/Radiology Data/kidneys", True),
-        (_WORKSTATION, "/home/anna/gpu/kidneys", True),
+        (_WORKSTATION, "/srv/anna/gpu/kidneys", True),
         (_WORKSTATION, "/run/user/1000/doc/kidneys", False),
         (_WORKSTATION, "/media/anna/disk", False),
         (_CLUSTER, "/tmp/kidneys", False),
-        (_CLUSTER, "/work/kidneys", True),
+        (_CLUSTER, "/lustre/kidneys", True),
         (_CLUSTER, "/gpfs/projects/kidneys", True),
         (_CLUSTER, "/scratch/kidneys", True),
         (_CLUSTER, "/ceph/kidneys", True),
         (_CLUSTER, "/gluster/kidneys", True),
-        (_CLUSTER, "/mnt/c/Users/anna/kidneys", True),
+        (_CLUSTER, "/mnt/c/Data/kidneys", True),
         ("", "/anywhere", False),
         ("a line of another kind\n\n/dev/sda1 / ext4\n", "/anywhere", False),
     ],
