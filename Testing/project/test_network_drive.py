@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from medssl.errors import ProjectError, StorageError
 from medssl.labels import LabelSchema
-from medssl.project import DATABASE_NAME, Project, database
+from medssl.project import DATABASE_NAME, Project, database, network_drive
 from medssl.project.network_drive import is_on_network_drive, is_shared, read_mounts
 
 _WORKSTATION = """\
@@ -70,6 +70,23 @@ def test_the_table_of_mounted_drives_tells(table: str, folder: str, shared: bool
 
 def test_a_folder_of_this_computer_is_on_no_network_drive(tmp_path: Path) -> None:
     assert not is_on_network_drive(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has its mounted drives in a file")
+def test_a_drive_is_known_by_what_is_mounted_also_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my share" / "kidneys").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "my share")
+    place = str(tmp_path.resolve() / "my share").replace(" ", "\\040")
+    table = tmp_path / "mounts"
+    table.write_text(f"/dev/sda1 / ext4 rw 0 0\nnas:/export {place} nfs4 rw,vers=4.2 0 0\n", encoding="utf-8")
+    monkeypatch.setattr(network_drive, "_MOUNTS", table)
+    assert is_on_network_drive(tmp_path / "my share" / "kidneys")
+    assert is_on_network_drive(tmp_path / "link" / "kidneys")
+    assert not is_on_network_drive(tmp_path)
+    monkeypatch.setattr(network_drive, "_MOUNTS", tmp_path / "none")
+    assert not is_on_network_drive(tmp_path / "my share")  # nothing tells
 
 
 @pytest.fixture
