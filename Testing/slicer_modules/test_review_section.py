@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from learning import ActedEngine, ActedJob, project_with_proposals, register_model
+from learning import ActedJob, project_with_proposals
 from medssl.client import Annotation, Client, Project
 from panels import OpenPanel
 
@@ -368,44 +368,3 @@ def test_proposals_that_are_being_made_are_told(opened: OpenPanel, project: Proj
     opened.wait_until(lambda: "Proposing 2 / 3, 40 s" in opened.find("queueLabel").text)
     job.end("cancelled")
     opened.wait_until(lambda: "3 proposals wait" in opened.find("queueLabel").text)
-
-
-def test_refining_goes_on_from_the_last_model_with_what_was_decided(
-    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not opened.find("refineButton").enabled
-    register_model(project, annotated=1)
-    opened.session.models_changed.emit()
-    opened.wait_until(lambda: "model: 0; 3 are enough" in opened.find("refineLabel").text)
-    opened.click("acceptButton")
-    opened.wait_until(lambda: "model: 1; 3 are enough" in opened.find("refineLabel").text)
-    opened.wait_until(lambda: opened.session.models.last is not None)
-    acted = ActedEngine(monkeypatch, project)
-    opened.wait_until(lambda: opened.find("refineButton").enabled)
-    opened.click("refineButton")
-    opened.wait_until(lambda: acted.jobs)
-    assert acted.asked[0]["start_from"] == opened.session.models.last.id
-    assert acted.asked[0]["settings"]["method"] == "supervised"
-    assert acted.asked[0]["settings"]["seconds"] == 300.0
-    acted.jobs[0].end("cancelled")
-
-
-def test_refining_goes_on_with_the_method_and_effort_of_the_last_training_and_says_so(
-    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = register_model(project, annotated=1, name="Contrastive")
-    settings = {"method": "local_contrastive", "seconds": 3600.0, "device": "cpu"}
-    made = ActedJob(project, {"kind": "train", "settings": settings})
-    made.end(kind="train", model_id=model, steps=8, seconds=3600.0, validation_dice=None)
-    opened.session.jobs.refresh()
-    opened.session.models_changed.emit()
-    told = "Refining goes on with Contrastive self-training, Thorough (30 min)."
-    opened.wait_until(lambda: opened.find("refineLabel").text.endswith(told))
-    opened.click("acceptButton")
-    acted = ActedEngine(monkeypatch, project)
-    opened.wait_until(lambda: opened.find("refineButton").enabled)
-    opened.click("refineButton")
-    opened.wait_until(lambda: acted.jobs)
-    chosen = acted.asked[0]["settings"]
-    assert (chosen["method"], chosen["seconds"], chosen["device"]) == ("local_contrastive", 1800.0, "cpu")
-    acted.jobs[0].end("cancelled")
