@@ -17,14 +17,8 @@ _SHARED = frozenset(
         *("sshfs", "curlftpfs", "rclone", "s3fs", "gvfsd-fuse", "macfuse", "osxfuse"),
         *("lustre", "gpfs", "beegfs", "glusterfs", "ceph", "ceph-fuse", "panfs", "orangefs", "pvfs2"),
         *("wekafs", "juicefs", "mfs", "moosefs", "lizardfs", "gfs2", "ocfs2"),
-        *(
-            "9p",
-            "virtiofs",
-            "vboxsf",
-            "vmhgfs",
-            "vmhgfs-fuse",
-            "prl_fs",
-        ),  # from the host of a virtual machine
+        # from the host of a virtual machine
+        *("9p", "virtiofs", "vboxsf", "vmhgfs", "vmhgfs-fuse", "prl_fs"),
     )
 )
 _MOUNTS = Path("/proc/self/mounts")

@@ -154,9 +154,8 @@ class Projects:
         project = Project.open(folder)
         self._keep(key, project)
         with self._lock:
-            if (
-                key != asked or key in self._known
-            ):  # a link leads elsewhere by now; and not one just forgotten
+            # Not one that was just forgotten; where a link leads elsewhere by now, its key is new.
+            if key != asked or key in self._known:
                 self._known[key] = Known(key, folder, project.name)
         return project
 
