@@ -103,6 +103,7 @@ class AnnotateLogic:
                 safety.save(with_new_segments(drawing, project))
 
         desk.changes.send(count)
+        safety.unsaved += 1  # Slicer does not end before it has arrived
         desk.wait(_("Saving {name}...").format(name=case.name))
         find_values(self._session, project, drawn, go_on, stop)
 
@@ -197,7 +198,7 @@ class AnnotateLogic:
 
         def saved(annotation: Annotation) -> None:
             version = annotation.version
-            desk.wait("")
+            self._end()
             desk.saved(case, count, version)
             session.say(_("{name} is saved, as version {version}.").format(name=name, version=version))
             if session.is_open(drawing.facts.project):  # else `then` would open a case of another one
@@ -208,8 +209,8 @@ class AnnotateLogic:
             if desk.case is case and isinstance(error, Overtaken) and error.ask(_("Do not save")) == 0:
                 self._send(case, replace(drawing, facts=further(drawing.facts, error)), count, then)
                 return
-            desk.fail(error)
-            desk.changes.send(0)
+            self._end()
+            session.report(error)
             if desk.case is not case:  # it left the screen meanwhile
                 session.safety.save(drawing)
             elif isinstance(error, Problem):
@@ -227,6 +228,7 @@ class AnnotateLogic:
 
     def _end(self) -> None:
         """What was drawn is on its way no more."""
+        self._session.safety.unsaved -= 1
         self.desk.wait("")
         self.desk.changes.send(0)
 

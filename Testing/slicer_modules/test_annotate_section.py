@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +386,18 @@ def test_an_older_version_counts_again(opened: OpenPanel) -> None:
     view._versions.button.click()
     opened.wait_until(lambda: len(_versions(opened, name)) == 3)
     assert np.array_equal(_saved(opened, name), BRIGHT.astype(np.uint8))
+
+
+@pytest.mark.parametrize("draw", [_draw, _draw_a_cyst])
+def test_ending_slicer_waits_until_what_is_being_saved_has_arrived(
+    opened: OpenPanel, draw: Callable[[OpenPanel], None]
+) -> None:
+    name = _open_next(opened)
+    draw(opened)
+    client, project = opened.session.client, opened.session.project
+    opened.click("saveAnnotationButton")
+    opened.close()
+    assert client.case(project.key, name).annotation is not None
 
 
 def test_ending_slicer_waits_until_what_was_drawn_is_saved(opened: OpenPanel) -> None:
