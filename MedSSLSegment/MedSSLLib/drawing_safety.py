@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 import numpy as np
 from slicer.i18n import tr as _
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from MedSSLLib.engine_files import EngineFiles
     from MedSSLLib.session import Session
+
+T = TypeVar("T")
 
 _SAVE, _DISCARD, _LATER = range(3)
 _AWAY = ("unreachable", "timeout")  # the engine's codes for no answer; whatever else it says is an answer
@@ -47,7 +50,7 @@ class Safety:
     """Keeps drawings until the engine has them; what an earlier start of Slicer kept is offered again.
 
     Attributes:
-        unsaved: drawings that are on their way at this moment.
+        unsaved: drawings and decisions that are on their way at this moment; Slicer waits for them.
         ending: Slicer ends: whatever must be asked about is asked at its next start.
     """
 
@@ -59,6 +62,22 @@ class Safety:
         self._known: set[str] = set()  # folders that this start of Slicer made, or asked about
         session.engine_changed.connect(self._again)
         session.project_changed.connect(self._look)
+
+    def ask(
+        self, work: Callable[[Client], T], done: Callable[[T], Any], failed: Callable[[Exception], Any]
+    ) -> None:
+        """Do as `Session.ask`, but let Slicer end only when the answer has come."""
+
+        def came(answer: T) -> None:
+            self.unsaved -= 1
+            done(answer)
+
+        def refused(error: Exception) -> None:
+            self.unsaved -= 1
+            failed(error)
+
+        self.unsaved += 1
+        self._session.ask(work, came, refused)
 
     def save(self, drawing: Drawing) -> None:
         """Keep a drawing in a file, and send it to the engine now or as soon as there is one."""

@@ -140,7 +140,7 @@ class ReviewLogic:
             self._decide(project, case, 0, self._go_on)
 
         self.desk.wait(_("Rejecting {name}...").format(name=case.name))
-        self._session.ask(work, rejected, self._fail)
+        self._session.safety.ask(work, rejected, self._fail)
 
     def undo(self) -> None:
         """Take the last decision back, and show its case again."""
@@ -213,7 +213,7 @@ class ReviewLogic:
 
         desk.changes.send(count)
         desk.wait(_("Saving {name}...").format(name=case.name))
-        self._session.ask(work, saved, failed)
+        self._session.safety.ask(work, saved, failed)
 
     def question(self, case: Case) -> tuple[str, str]:
         """See `MedSSLLib.case_desk.Owner`."""
@@ -377,7 +377,7 @@ class ReviewLogic:
                 self._load(case)
 
         self.desk.wait(_("Taking the last decision back..."))
-        self._session.ask(work, undone, failed)
+        self._session.safety.ask(work, undone, failed)
 
     def _forget(self, decision: _Decision) -> None:
         if decision in self._decided:  # else another project was opened meanwhile

@@ -38,6 +38,7 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
         slicer_runtime.start()
         use_properties("panels")
         use_properties("learning")
+        use_properties("annotating")
         use_properties(module_path.stem)
 
 

@@ -278,6 +278,18 @@ def test_the_module_may_be_closed_while_something_is_drawn(
     panel.wait_until(lambda: engine.case(project.key, "small_3").state == "annotated")
 
 
+@pytest.mark.parametrize(("drawn", "saved_as"), [(False, "accepted"), (True, "corrected")])
+def test_ending_slicer_waits_until_a_decision_has_arrived(
+    opened: OpenPanel, project: Project, drawn: bool, saved_as: str
+) -> None:
+    client = opened.session.client
+    if drawn:
+        draw(opened)
+    opened.click("acceptButton")
+    opened.close()
+    assert newest(client, project, "small_3").kind == saved_as
+
+
 def test_a_correction_waits_for_an_engine_that_is_away(opened: OpenPanel, project: Project) -> None:
     client = opened.session.client
     draw(opened)
