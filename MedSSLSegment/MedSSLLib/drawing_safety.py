@@ -89,17 +89,20 @@ class Safety:
         self._known.add(name)
 
         def pack() -> Optional[_Parcel]:
-            labels = drawing.labels()
-            if labels is None:
+            labels, facts = drawing.labels(), drawing.facts
+            is_new = facts.version == 0 and facts.proposal is None
+            if labels is None or (is_new and not labels.any()):  # nobody said that it shows none
                 return None
             try:
-                return _Parcel(drawing.facts, kept_drawings.keep(name, drawing.facts, labels, drawing.grid))
+                return _Parcel(facts, kept_drawings.keep(name, facts, labels, drawing.grid))
             except Problem as problem:
-                return _Parcel(drawing.facts, None, (labels, drawing.grid), problem)
+                return _Parcel(facts, None, (labels, drawing.grid), problem)
 
         def packed(parcel: Optional[_Parcel]) -> None:
             if parcel is None:
                 self.unsaved -= 1
+                text = _("{name} was not saved: nothing is drawn on it.").format(name=drawing.facts.name)
+                self._session.say(text, "", "warning")
                 return
             if parcel.problem is not None:
                 self._session.report(parcel.problem)

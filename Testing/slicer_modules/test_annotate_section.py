@@ -187,6 +187,16 @@ def test_closing_the_scene_saves_what_was_drawn(opened: OpenPanel) -> None:
     draw(opened)
 
 
+def test_closing_the_scene_makes_no_annotation_of_nothing(opened: OpenPanel) -> None:
+    name = open_next(opened)
+    draw(opened)
+    draw(opened, low=1000, high=2000)  # which nothing is: what was drawn is gone again
+    slicer.mrmlScene.Clear(0)
+    opened.wait_until(lambda: "nothing is drawn" in opened.message)
+    opened.wait_until(lambda: not opened.session.safety.unsaved)
+    assert versions(opened, name) == ()
+
+
 def test_removing_the_volume_saves_what_was_drawn(opened: OpenPanel) -> None:
     name = open_next(opened)
     draw(opened)
