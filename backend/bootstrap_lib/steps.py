@@ -23,15 +23,15 @@ def run_tests(environment: Environment) -> int:
     """Run every step, also after one that failed; 0 when all went well, 1 when not, 130 when interrupted."""
     backend = environment.backend
     root = backend.parent
-    cores, panels = usable_cores(), "../Testing/slicer_modules"
+    pytest = ("pytest", "-n", str(usable_cores()))
+    panels = "../Testing/slicer_modules"
     steps = (
         _Step("ruff check", ("ruff", "check", "."), root),
         _Step("ruff format", ("ruff", "format", "--check", "."), root),
         _Step("mypy", ("mypy",), backend),
-        _Step("engine", ("pytest", "-n", str(cores), f"--ignore={panels}"), backend),
-        # In processes of their own: what gives Qt its PythonQt style trips over torch. One more than cores,
-        # since half of the time each waits for its engine.
-        _Step("panels", ("pytest", "-n", str(cores + 1), panels), backend),
+        _Step("engine", (*pytest, f"--ignore={panels}"), backend),
+        # In processes of their own: what gives Qt its PythonQt style trips over torch.
+        _Step("panels", (*pytest, panels), backend),
     )
     results = []
     for step in steps:
