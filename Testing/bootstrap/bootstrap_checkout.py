@@ -108,11 +108,12 @@ def make_checkout(root: Path, constraints: str = "") -> Checkout:
 
 
 def make_wheel(folder: Path, version: str, code: str = "") -> None:
-    """Put a torch that is nothing but these lines of code into a folder of wheels."""
+    """Put a torch that is nothing but these lines of code, and a part that nobody imports, into a folder."""
     folder.mkdir(exist_ok=True)
     info = f"torch-{version}.dist-info"
     with zipfile.ZipFile(folder / f"torch-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr("torch.py", code)
+        wheel.writestr("torch_part.py", "")
         wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", "")

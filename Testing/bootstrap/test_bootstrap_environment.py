@@ -116,6 +116,7 @@ def test_torch_is_taken_from_the_users_own_source_by_the_name_of_its_build(tmp_p
     result = checkout.run("install", "--torch", "cpu", PIP_FIND_LINKS=str(wheels))
     assert result.returncode == 0, result.stderr
     assert list(checkout.environment.rglob("torch-2.13.0+cpu.dist-info"))
+    assert list(checkout.environment.rglob("torch_part.*.pyc")), "the first start would compile it"
     # Another build later replaces it; without the option it stays.
     result = checkout.run("install", "--torch", "cu130", PIP_FIND_LINKS=str(wheels))
     assert result.returncode == 0, result.stderr

@@ -162,6 +162,7 @@ class Environment:
                 # pip has put back what it had changed: the old environment still works.
                 write_stamp(self.folder, keeps)
             raise
+        installation.compile()
         installation.try_torch()
         write_stamp(self.folder, wanted)
         say("The environment is ready.")
