@@ -23,12 +23,13 @@ def run_tests(environment: Environment) -> int:
     """Run every step, also after one that failed; 0 when all went well, 1 when not, 130 when interrupted."""
     backend = environment.backend
     root = backend.parent
-    pytest = ("pytest", "-n", str(usable_cores()))
+    cores = str(usable_cores())
+    pytest = ("pytest", "-n", cores)
     panels = "../Testing/slicer_modules"
     steps = (
         _Step("ruff check", ("ruff", "check", "."), root),
         _Step("ruff format", ("ruff", "format", "--check", "."), root),
-        _Step("mypy", ("mypy",), backend),
+        _Step("mypy", ("mypy", "--num-workers", cores), backend),
         _Step("engine", (*pytest, f"--ignore={panels}"), backend),
         # In processes of their own: what gives Qt its PythonQt style trips over torch.
         _Step("panels", (*pytest, panels), backend),
