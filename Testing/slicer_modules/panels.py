@@ -43,17 +43,19 @@ class OpenPanel:
         slicer.util.selectModule(self._name)
         self.widget = getattr(slicer.modules, f"{self._name}Widget")
         self.session = Session.current()
-        self._found: dict[str, Any] = {}  # looking through all widgets takes its time
+        self._found: dict[str, Any] = {}
 
     def find(self, name: str) -> Any:
         """A widget by its name, wherever it is in the panel."""
         known = self._found.get(name)
         if known is not None and isValid(known):
             return known
-        found = slicer.util.findChildren(self.widget.parent, name=name)
-        assert found, f"The panel has no widget '{name}'."
-        self._found[name] = found[0]
-        return found[0]
+        # Looking through all widgets takes its time, so all of their names are kept.
+        self._found = {}
+        for widget in slicer.util.findChildren(self.widget.parent):
+            self._found.setdefault(widget.name, widget)
+        assert name in self._found, f"The panel has no widget '{name}'."
+        return self._found[name]
 
     def shows(self, name: str) -> bool:
         """Whether a widget can be seen in the panel, as far as the panel itself can be."""
