@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Optional
 
+from MedSSLLib import backend
 from MedSSLLib.dicom_series import DicomSeries, find_series, read_series
 from MedSSLLib.engine_files import take_back
 from MedSSLLib.segmentations import LoadedLabels, read_labels
@@ -48,9 +50,27 @@ class RowFiles:
 
 
 def send_volume(
-    client: Client, files: EngineFiles, project: Project, snapshot: VolumeSnapshot, model: str, device: str
-) -> SentVolume:
+    client: Client,
+    files: EngineFiles,
+    project: Project,
+    snapshot: VolumeSnapshot,
+    model: str,
+    device: str,
+    wanted: Callable[[], bool],
+) -> Optional[SentVolume]:
     """Hand a volume over and begin to segment it; for a thread beside the main one.
+
+    Args:
+        client: of the engine.
+        files: the way to it.
+        project: the volume is segmented in.
+        snapshot: the volume.
+        model: id of the model.
+        device: where to compute.
+        wanted: whether the person has not cancelled it meanwhile; once it is not, no job begins.
+
+    Returns:
+        None when it was cancelled; then nothing of it stays with the engine.
 
     Raises:
         Problem, EngineError: it cannot be written, sent, or segmented.
@@ -66,8 +86,12 @@ def send_volume(
         else:
             with files.workspace() as temporary:
                 write_snapshot(snapshot, temporary / "scan.nrrd")
+                if not wanted():
+                    return None
                 sent = client.upload(temporary / "scan.nrrd")
             scan, upload = sent.path, sent.id
+        if not wanted():
+            return None
         request = {
             "kind": "predict",
             "inputs": [scan],
@@ -124,6 +148,13 @@ def _series_here(files: EngineFiles, row: RowFiles) -> Optional[DicomSeries]:
 def clean_up(client: Client, files: EngineFiles, sent: SentVolume) -> None:
     """Remove the files of a volume that is done with."""
     _remove(client, files, sent.folder, sent.upload)
+
+
+def abandon(client: Client, files: EngineFiles, project: str, sent: SentVolume) -> None:
+    """Cancel the job of a volume that nobody wants any more, and remove its files; beside the main thread."""
+    with suppress(backend.client_package().EngineError):  # it may be over
+        client.cancel(project, sent.job.id)
+    clean_up(client, files, sent)
 
 
 def _remove(client: Client, files: EngineFiles, folder: str, upload: Optional[str]) -> None:

@@ -34,6 +34,7 @@ class _Run:
         busy: what is done; empty when nothing is.
         outcome: what came out, in one sentence.
         sent: the volume on its way; None before it is sent, and afterwards.
+        stopped: the person cancelled what no job does, so that nothing more is said or shown of it.
     """
 
     project: Project
@@ -42,6 +43,7 @@ class _Run:
     busy: str
     outcome: str = ""
     sent: Optional[SentVolume] = None
+    stopped: bool = False
 
 
 class VolumeLogic:
@@ -107,21 +109,34 @@ class VolumeLogic:
         self._runs[project.key] = run
         self.changed.emit()
 
-        def sent(found: SentVolume) -> None:
+        def sent(found: Optional[SentVolume]) -> None:
+            if found is not None and run.stopped:  # the job began in that moment
+                given = found
+                self._session.ask(lambda client: apply_files.abandon(client, files, project.key, given))
+            if found is None or run.stopped:
+                return
             run.sent = found
             self._look()  # the job may have been listed, and over, before its name came back
             self._session.jobs.refresh()
 
         self._session.ask(
-            lambda client: apply_files.send_volume(client, files, project, snapshot, model, device),
+            lambda client: apply_files.send_volume(
+                client, files, project, snapshot, model, device, wanted=lambda: not run.stopped
+            ),
             sent,
             lambda error: self._fail(run, error),
         )
 
     def cancel(self) -> None:
-        """Ask the segmentation to stop."""
-        if self._run is not None and self._run.sent is not None:
-            self._session.jobs.cancel(self._run.sent.job.id)
+        """Ask the segmentation to stop; what no job does yet, or any more, is over at once."""
+        run = self._run
+        if run is None or not run.busy:
+            return
+        if run.sent is not None:
+            self._session.jobs.cancel(run.sent.job.id)
+            return
+        run.stopped = True
+        self._say(run, "", _("The segmentation was cancelled."))
 
     @property
     def _run(self) -> Optional[_Run]:
@@ -176,6 +191,8 @@ class VolumeLogic:
         )
 
     def _show(self, run: _Run, labels: LoadedLabels, row: Event) -> None:
+        if run.stopped:
+            return
         volume = run.volume.Get()
         if volume is None or not slicer.mrmlScene.IsNodePresent(volume):
             self._say(run, "", _("{name} left the scene before it was segmented.").format(name=run.name))
@@ -187,6 +204,8 @@ class VolumeLogic:
         self._say(run, "", summary(row))
 
     def _fail(self, run: _Run, error: Exception) -> None:
+        if run.stopped:
+            return
         run.sent = None
         self._say(run, "")
         self._session.report(error)

@@ -66,7 +66,9 @@ def test_a_volume_of_the_scene_that_is_refused_does_not_stay_there(remote: OpenP
     here = set(Path(slicer.app.temporaryPath).iterdir())
     snapshot = snapshot_volume(add_volume(read_volume(scan_file(tmp_path)), "First"))
     with pytest.raises(EngineError, match="device"):
-        apply_files.send_volume(session.client, session.files, session.project, snapshot, "latest", NO_DEVICE)
+        apply_files.send_volume(
+            session.client, session.files, session.project, snapshot, "latest", NO_DEVICE, wanted=lambda: True
+        )
     assert left_there(remote) == before
     assert set(Path(slicer.app.temporaryPath).iterdir()) == here
 
