@@ -71,6 +71,9 @@ class Volume(Protocol):
     def cancel(self) -> None:
         """Ask it to stop."""
 
+    def close(self) -> None:
+        """Look for no result any more."""
+
 
 class Folder(Protocol):
     """Segments a folder; `MedSSLLib.apply_folder_logic.FolderLogic`."""
@@ -158,6 +161,7 @@ class ApplyView:
 
     def close(self) -> None:
         """The module goes."""
+        self.volume.close()
         if self.rules_view is not None:
             self.rules_view.close()
 

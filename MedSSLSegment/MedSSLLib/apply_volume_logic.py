@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from MedSSLLib import apply_files
 from MedSSLLib.apply_files import SentVolume
+from MedSSLLib.engine_files import is_away
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.problems import Problem
 from MedSSLLib.segmentations import LoadedLabels, add_segmentation
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from medssl.client import Client, Event, Project
 
     from MedSSLLib.session import Session
+
+_AGAIN_MS = 10_000  # until the next look for a result that is not here yet
 
 
 @dataclass
@@ -33,7 +37,8 @@ class _Run:
         volume: a weak reference to its node: another one may get its name, and after a scene its ID.
         busy: what is done; empty when nothing is.
         outcome: what came out, in one sentence.
-        sent: the volume on its way; None before it is sent, and afterwards.
+        sent: the volume on its way; None before it is sent, and once its segmentation is here.
+        fetching: the segmentation is on its way back.
         stopped: the person cancelled what no job does, so that nothing more is said or shown of it.
     """
 
@@ -43,6 +48,7 @@ class _Run:
     busy: str
     outcome: str = ""
     sent: Optional[SentVolume] = None
+    fetching: bool = False
     stopped: bool = False
 
 
@@ -50,6 +56,7 @@ class VolumeLogic:
     """Sends a volume, waits for its segmentation, and shows it on the volume.
 
     When another project is opened in between, the segmentation waits until the project of before is again.
+    When the network breaks while it is fetched, it is fetched as soon as the engine answers.
 
     Attributes:
         changed: what it does now, or what came out, changed.
@@ -62,10 +69,14 @@ class VolumeLogic:
         self._session = session
         self._runs: dict[str, _Run] = {}  # by the keys of projects
         self._open = ""  # key of the open project
+        self._again = qt.QTimer()
+        self._again.setInterval(_AGAIN_MS)
+        self._again.timeout.connect(self._look)
         self._project_changed()
         session.jobs.told.connect(self._hear)
         session.jobs.ended.connect(self._end)
         session.jobs.listed.connect(self._look)
+        session.engine_changed.connect(self._look)
         session.project_changed.connect(self._project_changed)
 
     @property
@@ -116,6 +127,7 @@ class VolumeLogic:
             if found is None or run.stopped:
                 return
             run.sent = found
+            self._again.start()
             self._look()  # the job may have been listed, and over, before its name came back
             self._session.jobs.refresh()
 
@@ -132,11 +144,19 @@ class VolumeLogic:
         run = self._run
         if run is None or not run.busy:
             return
-        if run.sent is not None:
-            self._session.jobs.cancel(run.sent.job.id)
+        sent, files = run.sent, self._session.files
+        track = None if sent is None else self._session.jobs.track(sent.job.id)
+        if sent is not None and not (track is not None and track.over):
+            self._session.jobs.cancel(sent.job.id)
             return
-        run.stopped = True
+        run.stopped, run.sent = True, None
+        if sent is not None:
+            self._session.ask(lambda client: apply_files.clean_up(client, files, sent), failed=_pass_over)
         self._say(run, "", _("The segmentation was cancelled."))
+
+    def close(self) -> None:
+        """Look for no result any more."""
+        self._again.stop()
 
     @property
     def _run(self) -> Optional[_Run]:
@@ -162,6 +182,8 @@ class VolumeLogic:
 
     def _look(self) -> None:
         """A small scan may be segmented before anyone could listen, or while another project was open."""
+        if not any(run.sent is not None for run in self._runs.values()):
+            self._again.stop()
         run = self._run
         track = None if run is None or run.sent is None else self._session.jobs.track(run.sent.job.id)
         if track is not None and track.over and track.job.ended is not None:
@@ -169,26 +191,45 @@ class VolumeLogic:
 
     def _end(self, track: Track) -> None:
         run = self._run
-        if run is None or run.sent is None or track.job.id != run.sent.job.id:
+        if run is None or run.sent is None or track.job.id != run.sent.job.id or run.fetching:
             return
-        sent, run.sent = run.sent, None
+        if self._session.client is None:  # it went; the segmentation is looked for when there is one
+            return
+        sent, files = run.sent, self._session.files
         row = next(iter(track.rows.values()), None)
-        files = self._session.files
-        if track.state != "finished" or row is None or row.state == "failed":
-            reason = row.note if row is not None and row.note else track.job.error
-            self._say(run, "", reason or _("The segmentation was cancelled."))
-            self._session.ask(lambda client: apply_files.clean_up(client, files, sent))
+        if track.state == "finished" and row is not None and row.state != "failed":
+            self._fetch(run, sent, row)
             return
-        output = f"{sent.folder}/segmented/{row.output}"
+        run.sent = None
+        reason = row.note if row is not None and row.note else track.job.error
+        self._say(run, "", reason or _("The segmentation was cancelled."))
+        self._session.ask(lambda client: apply_files.clean_up(client, files, sent))
+
+    def _fetch(self, run: _Run, sent: SentVolume, row: Event) -> None:
+        files, output = self._session.files, f"{sent.folder}/segmented/{row.output}"
+        run.fetching = True
 
         def fetch(client: Client) -> LoadedLabels:
             labels = apply_files.fetch_result(client, files, output)
             apply_files.clean_up(client, files, sent)
             return labels
 
-        self._session.ask(
-            fetch, lambda labels: self._show(run, labels, row), lambda error: self._fail(run, error)
-        )
+        def fetched(labels: LoadedLabels) -> None:
+            run.sent, run.fetching = None, False
+            self._show(run, labels, row)
+
+        def failed(error: Exception) -> None:
+            run.fetching = False
+            if run.stopped or not is_away(error):
+                self._fail(run, error)
+                return
+            text = _(
+                "{name} is segmented, but the engine does not answer. "
+                "The segmentation is fetched as soon as it does."
+            )
+            self._say(run, text.format(name=run.name))
+
+        self._session.ask(fetch, fetched, failed)
 
     def _show(self, run: _Run, labels: LoadedLabels, row: Event) -> None:
         if run.stopped:
@@ -214,6 +255,10 @@ class VolumeLogic:
         run.busy = busy
         run.outcome = outcome
         self.changed.emit()
+
+
+def _pass_over(_error: Exception) -> None:
+    """What stays with an engine that is away, it removes by itself after a day."""
 
 
 def summary(row: Event) -> str:

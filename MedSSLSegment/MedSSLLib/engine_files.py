@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FOLDER = "from-slicer"  # inside a project's folder `cache`, of which everything may be deleted at any time
 
+_AWAY = ("unreachable", "timeout")  # codes of the client
+
 
 @dataclass(frozen=True)
 class EngineFiles:
@@ -136,6 +138,11 @@ class EngineFiles:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error says that the engine, or the way to it, was not there: try again."""
+    return getattr(error, "code", "") in _AWAY
 
 
 def take_back(client: Client, upload: str) -> None:

@@ -12,7 +12,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib import backend, folder_jobs
-from MedSSLLib.engine_files import EngineFiles, take_back
+from MedSSLLib.engine_files import EngineFiles, is_away, take_back
 from MedSSLLib.folder_scans import FolderScan, find_scans
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.plurals import plural
@@ -29,7 +29,6 @@ _SETTING = "journeys"
 _FOLDER = "journeys"  # in the folder of this user's state: what is known of the files that came home
 _NOT_FOUND = "not_found"  # the engine's code for a path at which nothing is
 _REFUSED = ("image", "grid", "usage", "too_large")  # its codes for one bad file
-_AWAY = ("unreachable", "timeout")  # its codes where it, or the way to it, is not there
 _AGAIN_MS = 10_000  # until the next try where it was away for a moment
 _KEPT = 20  # of the newest, for whoever opens a result of last week
 _NAMED = 3  # files in a sentence
@@ -198,7 +197,7 @@ class Journeys:
             self.arrived.emit(now, track, "" if arrived is None else _left_sentence(arrived.left))
 
         def failed(error: Exception) -> None:
-            if getattr(error, "code", "") not in _AWAY:
+            if not is_away(error):
                 self._refused.add(moment)
                 self._session.report(error)
                 return

@@ -1,4 +1,4 @@
-"""A volume of the scene that is cancelled on its way to the engine."""
+"""A volume of the scene that is cancelled on its way, or whose result the network keeps back for a while."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from threading import Event
 from typing import Any
 
 import pytest
-from learning import new_project
+import slicer
+from learning import ActedEngine, new_project
 from medssl.client import Client, EngineError, Project
 from MedSSLLib import apply_files
 from MedSSLLib.volumes import add_volume
 from MedSSLLib.voxel_files import read_volume
 from panels import OpenPanel
+from test_apply_section import begin, finish
 from test_remote_refusals import left_there
 
 CANCELLED = "The segmentation was cancelled."
@@ -138,3 +140,67 @@ def test_an_error_after_a_cancel_is_of_no_interest(
     settled(opened)
     assert opened.find("volumeOutcomeLabel").text == CANCELLED
     assert "too large" not in opened.message
+
+
+def lose_result(
+    panel: OpenPanel, project: Project, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> pytest.MonkeyPatch:
+    """Let a volume be segmented while results cannot be fetched; `undo` of what is returned mends that."""
+    acted, broken = ActedEngine(monkeypatch, project), pytest.MonkeyPatch()
+
+    def unreachable(*_arguments: object) -> None:
+        raise EngineError("unreachable", "The engine at X does not answer.", "Check that it runs.")
+
+    output = begin(panel, acted, add_scan(dataset))
+    broken.setattr(apply_files, "fetch_result", unreachable)
+    finish(acted.jobs[0], output, dataset)
+    panel.wait_until(lambda: "does not answer" in panel.find("volumeBusyLabel").text)
+    return broken
+
+
+def test_a_result_that_the_network_kept_back_is_fetched_when_the_engine_answers_again(
+    opened: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = handed_over(opened)
+    broken = lose_result(opened, project, small_dataset, monkeypatch)
+    assert opened.find("volumeBusyLabel").text == (
+        "T1 is segmented, but the engine does not answer. The segmentation is fetched as soon as it does."
+    )
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    broken.undo()
+    opened.widget.panel.views["apply"].volume._again.interval = 1
+    opened.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+    assert opened.find("volumeBusyLabel").text == ""
+    assert opened.find("segmentVolumeButton").enabled
+    settled(opened)
+    assert handed_over(opened) == before
+
+
+def test_a_result_that_the_network_kept_back_is_fetched_once_the_panel_has_an_engine_again(
+    opened: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = lose_result(opened, project, small_dataset, monkeypatch)
+    client, shares_disk = opened.session.client, opened.session.files.shares_disk
+    opened.session.set_client(None)
+    broken.undo()
+    opened.widget.panel.views["apply"].volume._look()  # its time to try comes while there is no engine
+    settled(opened)
+    assert not opened.find("segmentVolumeButton").enabled
+    opened.session.set_client(client, shares_disk)
+    opened.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+
+
+def test_a_result_that_cannot_be_fetched_can_be_given_up(
+    opened: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = handed_over(opened)
+    broken = lose_result(opened, project, small_dataset, monkeypatch)
+    opened.click("cancelVolumeButton")
+    assert opened.find("volumeOutcomeLabel").text == CANCELLED
+    settled(opened)
+    assert handed_over(opened) == before
+    broken.undo()
+    opened.session.engine_changed.emit()
+    settled(opened)
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert opened.find("segmentVolumeButton").enabled
