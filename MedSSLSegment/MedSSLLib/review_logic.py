@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from slicer.i18n import tr as _
@@ -22,6 +22,7 @@ from MedSSLLib.drawings import (
 from MedSSLLib.meantime import Overtaken, unless_overtaken
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_ahead import ReadAhead
+from MedSSLLib.review_decisions import Decision
 from MedSSLLib.review_queue import WAITS, ReviewQueue, fetch_queue
 from MedSSLLib.review_scene import Proposal, ReviewScene
 from MedSSLLib.review_tour import Tour
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
     from medssl.client import Annotation, Case, CaseSummary, Client, Project
 
     from MedSSLLib.session import Session
-
-
-@dataclass(frozen=True, eq=False)
-class _Decision:
-    """What was decided here; `version` of the annotation that it made, 0 for a rejection."""
-
-    case: int
-    version: int
 
 
 class ReviewLogic:
@@ -58,7 +51,7 @@ class ReviewLogic:
         self.tour: Optional[Tour] = None
         self._session = session
         self.ahead = ReadAhead(session)
-        self._decided: list[_Decision] = []
+        self._decided: list[Decision] = []
         self.desk = Desk(session, self)
         tell = self.desk.changed.emit
         self._connections: list[tuple[Signal, Callable[..., Any]]] = [
@@ -137,7 +130,7 @@ class ReviewLogic:
         def rejected(_case: Case) -> None:
             if self.desk.case is case:
                 self.desk.discard()
-            self._decide(project, case, 0, self._go_on)
+            self._decide(project, Decision(case.id, case.name, "rejected", 0), self._go_on)
 
         self.desk.wait(_("Rejecting {name}...").format(name=case.name))
         self._session.safety.ask(work, rejected, self._fail)
@@ -209,7 +202,8 @@ class ReviewLogic:
 
         def saved(annotation: Annotation) -> None:
             desk.saved(case, count, annotation.version)
-            self._decide(project, case, annotation.version, then)
+            made = Decision(case.id, case.name, annotation.kind, annotation.version)
+            self._decide(project, made, then)
 
         desk.changes.send(count)
         desk.wait(_("Saving {name}...").format(name=case.name))
@@ -327,12 +321,12 @@ class ReviewLogic:
         case = self.desk.case
         return None if case is None else self.queue.after(case.id)
 
-    def _decide(self, project: Project, case: Case, version: int, then: Callable[[], Any]) -> None:
+    def _decide(self, project: Project, decision: Decision, then: Callable[[], Any]) -> None:
         self.desk.wait("")
         if not self._session.is_open(project.key):  # the person went to another one meanwhile
-            self._session.say(_("What you decided about {name} is saved.").format(name=case.name))
+            self._session.say(_("What you decided about {name} is saved.").format(name=decision.name))
             return
-        self._decided.append(_Decision(case.id, version))
+        self._decided.append(decision)
         then()
         self._session.cases_changed.emit()
 
@@ -349,7 +343,7 @@ class ReviewLogic:
         else:
             self.desk.give_way()
 
-    def _undo(self, last: _Decision) -> None:
+    def _undo(self, last: Decision) -> None:
         project, case = self.desk.project, last.case
         if project is None or last not in self._decided:
             return
@@ -361,9 +355,10 @@ class ReviewLogic:
             return unless_overtaken(client, project.key, case, last.version, None, undo)
 
         def failed(error: Exception) -> None:
-            if isinstance(error, Overtaken):  # that one cannot be taken back any more
+            lost = last.lost(error)
+            if lost is not None:
                 self._forget(last)
-            self._fail(error)
+            self._fail(lost or error)
 
         def undone(found: Case) -> None:
             self._forget(last)
@@ -373,13 +368,15 @@ class ReviewLogic:
             self.ahead.forget()
             self.desk.give_way()
             self._session.cases_changed.emit()
-            if found.state == WAITS:
+            waits = found.state == WAITS
+            self._session.say(last.taken_back(waits, found))
+            if waits:
                 self._load(case)
 
         self.desk.wait(_("Taking the last decision back..."))
         self._session.safety.ask(work, undone, failed)
 
-    def _forget(self, decision: _Decision) -> None:
+    def _forget(self, decision: Decision) -> None:
         if decision in self._decided:  # else another project was opened meanwhile
             self._decided.remove(decision)
 

@@ -299,6 +299,48 @@ def test_undo_takes_back_only_what_was_decided_here(opened: OpenPanel, elsewhere
     assert not opened.find("undoButton").enabled
 
 
+def test_undo_says_in_words_which_decision_it_took_back(opened: OpenPanel, elsewhere: Elsewhere) -> None:
+    desk = show(opened, "review", "small_3")
+    for button, decision in (("rejectButton", "rejection"), ("acceptButton", "acceptance")):
+        opened.click(button)
+        opened.wait_until(lambda: desk.case.name == "small_2" and not desk.busy)
+        opened.click("undoButton")
+        opened.wait_until(lambda: desk.case is not None and desk.case.name == "small_3" and not desk.busy)
+        told = f"The {decision} of small_3 is taken back: the proposal waits for a decision again."
+        assert opened.message == told
+        settled(opened)
+
+
+def test_undo_of_a_rejection_that_somebody_annotated_over_says_that_it_is_not_taken_back(
+    opened: OpenPanel, elsewhere: Elsewhere
+) -> None:
+    desk = show(opened, "review", "small_3")
+    opened.click("rejectButton")
+    opened.wait_until(lambda: desk.case.name == "small_2" and not desk.busy)
+    elsewhere.draw("small_3")
+    opened.click("undoButton")
+    opened.wait_until(lambda: "small_3 was annotated by Anna in the meantime" in opened.message)
+    assert opened.message.endswith("The rejection of small_3 is not taken back.")
+    assert "version 0" not in opened.message
+
+
+def test_undo_goes_on_with_the_decision_before_one_that_was_undone_elsewhere(
+    opened: OpenPanel, elsewhere: Elsewhere
+) -> None:
+    desk = show(opened, "review", "small_3")
+    opened.click("acceptButton")
+    opened.wait_until(lambda: desk.case.name == "small_2" and not desk.busy)
+    opened.click("rejectButton")
+    opened.wait_until(lambda: desk.case is None and not desk.busy)
+    elsewhere.engine.undo(elsewhere.key, elsewhere.id("small_2"))
+    opened.click("undoButton")
+    opened.wait_until(lambda: "small_2 is left to undo: it was undone elsewhere" in opened.message)
+    settled(opened)
+    opened.click("undoButton")
+    opened.wait_until(lambda: desk.case is not None and desk.case.name == "small_3")
+    assert "The acceptance of small_3 is taken back" in opened.message
+
+
 def test_a_case_that_was_excluded_elsewhere_can_still_be_decided(
     opened: OpenPanel, elsewhere: Elsewhere
 ) -> None:
