@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from slicer.i18n import tr as _
 
+from MedSSLLib.folder_files import files_in
 from MedSSLLib.problems import Problem
 from MedSSLLib.voxel_files import LoadedVolume, loaded, suffix_of
 
@@ -72,13 +73,14 @@ class DicomSeries:
 def find_series(top: Path, recursive: bool = True) -> list[DicomSeries]:
     """The series of a folder, sorted by name; for a thread beside the main one.
 
-    Hidden files are passed over, and so are files without the mark of DICOM at their beginning.
+    Files without the mark of DICOM at their beginning are passed over, and so is what `files_in` passes over.
+
+    Raises:
+        Problem: the folder is a project.
     """
     groups: dict[str, list[tuple[Path, Dataset]]] = {}
-    for path in sorted(top.rglob("*") if recursive else top.iterdir()):
-        if suffix_of(path) or any(part.startswith(".") for part in path.relative_to(top).parts):
-            continue
-        header = _header(path)
+    for path in files_in(top, recursive):
+        header = None if suffix_of(path) else _header(path)
         if header is not None:
             groups.setdefault(str(header.SeriesInstanceUID), []).append((path, header))
     folders = {uid: _common_folder([path for path, _header in images]) for uid, images in groups.items()}

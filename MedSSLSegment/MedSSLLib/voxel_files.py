@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 READABLE = (".seg.nrrd", ".seg.nhdr", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Endings of the files that hold one volume, as the engine knows them."""
 
-_IN_ONE_FILE = (".nii.gz", ".nii", ".nrrd", ".mha")
 _TYPES = {"i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32",
           "i8": "int64", "u8": "uint64", "f4": "float", "f8": "double"}  # fmt: skip
 _SAMPLE = 500_000  # voxels that the window is chosen from
@@ -61,18 +60,6 @@ def suffix_of(path: Path) -> str:
 def stem_of(path: Path) -> str:
     """A file's name without the ending of its format."""
     return path.name[: len(path.name) - len(suffix_of(path))]
-
-
-def sendable_files(folder: Path, recursive: bool = True) -> list[Path]:
-    """The scans of a folder that are one file each, which an engine on another computer can be sent."""
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(
-        path
-        for path in found
-        if suffix_of(path) in _IN_ONE_FILE
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
 
 
 def read_volume(path: Path) -> LoadedVolume:
