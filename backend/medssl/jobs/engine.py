@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -19,18 +18,19 @@ from medssl.jobs.endings import INTERRUPTED
 from medssl.jobs.event_log import EventLog
 from medssl.jobs.files import JobFiles, read_events
 from medssl.jobs.heartbeat import would_be_seen
+from medssl.jobs.memory import Memory
 from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.run import queue_again, queue_job
 from medssl.jobs.states import ENDED, STOP_S, ask_to_stop, close_job, job_state
 from medssl.jobs.supervisor import Supervisor
 from medssl.project import DATABASE_NAME, JobRow, Project
-from medssl.storage import write_text
 
 _LOG = logging.getLogger(__name__)
 _EVENT_LOGS = 64  # that are kept for the next question, the most recently asked for
 _UNFINISHED: tuple[JobState, ...] = ("queued", "running", "cancelling")
 _ATTEMPTS = 3  # a training that never got to a checkpoint is begun so often without being asked
 _WAIT_S = 0.05
+_PATIENCE_S = 2.0  # at the start, with drives that are slow
 _SETTLING_S = 10.0  # for ending processes and writing down that they were ended
 
 
@@ -44,7 +44,8 @@ class Engine:
         roots: projects, or folders of projects, whose jobs `start` finds again. Any other project is taken
             in when it is first named.
         memory: a file in which the engine notes the projects with unfinished jobs; an engine that is given
-            the same file finds them wherever they are.
+            the same file finds them wherever they are. What cannot be opened, as its drive is away, stays
+            noted, and is tried again at the next start and whenever somebody names it; see `Memory`.
         stop_s: how long a job that was asked to stop may take before its processes are ended.
         check: asked about a job and its request before each start; raises a `MedSSLError` to refuse it. What
             waits in a project's database was not necessarily asked of this engine: what is refused there is
@@ -60,24 +61,36 @@ class Engine:
         check: Callable[[JobRow, Request], None] = lambda row, request: None,
     ) -> None:
         self._roots = tuple(roots or ())
-        self._memory = memory
-        self._remembered: set[Path] = set()
+        self._memory = Memory(memory)
         self._stop_s = stop_s
         self._projects: dict[Path, tuple[Project, tuple[int, int]]] = {}
         self._gates: dict[Path, threading.RLock] = {}
         self._logs: OrderedDict[tuple[Path, str], EventLog] = OrderedDict()
+        self._arriving: list[threading.Thread] = []
         self._started = False
+        self._stopped = False
         self._lock = threading.RLock()
         self._check = check
-        self._supervisor = Supervisor(self._project, self._examine)
+        self._supervisor = Supervisor(self._project, self._examine, self._miss)
 
     def start(self) -> None:
-        """Find the jobs of the known projects again, and begin to run what waits."""
+        """Find the jobs of the known projects again, and begin to run what waits.
+
+        A project on a drive that is slow, or that does not answer, is not waited for: its jobs come later.
+        """
         with self._lock:
             self._started = True
             known = list(self._projects)
-        for folder in dict.fromkeys([*known, *_projects_in(self._roots), *self._recall()]):
-            self._take_in(folder)
+        folders = dict.fromkeys([*known, *_projects_in(self._roots), *self._memory.recall()])
+        self._arriving = [
+            threading.Thread(target=self._take_in, args=(folder,), name=f"medssl {folder}", daemon=True)
+            for folder in folders
+        ]
+        deadline = time.monotonic() + _PATIENCE_S
+        for arrival in self._arriving:
+            arrival.start()
+        for arrival in self._arriving:
+            arrival.join(max(0.0, deadline - time.monotonic()))
         self._supervisor.start()
 
     def stop(self, graceful: bool) -> None:
@@ -97,6 +110,7 @@ class Engine:
                 time.sleep(_WAIT_S)
         self._supervisor.stop()
         self._note()
+        self._stopped = True
         with self._lock:
             for project, _ in self._projects.values():
                 project.close()
@@ -111,8 +125,10 @@ class Engine:
         """The requests of all jobs that wait or run, as JSON.
 
         Raises:
-            MedSSLError: a project with such jobs cannot be asked.
+            MedSSLError: a project with such jobs cannot be asked, or has not answered since the start.
         """
+        if any(arrival.is_alive() for arrival in self._arriving):
+            raise StorageError("A project with unfinished jobs does not answer: its drive is slow or away.")
         return [
             row.request
             for folder in self._supervisor.unfinished()
@@ -202,8 +218,14 @@ class Engine:
         for row in reversed(project.jobs(_UNFINISHED)):
             if not self._supervisor.knows(project.folder, row.id):
                 self._find_again(project, row)
+        self._memory.arrived(project.folder)
         self._note()
         return project.jobs(_UNFINISHED)
+
+    def forget(self, project_folder: Path) -> None:
+        """Look no more for a project that is away; what waits or runs in one that is there goes on."""
+        self._memory.arrived(project_folder)
+        self._note()
 
     def _find_again(self, project: Project, row: JobRow) -> None:
         if row.state == "queued":
@@ -267,28 +289,22 @@ class Engine:
     def _take_in(self, folder: Path) -> None:
         try:
             self.recover(folder)
-        except MedSSLError as error:  # it is read-only, or gone: no job can be waiting for us there
+        except MedSSLError as error:  # it may not be written, or is away, perhaps for good
             _LOG.warning("The jobs of %s: %s", folder, error)
 
-    def _note(self) -> None:
-        """Note the projects with unfinished jobs for the next engine."""
-        unfinished = self._supervisor.unfinished()
-        if self._memory is None or unfinished == self._remembered:
-            return
-        try:
-            write_text(self._memory, json.dumps(sorted(map(str, unfinished)), indent=2) + "\n")
-            self._remembered = unfinished
-        except StorageError as error:
-            _LOG.warning("%s", error)
+    def _miss(self, folder: Path) -> None:
+        """Take a project that went away in anew when somebody names it again."""
+        self._memory.miss(folder)
+        self._note()
+        with self._lock:
+            missed = self._projects.pop(folder, None)
+        if missed is not None:
+            missed[0].close()
 
-    def _recall(self) -> list[Path]:
-        if self._memory is None:
-            return []
-        try:
-            noted = json.loads(self._memory.read_text(encoding="utf-8"))
-            return [Path(folder) for folder in noted]
-        except (OSError, ValueError, TypeError):  # missing or damaged: nothing is noted
-            return []
+    def _note(self) -> None:
+        """Note the projects with unfinished jobs for the next engine, which may run once this one stopped."""
+        if not self._stopped:
+            self._memory.note(self._supervisor.unfinished())
 
 
 def _projects_in(roots: Iterable[Path]) -> list[Path]:

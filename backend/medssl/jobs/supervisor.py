@@ -66,11 +66,18 @@ class Supervisor:
     Args:
         open_project: gives the open project of a folder.
         check: raises a `MedSSLError` about a job that must not be started.
+        miss: called with the folder of a project that went away while a job waited or ran there.
     """
 
-    def __init__(self, open_project: Callable[[Path], Project], check: Callable[[JobRow], None]) -> None:
+    def __init__(
+        self,
+        open_project: Callable[[Path], Project],
+        check: Callable[[JobRow], None],
+        miss: Callable[[Path], None],
+    ) -> None:
         self._open = open_project
         self._check = check
+        self._miss = miss
         self._queue: list[JobKey] = []
         self._watched: dict[JobKey, _Watched] = {}
         self._lock = threading.RLock()
@@ -183,8 +190,9 @@ class Supervisor:
     def _settle(self, key: JobKey, job: _Watched) -> None:
         """Write down the end of a job whose process could not, and forget the job."""
         folder, job_id = key
-        # Otherwise somebody removed the project, and nothing is left to say.
-        if (folder / DATABASE_NAME).exists():
+        there = _is_there(folder)
+        # Otherwise somebody removed the project, or its drive, and nothing can be said.
+        if there:
             project = self._open(folder)
             row = project.job(job_id)
             state = job_state(row)
@@ -198,6 +206,8 @@ class Supervisor:
             del self._watched[key]
             if state == "queued" and job.queued_again:
                 self._queue.append(key)
+        if not there:
+            self._miss(folder)
         if state in ("running", "cancelling"):  # another process was faster in taking the job
             self.watch(folder, row)
 
@@ -207,6 +217,7 @@ class Supervisor:
             waiting = list(self._queue)
         looked = set[Path]()
         for folder, job_id in waiting:
+            missed = False
             try:
                 if folder not in looked:
                     self._watch_others(folder)
@@ -214,10 +225,12 @@ class Supervisor:
                 left = self._try_to_start(folder, job_id)
             except MedSSLError as error:
                 _LOG.warning("The job %s in %s: %s", job_id, folder, error)
-                left = not (folder / DATABASE_NAME).exists()
+                left = missed = not _is_there(folder)
             if left:
                 with self._lock:
                     self._queue.remove((folder, job_id))
+            if missed:
+                self._miss(folder)
 
     def _watch_others(self, folder: Path) -> None:
         """Look whether a command line runs jobs of a project, because they keep a device busy too."""
@@ -259,3 +272,11 @@ class Supervisor:
             return task_of(REQUEST.validate_json(row.request), self._gpu)
         except ValidationError:  # of another version: its worker will say so
             return Task("disk", trains=False)
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a project can be seen in a folder; not where it may not be read, or its drive is lost."""
+    try:
+        return (folder / DATABASE_NAME).exists()
+    except OSError:
+        return False

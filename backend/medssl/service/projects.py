@@ -111,8 +111,8 @@ class Projects:
         self._use(key, project)
         return project
 
-    def forget(self, key: str) -> None:
-        """Close a project and forget where it is; its folder stays as it is."""
+    def forget(self, key: str) -> Path:
+        """Close a project and forget where it is; its folder, which is returned, stays as it is."""
         with self._lock:
             known = self._known.pop(key, None)
             found = self._open.pop(key, None)
@@ -121,6 +121,7 @@ class Projects:
         self._remember()
         if found is not None:
             found.project.close()
+        return known.folder
 
     def close(self) -> None:
         """Close all projects."""

@@ -54,7 +54,7 @@ def describe(project: ProjectOf) -> ProjectView:
 @router.delete("/{project}")
 def forget(service: ServiceOf, project: ProjectKey) -> Done:
     """Forget where a project is; its folder stays as it is."""
-    service.projects.forget(project)
+    service.engine.forget(service.projects.forget(project))
     return Done()
 
 
