@@ -15,7 +15,9 @@ _PACKAGE = Path(medssl.__file__).parent
 # From the ground up. A part may import from its own layer and from those above it in this list.
 _LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"", "errors", "faults", "words"}),  # '' is `medssl/__init__.py` itself
-    frozenset({"endpoint", "events", "host", "labels", "pace", "processes", "storage", "templates"}),
+    frozenset(
+        {"endpoint", "events", "host", "labels", "occupancy", "pace", "processes", "storage", "templates"}
+    ),
     frozenset({"machine"}),
     frozenset({"imaging"}),
     frozenset({"phantom", "project"}),

@@ -99,7 +99,8 @@ def make_checkout(root: Path, constraints: str = "") -> Checkout:
         BACKEND / "bootstrap_lib", backend / "bootstrap_lib", ignore=shutil.ignore_patterns("__pycache__")
     )
     (backend / "medssl").mkdir()
-    shutil.copy(BACKEND / "medssl" / "host.py", backend / "medssl")
+    for name in ("host.py", "occupancy.py"):
+        shutil.copy(BACKEND / "medssl" / name, backend / "medssl")
     (backend / "medssl" / "__init__.py").write_text("")
     (backend / "medssl" / "cli.py").write_text(CLI)
     (backend / "pyproject.toml").write_text(PYPROJECT)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from medssl.jobs.launching import WORKER
 from medssl.processes import end_tree
 from medssl.project import Project
 
+_MANY = 600  # cases: their import takes much longer than anything that looks at it
+
 
 @pytest.fixture
 def project(tmp_path: Path, small_dataset: Path) -> Iterator[Project]:
@@ -22,6 +27,20 @@ def project(tmp_path: Path, small_dataset: Path) -> Iterator[Project]:
     with Project.create(tmp_path / "a project", dataset.schema, dataset.channel_names) as made:
         run_job(made, ImportRequest(folder=small_dataset, annotated=1, validation=2), Monitor())
         yield made
+
+
+@pytest.fixture(scope="session")
+def large_dataset(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of many scans, which are all one file."""
+    folder = tmp_path_factory.mktemp("large dataset")
+    shutil.copytree(small_dataset / "imagesTr", folder / "imagesTr")
+    first = next((folder / "imagesTr").iterdir())
+    names = [f"./imagesTr/case_{number}.nii.gz" for number in range(_MANY)]
+    for name in names:
+        os.link(first, folder / name)
+    content = json.loads((small_dataset / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**content, "training": [], "test": names}))
+    return folder
 
 
 @pytest.fixture(autouse=True)

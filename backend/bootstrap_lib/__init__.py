@@ -1,1 +1,1 @@
-"""The parts of `bootstrap.py`: standard library only, apart from `medssl.host`, which is so too."""
+"""The parts of `bootstrap.py`: standard library only, as the two modules of `medssl` are that it needs."""

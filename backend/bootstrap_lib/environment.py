@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medssl.host import find_nvidia_gpus
+from medssl.occupancy import STAMP, occupants
 
 from .installation import LOG, Installation, program, say
 from .lock import locked
 from .points import look, needed_bytes
 from .problems import SetupError, explain_os
-from .stamp import STAMP, Stamp, fingerprint, read_stamp, write_stamp
+from .stamp import Stamp, fingerprint, read_stamp, write_stamp
 from .torch_build import choose_build, pinned_version
 
 _LOCK = "medssl-environment.lock"
@@ -81,13 +82,18 @@ class Environment:
             raise explain_os(error, self.folder) from error
 
     def remove(self) -> None:
-        """Delete the environment and nothing else; refuses a folder that `ensure` did not make."""
+        """Delete the environment and nothing else.
+
+        Raises:
+            SetupError: `ensure` did not make what is in the folder, or a job runs in it.
+        """
         stamp = read_stamp(self.folder)
         if stamp is None and not self.folder.exists():
             return
         self._refuse_what_is_not_ours(stamp)
         try:
             with self._locked():
+                self._refuse_while_jobs_run()
                 self._clear()
                 (self.folder / LOG).unlink(missing_ok=True)
                 if os.name != "nt":  # Windows does not delete an open file
@@ -140,11 +146,21 @@ class Environment:
                 "Choose another folder with --env DIR, or move that one away.",
             )
 
+    def _refuse_while_jobs_run(self) -> None:
+        """Jobs need no engine, so that they may go on here after theirs has ended."""
+        running = occupants(self.folder)
+        if running:
+            raise SetupError(
+                f"The environment in {self.folder} is needed: {'; '.join(running)}.",
+                "Wait for its end, or cancel it in the panel or with 'medssl job cancel', and do this again.",
+            )
+
     def _install(self, before: Stamp | None, wanted: Stamp, lock: int) -> None:
         keeps = before if before is not None and self._is_whole(before) else None
         if keeps is None:
             wanted = replace(wanted, python=Stamp.python)
         if keeps is None and before is not None:
+            self._refuse_while_jobs_run()
             say(f"The environment in {self.folder} was not finished, was moved, or lost its Python.")
             say("It is made anew.")
         write_stamp(self.folder, replace(wanted, state="unfinished"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from medssl.occupancy import try_lock
 
 _POLL_S = 0.2
 
@@ -24,7 +25,7 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[int]:
     waited = False
     while True:
         file = path.open("a+b")
-        if _try_lock(file):
+        if try_lock(file):
             if _is_current(file, path):
                 break
         elif not waited:
@@ -44,19 +45,3 @@ def _is_current(file: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
         return False
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True

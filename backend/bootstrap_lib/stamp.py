@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-STAMP = "medssl-environment.json"
+from medssl.occupancy import STAMP
+
 FORMAT = 1
 # Only these parts of the engine decide what is installed; its code is used where it lies.
 _INPUTS = ("pyproject.toml", "constraints/cpu.txt")

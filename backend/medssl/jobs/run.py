@@ -19,6 +19,7 @@ from medssl.jobs.requests import REQUEST, Request, TrainRequest
 from medssl.jobs.results import RESULT, JobResult, Result
 from medssl.jobs.states import SILENCE, job_state, runs_here
 from medssl.learning.shrinking import is_out_of_memory
+from medssl.occupancy import occupying
 from medssl.storage import storage_error, write_text
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def _run(project: Project, row: JobRow, request: Request, monitor: Monitor, besi
             _taken(row)
         row = begun
         try:
-            with heartbeat(row.folder, lambda: _give_up(files)):
+            text = f"the job {row.id} ({request.kind}) of the project {project.folder} runs in it"
+            with occupying(text), heartbeat(row.folder, lambda: _give_up(files)):
                 files.emit(State(state="running"))
                 files.check()
                 # A kill may have come between the result and the word that it is there.
