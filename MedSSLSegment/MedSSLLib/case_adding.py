@@ -215,7 +215,7 @@ def _add_scan(client: Client, files: EngineFiles, project: Project, scan: Folder
     refused = backend.client_package().EngineError
     try:
         with files.uploaded_scan(client, scan) as path:
-            client.add_case(project.key, scan.name, [path], copy_files=True)
+            client.add_case(project.key, scan.name, [path], copy_files=True, must_be_scan=True)
     except (Problem, refused) as error:
         if isinstance(error, refused) and error.code not in _ONE_BAD_FILE:
             raise

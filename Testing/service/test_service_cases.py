@@ -58,6 +58,18 @@ def test_what_a_label_map_lost_is_told_with_its_version(
     assert "1 voxel belongs to several segments" in note
 
 
+def test_a_file_that_was_only_found_becomes_no_case_when_it_holds_labels(
+    engine: Engine, client: Client, project: Project
+) -> None:
+    labels = write_drawing(engine.root / "found-labels.nii.gz")
+    with pytest.raises(EngineError, match="holds labels") as told:
+        client.add_case(project.key, "a", [labels], must_be_scan=True)
+    assert told.value.code == "image"
+    scan = write_scan(engine.root / "found.nii.gz")
+    assert client.add_case(project.key, "a", [scan], must_be_scan=True).name == "a"
+    assert client.add_case(project.key, "named", [labels]).name == "named"  # by a person, who knows
+
+
 def test_a_case_goes_the_whole_way_from_its_scan_to_a_correction(
     engine: Engine, client: Client, project: Project, tmp_path: Path
 ) -> None:

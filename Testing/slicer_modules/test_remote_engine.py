@@ -74,6 +74,17 @@ def test_a_damaged_scan_of_a_folder_is_told_and_stops_no_other(remote: OpenPanel
     assert [case.name for case in client.cases(project.key).cases] == ["a/scan", "b/scan"]
 
 
+def test_a_label_map_beside_the_scans_of_a_folder_becomes_no_case(remote: OpenPanel, tmp_path: Path) -> None:
+    write_nrrd(tmp_path / "scans" / "patient1.nrrd", VOXELS, GRID)
+    write_nrrd(tmp_path / "scans" / "patient1-seg.nrrd", (VOXELS > 40).astype(np.uint8), GRID)
+    remote.find("diskEdit").currentPath = str(tmp_path / "scans")
+    remote.click("addDiskButton")
+    remote.wait_until(lambda: "1 of 2" in remote.message, 60.0)
+    assert "holds labels" in remote.message
+    (case,) = remote.session.client.cases(remote.session.project.key).cases
+    assert case.name == "patient1"
+
+
 def test_the_other_computer_chooses_the_folder_of_a_new_project(remote: OpenPanel) -> None:
     remote.click("newButton")
     assert not remote.shows("projectFolderEdit")

@@ -64,13 +64,18 @@ class CaseCalls(Calls):
         *,
         copy_files: bool = False,
         role: str = "training",
+        must_be_scan: bool = False,
     ) -> Case:
-        """Add a scan: one path for each channel of the project; uploads are copied into the project."""
+        """Add a scan: one path for each channel of the project; uploads are copied into the project.
+
+        With `must_be_scan` what holds labels is refused: for files that were found and that nobody named.
+        """
         body = {
             "name": name,
             "channels": [as_text(path) for path in channels],
             "copy_files": copy_files,
             "role": role,
+            "must_be_scan": must_be_scan,
         }
         return case_of(
             self.connection.change("POST", f"{project_path(project)}/cases", body, timeout_s=SLOW_S)

@@ -162,6 +162,9 @@ class NewCase(_Body):
         default=False, description="Copy the images into the project; always done with uploads."
     )
     role: Role = "training"
+    must_be_scan: bool = Field(
+        default=False, description="Refuse what holds labels; for files that were found, not named."
+    )
 
 
 class RoleChange(_Body):

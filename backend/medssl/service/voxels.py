@@ -47,9 +47,17 @@ class VoxelWorker:
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
-    def add_case(self, folder: Path, name: str, channels: Sequence[Path], copy: bool, role: Role) -> Case:
+    def add_case(
+        self,
+        folder: Path,
+        name: str,
+        channels: Sequence[Path],
+        copy: bool,
+        role: Role,
+        must_be_scan: bool,
+    ) -> Case:
         """See `Project.add_case`."""
-        return self._run(_add_case, folder, name, tuple(channels), copy, role)
+        return self._run(_add_case, folder, name, tuple(channels), copy, role, must_be_scan)
 
     def save_annotation(
         self,
@@ -142,11 +150,13 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def _add_case(folder: Path, name: str, channels: tuple[Path, ...], copy: bool, role: Role) -> Case:
+def _add_case(
+    folder: Path, name: str, channels: tuple[Path, ...], copy: bool, role: Role, must_be_scan: bool
+) -> Case:
     for path in channels:
         _check_size(path)
     with Project.open(folder) as project:
-        return project.add_case(name, channels, copy=copy, role=role)
+        return project.add_case(name, channels, copy=copy, role=role, must_be_scan=must_be_scan)
 
 
 def _save_annotation(

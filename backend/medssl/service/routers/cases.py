@@ -55,7 +55,9 @@ def add_case(
     """Add a scan. Every image is read once, so that a damaged file is told now."""
     channels = [service.roots.inside(path) for path in wanted.channels]
     copy = wanted.copy_files or any(service.is_upload(path) for path in channels)
-    return service.voxels.add_case(project.folder, wanted.name, channels, copy, wanted.role)
+    return service.voxels.add_case(
+        project.folder, wanted.name, channels, copy, wanted.role, wanted.must_be_scan
+    )
 
 
 @router.get("/named")
