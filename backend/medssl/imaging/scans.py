@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 from collections import Counter
@@ -174,7 +175,8 @@ def _file_scan(file: Path, relative: Path) -> Scan:
 
 def _free(wanted: Path, otherwise: Path, taken: set[str]) -> Path:
     """Return the first of the wanted paths that no scan has yet, and take it."""
-    choices = [wanted, otherwise, *(otherwise.with_name(f"{otherwise.name}-{n}") for n in range(2, 10_000))]
+    numbered = (otherwise.with_name(f"{otherwise.name}-{n}") for n in itertools.count(2))
+    choices = itertools.chain((wanted, otherwise), numbered)
     free = next(path for path in choices if _shown(path).casefold() not in taken)
     taken.add(_shown(free).casefold())
     return free
