@@ -8,10 +8,10 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import pytest
+from full_disk import fill_disk
 from medssl.errors import ProjectError, StorageError
 from medssl.labels import LabelSchema
 from medssl.project import DATABASE_NAME, Project, database, network_drive
@@ -124,9 +124,7 @@ def test_a_network_drive_that_may_not_be_written_is_told_when_opening_a_project(
 @pytest.mark.usefixtures("on_network_drive")
 def test_a_full_network_drive_is_told_when_opening_a_project(small_disk: Path, schema: LabelSchema) -> None:
     Project.create(small_disk / "project", schema).close()
-    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(bytes(4096))
+    fill_disk(small_disk)
     with pytest.raises(StorageError, match="The disk is full"):
         Project.open(small_disk / "project")
 

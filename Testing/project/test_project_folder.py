@@ -3,11 +3,12 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from full_disk import fill_disk
 from medssl.errors import LabelError, ProjectError, StorageError, UsageError
 from medssl.labels import LabelSchema, Segment
 from medssl.project import DATABASE_NAME, Project
@@ -113,14 +114,12 @@ def test_a_project_on_a_full_disk_is_told_as_such_and_opens_again_with_room(
     small_disk: Path, schema: LabelSchema
 ) -> None:
     Project.create(small_disk / "project", schema).close()
-    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(bytes(4096))
+    filler = fill_disk(small_disk)
 
     with pytest.raises(StorageError, match="The disk is full"):
         Project.open(small_disk / "project")
 
-    (small_disk / "filler").unlink()
+    filler.unlink()
     with Project.open(small_disk / "project") as project:
         assert project.schema == schema
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from full_disk import fill_disk
 from medssl.client import EngineError, Job
 from medssl.imaging.volume import Grid
 from medssl.project import Project as OpenProject
@@ -56,10 +57,7 @@ def test_a_full_disk_is_told_and_nothing_that_was_drawn_is_lost(
     drawing = write_drawing(tmp_path / "drawn.nii.gz")
     kept = client.save_annotation(project.key, case.id, drawing)
     before = Path(kept.path).read_bytes()
-    filler = small_disk / "filler"
-    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
+    filler = fill_disk(small_disk)
     for change in (
         lambda: client.save_annotation(project.key, case.id, drawing),
         lambda: client.restore_annotation(project.key, case.id, 1),
