@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+from desks import draw, show
 from learning import project_with_proposals, propose
 from medssl.client import Client, Project
 from MedSSLLib import asking, kept_drawings
@@ -80,26 +80,6 @@ def answer(monkeypatch: pytest.MonkeyPatch, place: int) -> list[str]:
     return asked
 
 
-def show(panel: OpenPanel, section: str, name: str) -> Any:
-    """Open a case in a section; returns the section's desk."""
-    client, key = panel.session.client, panel.session.project.key
-    found = panel.widget.panel.views[section].logic
-    found.open(client.case(key, name).id)
-    panel.wait_until(lambda: found.desk.case is not None and found.desk.case.name == name, 60)
-    return found.desk
-
-
-def draw(desk: Any) -> None:
-    """Draw a block with the first segment."""
-    scene = desk.scene
-    segment = scene.segmentation.GetSegmentation().GetNthSegmentID(0)
-    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(scene.segmentation, segment, scene.volume)
-    drawn = np.zeros(scene.grid.shape, np.uint8) if drawn is None else drawn.copy()
-    drawn[12:14, 6:9, 5:9] = 1
-    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, scene.segmentation, segment, scene.volume)
-    assert desk.touched
-
-
 def newest(elsewhere: Elsewhere, name: str) -> np.ndarray:
     annotation = elsewhere.engine.case(elsewhere.key, name).annotation
     assert annotation is not None
@@ -114,7 +94,7 @@ def settled(panel: OpenPanel) -> None:
 def test_a_proposal_that_was_decided_elsewhere_is_not_decided_again(
     opened: OpenPanel, elsewhere: Elsewhere, how: str, button: str
 ) -> None:
-    desk = show(opened, "review", "small_3")
+    desk = show(opened, "review", "small_3").desk
     elsewhere.decide("small_3", how)
     before = elsewhere.versions("small_3")
     opened.click(button)
@@ -149,7 +129,8 @@ def test_cases_that_were_decided_elsewhere_are_passed_over(
     propose(project, "small_4")
     opened.session.cases_changed.emit()
     opened.wait_until(lambda: opened.find("queueTable").rowCount == 3)
-    desk, logic = show(opened, "review", "small_2"), opened.widget.panel.views["review"].logic
+    logic = show(opened, "review", "small_2")
+    desk = logic.desk
     settled(opened)
     logic.ahead.forget()  # read too early to know
     first, second = (
@@ -169,7 +150,8 @@ def test_cases_that_were_decided_elsewhere_are_passed_over(
 def test_who_looks_for_the_next_case_when_none_waits_any_more_is_told(
     opened: OpenPanel, elsewhere: Elsewhere
 ) -> None:
-    desk, logic = show(opened, "review", "small_3"), opened.widget.panel.views["review"].logic
+    logic = show(opened, "review", "small_3")
+    desk = logic.desk
     settled(opened)
     logic.ahead.forget()
     elsewhere.decide("small_2", "accept")
@@ -196,7 +178,7 @@ def test_what_was_decided_elsewhere_is_noticed_when_the_person_comes_back(
 def test_a_correction_follows_what_was_decided_elsewhere_only_when_the_person_says_so(
     opened: OpenPanel, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    desk = show(opened, "review", "small_3")
+    desk = show(opened, "review", "small_3").desk
     draw(desk)
     elsewhere.decide("small_3", how)
     before = elsewhere.versions("small_3")
@@ -220,7 +202,7 @@ def test_a_correction_follows_what_was_decided_elsewhere_only_when_the_person_sa
 def test_a_newer_annotation_is_followed_only_when_the_person_says_so(
     opened: OpenPanel, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = show(opened, "annotate", "small_1")
+    desk = show(opened, "annotate", "small_1").desk
     draw(desk)
     elsewhere.annotate("small_1")
     asked = answer(monkeypatch, STAY)
@@ -244,7 +226,7 @@ def test_a_newer_annotation_is_followed_only_when_the_person_says_so(
 def test_a_newer_annotation_is_shown_where_nothing_is_drawn_yet(
     opened: OpenPanel, elsewhere: Elsewhere
 ) -> None:
-    desk = show(opened, "annotate", "small_1")
+    desk = show(opened, "annotate", "small_1").desk
     elsewhere.annotate("small_1")
     opened.session.cases_changed.emit()
     opened.wait_until(lambda: desk.version == 2 and not desk.busy)
@@ -256,7 +238,7 @@ def test_a_newer_annotation_is_shown_where_nothing_is_drawn_yet(
 def test_what_left_the_screen_follows_a_newer_annotation_only_when_the_person_says_so(
     opened: OpenPanel, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
-    draw(show(opened, "annotate", "small_1"))
+    draw(show(opened, "annotate", "small_1").desk)
     elsewhere.annotate("small_1")
     asked = answer(monkeypatch, place)
     slicer.mrmlScene.Clear(0)
@@ -272,7 +254,7 @@ def test_what_left_the_screen_follows_a_newer_annotation_only_when_the_person_sa
 def test_at_the_end_of_slicer_a_drawing_that_was_overtaken_is_kept_for_the_next_start(
     opened: OpenPanel, elsewhere: Elsewhere, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw(show(opened, "review", "small_3"))
+    draw(show(opened, "review", "small_3").desk)
     elsewhere.decide("small_3", "accept")
     asked = answer(monkeypatch, SAVE)
     opened.close()
@@ -288,7 +270,7 @@ def test_at_the_end_of_slicer_a_drawing_that_was_overtaken_is_kept_for_the_next_
 
 
 def test_undo_takes_back_only_what_was_decided_here(opened: OpenPanel, elsewhere: Elsewhere) -> None:
-    desk = show(opened, "review", "small_3")
+    desk = show(opened, "review", "small_3").desk
     opened.click("acceptButton")
     opened.wait_until(lambda: desk.case.name == "small_2" and not desk.busy)
     elsewhere.annotate("small_3")
@@ -300,7 +282,7 @@ def test_undo_takes_back_only_what_was_decided_here(opened: OpenPanel, elsewhere
 
 
 def test_undo_says_in_words_which_decision_it_took_back(opened: OpenPanel, elsewhere: Elsewhere) -> None:
-    desk = show(opened, "review", "small_3")
+    desk = show(opened, "review", "small_3").desk
     for button, decision in (("rejectButton", "rejection"), ("acceptButton", "acceptance")):
         opened.click(button)
         opened.wait_until(lambda: desk.case.name == "small_2" and not desk.busy)
@@ -314,7 +296,7 @@ def test_undo_says_in_words_which_decision_it_took_back(opened: OpenPanel, elsew
 def test_undo_of_a_rejection_that_somebody_annotated_over_says_that_it_is_not_taken_back(
     opened: OpenPanel, elsewhere: Elsewhere
 ) -> None:
-    desk = show(opened, "review", "small_3")
+    desk = show(opened, "review", "small_3").desk
     opened.click("rejectButton")
     opened.wait_until(lambda: desk.case.name == "small_2" and not desk.busy)
     elsewhere.draw("small_3")
@@ -327,7 +309,7 @@ def test_undo_of_a_rejection_that_somebody_annotated_over_says_that_it_is_not_ta
 def test_undo_goes_on_with_the_decision_before_one_that_was_undone_elsewhere(
     opened: OpenPanel, elsewhere: Elsewhere
 ) -> None:
-    desk = show(opened, "review", "small_3")
+    desk = show(opened, "review", "small_3").desk
     opened.click("acceptButton")
     opened.wait_until(lambda: desk.case.name == "small_2" and not desk.busy)
     opened.click("rejectButton")
@@ -344,7 +326,7 @@ def test_undo_goes_on_with_the_decision_before_one_that_was_undone_elsewhere(
 def test_a_case_that_was_excluded_elsewhere_can_still_be_decided(
     opened: OpenPanel, elsewhere: Elsewhere
 ) -> None:
-    desk = show(opened, "review", "small_3")
+    desk = show(opened, "review", "small_3").desk
     elsewhere.engine.set_role(elsewhere.key, elsewhere.id("small_3"), "excluded")
     draw(desk)
     opened.click("acceptButton")
@@ -359,7 +341,7 @@ def test_a_drawing_gets_the_values_that_its_segments_have_by_now(
     fresh = client.create_project("Fresh", {1: "Kidney", 2: "Cyst"}, folder=small_dataset.parent / "fresh")
     client.add_case(fresh.key, "one", [small_dataset / "imagesTr" / "small_1.nii.gz"])
     opened.session.set_project(client.project(fresh.key))
-    desk = show(opened, "annotate", "one")
+    desk = show(opened, "annotate", "one").desk
     draw(desk)
     client.set_schema(fresh.key, {1: "Cyst", 2: "Kidney"})  # where nothing is drawn, they may change places
     desk._owner.save()
@@ -371,7 +353,7 @@ def test_a_drawing_gets_the_values_that_its_segments_have_by_now(
 def test_a_segment_that_has_another_name_by_now_is_saved_once_the_person_knows(
     opened: OpenPanel, elsewhere: Elsewhere, project: Project, section: str, name: str
 ) -> None:
-    desk, before = show(opened, section, name), len(elsewhere.versions(name))
+    desk, before = show(opened, section, name).desk, len(elsewhere.versions(name))
     draw(desk)
     elsewhere.engine.set_schema(project.key, {1: "Renal cortex", 2: "Renal pelvis"})
     desk._owner.save(lambda: None)
