@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import asking, kept_drawings
 from MedSSLLib.drawings import Drawing, DrawingFacts, deliver, further
+from MedSSLLib.engine_files import is_away
 from MedSSLLib.grids import Grid
 from MedSSLLib.kept_drawings import KeptDrawing
 from MedSSLLib.meantime import Overtaken
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SAVE, _DISCARD, _LATER = range(3)
-_AWAY = ("unreachable", "timeout")  # the engine's codes for no answer; whatever else it says is an answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ class Safety:
 
     def _told(self, text: str, error: Exception, parcel: _Parcel) -> tuple[str, str]:
         """What became of a drawing that was not saved, and what follows."""
-        if self._session.client is None or getattr(error, "code", "") in _AWAY:
+        if self._session.client is None or is_away(error):
             if parcel.file is None:
                 return text, _("It is kept until the engine answers again; do not close 3D Slicer.")
             kept = _(

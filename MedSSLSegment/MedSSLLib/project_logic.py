@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from slicer.i18n import tr as _
 
 from MedSSLLib import folder_jobs
+from MedSSLLib.engine_files import is_away
 from MedSSLLib.problems import Problem
 from MedSSLLib.schema_logic import SegmentDraft, schema_of
 from MedSSLLib.signals import Signal
@@ -25,7 +26,7 @@ _ADDS_CASES = ("import", "sample")  # kinds of jobs
 _SHOWN_AGAIN_S = 2.0
 _DEEPEST = 3  # folders below those that the engine may touch
 _MOST_LOOKS = 1000  # into folders of the engine's computer
-_AWAY = ("unreachable", "timeout", "roots", "start")  # codes that say nothing about the project itself
+_NOT_LET_IN = ("roots", "start")  # codes of an engine that could not be let into a folder now
 
 
 class ProjectLogic:
@@ -198,7 +199,7 @@ class ProjectLogic:
                 self._session.set_project(project)
 
         def failed(error: Exception) -> None:
-            if getattr(error, "code", "") not in _AWAY:
+            if not is_away(error) and getattr(error, "code", "") not in _NOT_LET_IN:
                 self._session.settings.forget(_LAST)
             self._session.report(error)
 
