@@ -8,6 +8,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict
 
 from medssl.client import Arrivals
+from medssl.client.arrivals import file_name_of
 from medssl.storage import write_text
 
 
@@ -66,8 +67,7 @@ def arrivals(job_id: str) -> Arrivals:
 
 
 def _file(job_id: str) -> Path:
-    kept = "".join(character if character.isalnum() or character == "-" else "_" for character in job_id)
-    return _folder() / f"{kept}.json"
+    return _folder() / f"{file_name_of(job_id)}.json"
 
 
 def _folder() -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -27,6 +27,15 @@ EXAMPLES = examples(
     "medssl train --from latest",
     "medssl train --method supervised --seconds 300 --project ~/kidneys",
 )
+_ConfidenceOption: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=0.999,
+        metavar="P",
+        help="With local_contrastive: learn from guesses of at least this probability; 0 takes all.",
+    ),
+]
 
 
 def train(
@@ -55,15 +64,7 @@ def train(
     steps: StepsOption = None,
     seconds: SecondsOption = None,
     seed: SeedOption = 0,
-    confidence: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=0.999,
-            metavar="P",
-            help="With local_contrastive: learn from guesses of at least this probability; 0 takes all.",
-        ),
-    ] = 0.0,
+    confidence: _ConfidenceOption = 0.0,
     name: NameOption = "",
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,

@@ -58,9 +58,7 @@ class Arrivals:
     """
 
     def __init__(self, folder: Path, job: str) -> None:
-        # The engine made the id up, and does not say where a file of this computer is.
-        kept = "".join(character if character.isalnum() or character == "-" else "_" for character in job)
-        self._path = folder / f"{kept}.jsonl"
+        self._path = folder / f"{file_name_of(job)}.jsonl"
         rows = list(_read_rows(self._path))
         self._rows = set(rows)
         self._here = rows[-1].here if rows else ""
@@ -166,6 +164,11 @@ def fetch(
         raise EngineError("file", refused.what, refused.remedy) from error
     told(len(files), len(files))
     return Arrived(place, tuple(left))
+
+
+def file_name_of(job: str) -> str:
+    """Name a file after a job: the engine made its id up, but does not say where our files are."""
+    return "".join(character if character.isalnum() or character == "-" else "_" for character in job)
 
 
 def _row(held: Path, here: Path, target: Path) -> _Row:

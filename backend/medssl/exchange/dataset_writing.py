@@ -105,10 +105,15 @@ def write_dataset(
         if target.is_dir():
             target.rmdir()
         publish(folder, target)
+    return _notes(schema.names, names)
+
+
+def _notes(names: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """Say which segments have another name in the data set."""
     return tuple(
         f"The segment '{own}' is called '{other}' in the data set, where '{own}' means "
         f"{_RESERVED[plain_name(own).casefold()]}."
-        for own, other in zip(schema.names, names, strict=True)
+        for own, other in zip(names, given, strict=True)
         if own != other
     )
 
