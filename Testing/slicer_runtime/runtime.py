@@ -111,18 +111,19 @@ def _add_generic_colors(scene: Any) -> None:
     scene.AddNode(node)
 
 
-def _keep_none() -> None:
-    """Let None outlive what PySide6's wheels do to it.
+def _keep_constants() -> None:
+    """Let None, True and False outlive what PySide6's wheels do to them.
 
-    They count on Python 3.12, where None is never freed, and give back at every call without an answer a
+    They count on Python 3.12, where these are never freed, and give back at a call without an answer a
     reference that they did not take; an older Python ends when the last one is gone.
     """
     if sys.version_info < (3, 12):
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 def _start() -> Runtime:
-    _keep_none()
+    _keep_constants()
     use_properties_on_import(*SCRIPTS)
     use_properties("slicer.util")
     application = Application()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class Delay:
     """One stretch of time in which the main thread did not come back.
 
     Attributes:
-        busy_s: its length without the time that the computer gave to other processes.
+        busy_s: its length without the time that the computer gave to other processes, though never less
+            than the processor time of the main thread.
         stack: where the main thread was when somebody looked; '' when nobody could.
     """
 
@@ -30,12 +32,22 @@ class Delay:
         return f"{self.busy_s * 1000:.0f} ms\n{self.stack}"
 
 
-def _waiting_s() -> float:
-    """How long this thread has waited for a processor; 0 where Linux does not tell."""
+def _held_up_s() -> float:
+    """For how long the computer did other things than this process; 0 where Linux does not tell.
+
+    The main thread waits for a processor, or for the interpreter's lock, which another thread holds while
+    that one waits for a processor, or for a host that gives the whole virtual machine's to others.
+    """
+    waiting = 0
+    for thread in Path("/proc/self/task").glob("*/schedstat"):
+        with suppress(OSError):  # of a thread that has just ended
+            waiting += int(thread.read_text(encoding="ascii").split()[1])
     try:
-        return int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        with Path("/proc/stat").open(encoding="ascii") as stat:
+            stolen = int(stat.readline().split()[8])
     except OSError:
         return 0.0
+    return waiting / 1e9 + stolen / os.sysconf("SC_CLK_TCK")
 
 
 class Watchdog:
@@ -62,14 +74,17 @@ class Watchdog:
         if self._since is not None:
             yield
             return
-        waiting = _waiting_s()
+        held_up = _held_up_s()
+        working = time.thread_time()
         self._stack = ""
         self._since = begin = time.perf_counter()
         try:
             yield
         finally:
             self._since = None
-            busy = time.perf_counter() - begin - (_waiting_s() - waiting)
+            passed = time.perf_counter() - begin
+            working = time.thread_time() - working
+            busy = max(working, passed - max(0.0, _held_up_s() - held_up))
             self.longest_s = max(self.longest_s, busy)
             if busy > self.limit_s:
                 self.delays.append(Delay(busy, self._stack))
