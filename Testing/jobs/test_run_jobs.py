@@ -239,6 +239,9 @@ def test_from_two_annotated_cases_to_scores_of_new_scans(
     assert scored.kind == "evaluate"
     assert scored.cases == 2
     assert scored.table.read_text().count("\n") == 1 + 2 * 2
+    settings = json.loads((scored.report.parent / "report.json").read_text(encoding="utf-8"))["settings"]
+    compared = (settings["Segmentations"], settings["Reference"])
+    assert compared == (str(tmp_path / "out"), str(small_dataset / "labelsTs"))
     of_model = run_job(project, EvaluateRequest(output=tmp_path / "own", device="cpu"), Monitor()).result
     assert of_model.kind == "evaluate"
     assert (of_model.cases, of_model.model_id) == (2, trained.model_id)

@@ -306,8 +306,12 @@ def _report(
     notes = [accepted_note(accepted)] if accepted else []
     if card is not None and request.role == "training":
         notes.append("These cases were trained on: the scores say how well they were learned, not more.")
-    compared = [path for path in (request.predictions, request.references) if path is not None]
-    what = f"of {names_of(compared[:1])}" if compared else f"on the {request.role} cases"
+    compared = [
+        (label, path)
+        for label, path in (("Segmentations", request.predictions), ("Reference", request.references))
+        if path is not None
+    ]
+    what = f"of {names_of([compared[0][1]])}" if compared else f"on the {request.role} cases"
     return Report(
         title=f"Evaluation {what}",
         created=datetime.now().astimezone(),
@@ -316,7 +320,7 @@ def _report(
         facts=() if card is None else model_facts(card),
         card=() if model is None else card_facts(model.card, model.plan),
         settings=(
-            *(Fact("Compared", str(path)) for path in compared),
+            *(Fact(label, str(path)) for label, path in compared),
             *settings_facts(card, request.device),
         ),
         history=history(project) if card is not None else (),
