@@ -246,6 +246,8 @@ class JobsLogic:
             track.describe(described)
             if not described.over:  # resumed in this moment
                 self._take(key, described)
+                self._changed()
+                return
             self._changed()
             self.ended.emit(track)
             if described.state == "failed" and described.kind in _TELLS:

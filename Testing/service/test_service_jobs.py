@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,42 @@ def test_what_happens_is_told_while_it_happens(
     assert reader.join(20)
     assert (reader.state, heard[-1].state) == ("finished", "finished")
     assert [event.number for event in heard] == list(range(1, len(heard) + 1))
+
+
+def test_who_hears_that_a_job_is_over_is_not_told_otherwise_after(engine: Engine, project: Project) -> None:
+    client = engine.client
+    told: dict[str, str] = {}
+    with OpenProject.open(Path(project.folder)) as opened, ExitStack() as folders:
+        readers = []
+        for turn in range(8):
+            row = opened.new_job("propose", json.dumps({"kind": "propose", "model": "m"}))
+            files = folders.enter_context(JobFiles(row.folder, Monitor()))
+            opened.set_job_state(row.id, "running")
+            files.emit(State(state="running"))
+            began = threading.Event()
+
+            def ask(_: str, job: str = row.id) -> None:
+                told[job] = client.job(project.key, job).state
+
+            reader = client.watch(project.key, row.id, lambda _, began=began: began.set(), ask)
+            assert began.wait(20)
+            time.sleep(0.1 + 0.05 * turn)  # the service looks for events every half second
+            assert client.job(project.key, row.id).state == "running"
+            opened.set_job_state(row.id, "finished")
+            files.emit(State(state="finished"))
+            readers.append(reader)
+        assert all(reader.join(20) for reader in readers)
+    assert list(told.values()) == ["finished"] * 8
+
+
+def test_a_job_that_a_list_called_finished_is_not_told_otherwise_after(
+    engine: Engine, project: Project, running: tuple[OpenProject, JobFiles, str]
+) -> None:
+    opened, _, job_id = running
+    assert engine.client.job(project.key, job_id).state == "running"
+    opened.set_job_state(job_id, "finished")
+    assert {job.id: job.state for job in engine.client.jobs(project.key)}[job_id] == "finished"
+    assert engine.client.job(project.key, job_id).state == "finished"
 
 
 def test_a_job_that_cannot_work_says_why(engine: Engine, project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -130,6 +131,24 @@ def test_a_volume_that_was_renamed_is_still_the_same_volume(
     finish(acted.jobs[0], output, small_dataset)
     panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
     assert panel.widget.panel.views["apply"].volume.last.GetName() == "T1 of March segmented"
+
+
+def test_a_job_that_is_resumed_as_it_ends_is_not_called_cancelled(
+    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    output = begin(panel, acted, add_scan(small_dataset, "T1"))
+    panel.wait_until(lambda: panel.widget.panel.views["apply"].volume.busy.startswith("Segmenting"))
+    asked, answers = Client.job, iter(["running"])
+
+    def job(client: Client, project: str, job: str) -> Job:
+        described = asked(client, project, job)
+        return dataclasses.replace(described, state=next(answers, described.state))
+
+    monkeypatch.setattr(Client, "job", job)
+    finish(acted.jobs[0], output, small_dataset)
+    panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
 
 
 def test_a_volume_of_another_project_waits_until_that_project_is_open_again(

@@ -29,8 +29,9 @@ class Snapshots:
     """The newest snapshot of each job. Threads may share it.
 
     A snapshot counts for a quarter of a second, so that the database and the files of a job are read four
-    times a second at the most, however many ask. What this service itself changes about a job must be looked
-    up again; one that was looked up before the change never replaces one from after it.
+    times a second at the most, however many ask. What this service itself changes about a job, or tells of it
+    in another answer, must be looked up again, so that no answer takes back what an earlier one said; one
+    that was looked up before the change never replaces one from after it.
     """
 
     def __init__(self, counts_s: float = 0.25, most: int = 256) -> None:
@@ -48,7 +49,22 @@ class Snapshots:
     def look(self, key: Key, view: Callable[[], JobView]) -> Snapshot:
         """Look a job up and keep what is found."""
         begun = time.monotonic()
-        found = view()
+        return self._keep(key, view(), begun)
+
+    def renew(self, key: Key, found: JobView, begun: float) -> None:
+        """Keep what a list told of a job, if there is a snapshot of it.
+
+        Args:
+            key: of the job.
+            found: what was told.
+            begun: when the job was looked up, of `time.monotonic`.
+        """
+        with self._lock:
+            known = key in self._kept
+        if known:
+            self._keep(key, found, begun)
+
+    def _keep(self, key: Key, found: JobView, begun: float) -> Snapshot:
         snapshot = Snapshot(found.state, found.model_dump_json(), begun)
         with self._lock:
             known = self._kept.get(key)

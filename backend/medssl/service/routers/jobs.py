@@ -12,7 +12,7 @@ from fastapi import Path as InAddress
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from medssl.events import EVENT, State
-from medssl.jobs import Request, SeenState, job_state
+from medssl.jobs import Request, SeenState
 from medssl.jobs.files import LOG_FILE
 from medssl.project import Project
 from medssl.service.context import ProjectOf, Service, ServiceOf
@@ -48,12 +48,16 @@ def submit(
 
 @router.get("")
 def list_jobs(
+    service: ServiceOf,
     project: ProjectOf,
     offset: Annotated[int, Query(ge=0, le=LARGEST_ID)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """List jobs, the newest first, page by page."""
+    begun = time.monotonic()
     page = tuple(job_view(project.folder, row) for row in project.jobs(offset=offset, limit=limit))
+    for view in page:
+        service.snapshots.renew((project.folder, view.id), view, begun)
     return JobPage(total=project.count_jobs(), jobs=page)
 
 
@@ -143,7 +147,8 @@ async def _stream(service: Service, project: Project, job: str, after: int) -> A
         ending = any(isinstance(event, State) and event.state in _OVER for _, event in events)
         if ending or now - looked > _STATE_S:
             looked = now
-            state = await asyncio.to_thread(lambda: job_state(project.job(job)))
+            # Kept, so that who hears of the end and asks for the job is not told what it was before.
+            state = (await asyncio.to_thread(_look, service, project, job)).state
             # Once more for what was reported just before it; and a job can be resumed.
             over = state if state in _OVER else None
         if over is None and len(events) < _MOST_EVENTS:
