@@ -196,7 +196,7 @@ class FolderLogic:
 
     def _recall(self) -> None:
         track = self.track
-        if track is not None and track.over and not track.last:
+        if track is not None and track.over and not track.whole:
             self._session.jobs.recall(track.job.id, lambda recalled: self.changed.emit())
         self.changed.emit()
 

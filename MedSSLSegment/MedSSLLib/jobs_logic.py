@@ -133,22 +133,26 @@ class JobsLogic:
             self._session.ask(lambda client: client.job_log(key, job), done)
 
     def recall(self, job: str, done: Callable[[Track], Any]) -> None:
-        """Read everything that a finished job reported, unless it is known already."""
+        """Read what a job that is over reported, as far as nobody listened to it."""
         track, project = self._tracks.get(job), self._open_project()
         if track is None or project is None:
             return
-        if not track.over or track.last:
+        if not track.over or track.whole or job in self._feeds:
             done(track)
             return
-        key = project.key
+        key, last = project.key, track.last
 
-        def take(events: tuple[Event, ...]) -> None:
+        def take(events: list[Event]) -> None:
+            if key != self._project:
+                return
+            state = track.state  # of a job whose process was killed, the events do not tell the last one
             for event in events:
                 track.take(event)
-            track.state = track.job.state
+            track.state = state
+            track.whole = track.over
             done(track)
 
-        self._session.ask(lambda client: client.events(key, job), take)
+        self._session.ask(lambda client: _events_after(client, key, job, last), take)
 
     def close(self) -> None:
         """Listen to nothing more."""
@@ -180,13 +184,19 @@ class JobsLogic:
             return
         before = [(track.job.id, track.state) for track in self.tracks]
         known, self._tracks = self._tracks, {}
+        missed: list[Track] = []  # ends that nobody listened to
         for job in jobs:
-            self._tracks[job.id] = known.get(job.id) or Track(job)
+            track = self._tracks[job.id] = known.get(job.id) or Track(job)
+            over = track.over
             self._take(key, job)
+            if track.over and not over:
+                missed.append(track)
         for job_id in set(self._feeds) - set(self._tracks):
             self._feeds.pop(job_id).stop()
         if before != [(track.job.id, track.state) for track in self.tracks]:
             self._changed()
+        for track in missed:
+            self.recall(track.job.id, self._tell_end)
 
     def _take(self, key: str, job: Job, newest: bool = False) -> Optional[Track]:
         """Keep a job as the engine describes it, and listen to it unless it is over."""
@@ -244,21 +254,26 @@ class JobsLogic:
             if key != self._project:
                 return
             track.describe(described)
+            track.whole = described.over
             if not described.over:  # resumed in this moment
                 self._take(key, described)
                 self._changed()
                 return
             self._changed()
-            self.ended.emit(track)
-            if described.state == "failed" and described.kind in _TELLS:
-                text = _("{job} failed: {reason}").format(job=track.title, reason=described.error)
-                self._session.say(text, described.remedy, "error")
-            if track.job.kind in _CHANGES_CASES:
-                self._session.cases_changed.emit()
-            if track.job.kind in _CHANGES_MODELS:
-                self._session.models_changed.emit()
+            self._tell_end(track)
 
         self._session.ask(lambda client: client.job(key, job), take)
+
+    def _tell_end(self, track: Track) -> None:
+        job = track.job
+        self.ended.emit(track)
+        if job.state == "failed" and job.kind in _TELLS:
+            text = _("{job} failed: {reason}").format(job=track.title, reason=job.error)
+            self._session.say(text, job.remedy, "error")
+        if job.kind in _CHANGES_CASES:
+            self._session.cases_changed.emit()
+        if job.kind in _CHANGES_MODELS:
+            self._session.models_changed.emit()
 
     def _change(self, job: str, change: Callable[[Client, str], Job]) -> None:
         project = self._open_project()
@@ -275,3 +290,13 @@ class JobsLogic:
     def _changed(self) -> None:
         self.listed.emit()
         self._session.jobs_changed.emit()
+
+
+def _events_after(client: Client, project: str, job: str, last: int) -> list[Event]:
+    """Read all events after one, page by page."""
+    found: list[Event] = []
+    while True:
+        page = client.events(project, job, found[-1].number if found else last)
+        if not page:
+            return found
+        found += page

@@ -43,6 +43,7 @@ class Track:
         notes: sentences with their level, the oldest first.
         rows: of a job that goes through scans or cases: what became of each, by its name.
         last: number of the last event that was taken in.
+        whole: whether it is over, and nothing that it reported is missing here.
         problem: why its events cannot be read; empty while they can.
     """
 
@@ -54,6 +55,7 @@ class Track:
         self.notes: list[tuple[str, str]] = []
         self.rows: dict[str, Event] = {}
         self.last = 0
+        self.whole = False
         self.problem = ""
 
     @property
@@ -68,6 +70,8 @@ class Track:
 
     def describe(self, job: Job) -> None:
         """Take what the engine says of the job now."""
+        if job.ended != self.job.ended:  # it went on, perhaps while nobody listened
+            self.whole = False
         self.job = job
         self.state = job.state
         if self.progress is None:

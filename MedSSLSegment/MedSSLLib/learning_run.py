@@ -43,7 +43,7 @@ class LearningRun:
 
     def _follow(self) -> None:
         track = self.track
-        if track is not None and track.over and not track.last:
+        if track is not None and track.over and not track.whole:
             self._session.jobs.recall(track.job.id, lambda recalled: self.progressed.emit())
         self.progressed.emit()
 

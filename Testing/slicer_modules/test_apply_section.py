@@ -151,6 +151,28 @@ def test_a_job_that_is_resumed_as_it_ends_is_not_called_cancelled(
     panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
 
 
+def test_a_segmentation_that_ended_while_nobody_listened_is_shown(
+    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_section(panel, project)
+    acted = ActedEngine(monkeypatch, project)
+    output = begin(panel, acted, add_scan(small_dataset, "T1"))
+    jobs = panel.session.jobs
+    panel.wait_until(lambda: jobs.tracks and jobs.tracks[0].last)
+    ends: list[str] = []
+    jobs.ended.connect(lambda track: ends.append(track.job.id))
+    jobs.close()  # as when the engine's address changes
+    finish(acted.jobs[0], output, small_dataset)
+    jobs.refresh()
+    panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+    for _ in range(3):
+        answers: list[object] = []
+        jobs.refresh()
+        panel.session.ask(lambda client: client.jobs(project.key), answers.append)
+        panel.wait_until(lambda answers=answers: answers)
+    assert ends == [acted.jobs[0].id]
+
+
 def test_a_volume_of_another_project_waits_until_that_project_is_open_again(
     panel: OpenPanel, project: Project, engine: Client, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
