@@ -177,7 +177,7 @@ class Journeys:
             elsewhere = _remembered(self._session).get(journey.job, journey)
             if elsewhere.arrived:  # another Slicer was faster
                 self._known[journey.job] = elsewhere
-                self.arrived.emit(elsewhere, track, "")
+                self._tell(elsewhere, track, "")
             else:
                 self._fetch(elsewhere, track, moment)
 
@@ -194,7 +194,7 @@ class Journeys:
             here = journey.here if arrived is None else str(arrived.here)
             now = replace(journey, here=here, arrived=finished)
             self._remember(now)
-            self.arrived.emit(now, track, "" if arrived is None else _left_sentence(arrived.left))
+            self._tell(now, track, "" if arrived is None else _left_sentence(arrived.left))
 
         def failed(error: Exception) -> None:
             if not is_away(error):
@@ -209,6 +209,13 @@ class Journeys:
                 self._session.say(text, _("They will be fetched when the engine answers."), "warning")
 
         self._session.ask(lambda client: _bring_home(client, journey, finished), fetched, failed)
+
+    def _tell(self, journey: Journey, track: Track, left: str) -> None:
+        jobs = self._session.jobs
+        if jobs.track(journey.job) is None:  # another project is open by now
+            self.arrived.emit(journey, track, left)
+        else:  # who hears of it looks at what became of each scan
+            jobs.recall(journey.job, lambda whole: self.arrived.emit(journey, whole, left))
 
     def _remember(self, journey: Journey) -> None:
         # Another Slicer may have begun journeys since this one last looked.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 import slicer
 from learning import ActedEngine, new_project
-from medssl.client import Client, EngineError
+from medssl.client import Client, EngineError, Job
 from medssl.events import Row
 from MedSSLLib.journeys import Errand
 from panels import OpenPanel
@@ -188,6 +191,35 @@ def test_what_a_cancelled_folder_has_so_far_comes_back_and_may_go_on(
     remote.wait_until(lambda: remote.message == f"What was segmented is in {here}.")
     assert (here / "small_7.seg.nrrd").read_text(encoding="utf-8") == "segmented"
     assert len(list(sent.iterdir())) == 2
+
+
+def test_results_of_a_folder_that_was_over_at_once_are_told(
+    remote: OpenPanel,
+    acted: ActedEngine,
+    small_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit, events = Client.submit, Client.events
+
+    def submit_and_end(client: Client, key: str, request: Mapping[str, Any]) -> Job:
+        job = submit(client, key, request)
+        write(Path(str(request["output"])) / "small_7.seg.nrrd", "segmented")
+        acted.jobs[0].report(Row(name="small_7", state="done", output="small_7.seg.nrrd"))
+        acted.jobs[0].end("cancelled")
+        while not job.over:
+            job = client.job(key, job.id)
+        return job
+
+    def read_slowly(client: Client, project: str, job: str, after: int = 0) -> tuple[object, ...]:
+        time.sleep(1.0)
+        return events(client, project, job, after)
+
+    monkeypatch.setattr(Client, "submit", submit_and_end)
+    monkeypatch.setattr(Client, "events", read_slowly)
+    here = tmp_path / "results"
+    choose_folders(remote, small_dataset / "imagesTs", here)
+    remote.wait_until(lambda: remote.message == f"What was segmented is in {here}.")
 
 
 def close_and_open(remote: OpenPanel) -> None:
