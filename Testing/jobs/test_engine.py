@@ -18,7 +18,7 @@ import psutil
 import pytest
 from medssl.errors import ProjectError, UsageError
 from medssl.events import Log, State
-from medssl.jobs import ImportRequest, Request, TrainRequest, read_result, settings_for
+from medssl.jobs import ImportRequest, Request, TrainRequest, read_result, settings_for, supervisor
 from medssl.jobs.engine import Engine
 from medssl.jobs.launching import worker_environment
 from medssl.labels import LabelSchema
@@ -172,6 +172,26 @@ def test_a_worker_that_does_not_stop_is_ended_with_all_it_started(folder: Path, 
     assert (ended.state, "did not stop" in ended.error) == ("cancelled", True)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
     engine.stop(graceful=False)
+
+
+def test_a_job_that_is_asked_to_stop_while_its_end_is_written_down_has_ended(
+    engine: Engine, folder: Path, large_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, asked = supervisor.close_job, list[JobRow]()
+
+    def close_later(project: Project, seen: JobRow, last: State) -> bool:
+        if not asked:
+            asked.append(seen)
+            project.advance_job(seen, "cancelling")
+        return close(project, seen, last)
+
+    monkeypatch.setattr(supervisor, "close_job", close_later)
+    job = engine.submit(folder, ImportRequest(folder=large_dataset))
+    _works(engine, folder, job)
+    _process(engine, folder, job).kill()
+
+    assert _ended(engine, folder, job).state == "cancelled"
+    assert asked
 
 
 def test_a_job_cancelled_and_resumed_before_it_began_runs_once(

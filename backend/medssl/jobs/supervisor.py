@@ -199,7 +199,8 @@ class Supervisor:
             if state == "interrupted" or (state == "queued" and not job.queued_again):
                 asked = row.state == "cancelling" or job.stop_by is not None
                 code = None if job.child is None else job.child.returncode
-                close_job(project, row, ENDED if asked else lost(code, row.folder))
+                if not close_job(project, row, ENDED if asked else lost(code, row.folder)):
+                    return  # it was asked to stop in this moment: look again
         else:
             row, state = job.row, "interrupted"
         with self._lock:
