@@ -142,7 +142,7 @@ class JobsLogic:
             return
         key, last = project.key, track.last
 
-        def take(events: list[Event]) -> None:
+        def take(events: tuple[Event, ...]) -> None:
             if key != self._project:
                 return
             state = track.state  # of a job whose process was killed, the events do not tell the last one
@@ -152,7 +152,7 @@ class JobsLogic:
             track.whole = track.over
             done(track)
 
-        self._session.ask(lambda client: _events_after(client, key, job, last), take)
+        self._session.ask(lambda client: client.events(key, job, last), take)
 
     def close(self) -> None:
         """Listen to nothing more."""
@@ -290,13 +290,3 @@ class JobsLogic:
     def _changed(self) -> None:
         self.listed.emit()
         self._session.jobs_changed.emit()
-
-
-def _events_after(client: Client, project: str, job: str, last: int) -> list[Event]:
-    """Read all events after one, page by page."""
-    found: list[Event] = []
-    while True:
-        page = client.events(project, job, found[-1].number if found else last)
-        if not page:
-            return found
-        found += page

@@ -75,7 +75,7 @@ class RemoteWorkplace:
     def resume(self, job_id: str, monitor: Monitor) -> JobResult:
         """See `Workplace`. A job that was begun from here is found again, whatever has become of it."""
         journey = recall(job_id)
-        known = self._events(job_id)
+        known = self._client.events(self.project.key, job_id)
         job = self._client.job(self.project.key, job_id)
         if journey is None or job.state in ("failed", "cancelled", "interrupted"):
             job = self._client.resume(self.project.key, job_id)
@@ -104,7 +104,8 @@ class RemoteWorkplace:
     def job(self, job_id: str) -> SeenJob:
         """See `Workplace`."""
         job = self._client.job(self.project.key, job_id)
-        progress = [event for event in self._events(job_id) if event.kind == "progress"]
+        events = self._client.events(self.project.key, job_id)
+        progress = [event for event in events if event.kind == "progress"]
         return _seen(job, _event(progress[-1]) if progress else None)
 
     def card(self, model_id: str) -> ModelCard:
@@ -122,14 +123,6 @@ class RemoteWorkplace:
         """See `Workplace`."""
         wanted = None if rules is None else rules.model_dump(mode="json", exclude_none=True)
         return _channels(self._client.set_channel_rules(self.project.key, model_id, wanted))
-
-    def _events(self, job_id: str) -> list[told.Event]:
-        found: list[told.Event] = []
-        while True:
-            page = self._client.events(self.project.key, job_id, found[-1].number if found else 0)
-            if not page:
-                return found
-            found += page
 
     def _follow(self, job_id: str, monitor: Monitor, after: int, luggage: Luggage) -> JobResult:
         """Show what a job reports until it ends; a wish to stop is passed on."""

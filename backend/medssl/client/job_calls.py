@@ -39,9 +39,13 @@ class JobCalls(Calls):
         return job_of(self.connection.change("POST", f"{job_path(project, job)}/resume"))
 
     def events(self, project: str, job: str, after: int = 0) -> tuple[Event, ...]:
-        """Return what a job reported after the event with a number."""
-        found = self.connection.get(f"{job_path(project, job)}/events", {"after": after})
-        return tuple(event_of(each["number"], each["event"]) for each in found["events"])
+        """Return all that a job reported after the event with a number."""
+        path, found = f"{job_path(project, job)}/events", list[Event]()
+        while True:  # a page of the engine holds some thousands
+            page = self.connection.get(path, {"after": found[-1].number if found else after})["events"]
+            if not page:
+                return tuple(found)
+            found += (event_of(each["number"], each["event"]) for each in page)
 
     def watch(
         self,
