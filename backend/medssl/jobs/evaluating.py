@@ -306,12 +306,13 @@ def _report(
     notes = [accepted_note(accepted)] if accepted else []
     if card is not None and request.role == "training":
         notes.append("These cases were trained on: the scores say how well they were learned, not more.")
-    compared = [
-        (label, path)
-        for label, path in (("Segmentations", request.predictions), ("Reference", request.references))
-        if path is not None
-    ]
-    what = f"of {names_of([compared[0][1]])}" if compared else f"on the {request.role} cases"
+    what, compared = f"on the {request.role} cases", list[Fact]()
+    if request.predictions is not None and request.references is not None:
+        what = f"of {names_of([request.predictions])}"
+        compared = [
+            Fact("Segmentations", str(request.predictions)),
+            Fact("Reference", str(request.references)),
+        ]
     return Report(
         title=f"Evaluation {what}",
         created=datetime.now().astimezone(),
@@ -319,10 +320,7 @@ def _report(
         rows=tuple(sorted(rows, key=lambda row: row.mean_dice if row.mean_dice is not None else 2.0)),
         facts=() if card is None else model_facts(card),
         card=() if model is None else card_facts(model.card, model.plan),
-        settings=(
-            *(Fact(label, str(path)) for label, path in compared),
-            *settings_facts(card, request.device),
-        ),
+        settings=(*compared, *settings_facts(card, request.device)),
         history=history(project) if card is not None else (),
         problems=tuple(problems),
         notes=tuple(notes),
