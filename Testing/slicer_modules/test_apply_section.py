@@ -33,6 +33,13 @@ def open_section(panel: OpenPanel, project: Project) -> None:
     panel.wait_until(lambda: panel.find("applyModelBox").count > 0)
 
 
+@pytest.fixture
+def acted(panel: OpenPanel, project: Project, acted: ActedEngine) -> ActedEngine:
+    """The engine that only acts, with the section open."""
+    open_section(panel, project)
+    return acted
+
+
 def add_scan(dataset: Path, name: str) -> object:
     """Put a new scan into the scene, as loading a file does."""
     from MedSSLLib.volumes import add_volume
@@ -69,20 +76,12 @@ def test_a_volume_of_the_scene_is_segmented_where_its_transform_put_it(
 
 
 def test_a_volume_that_left_the_scene_meanwhile_is_said_to_be_gone(
-    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel, acted: ActedEngine, small_dataset: Path
 ) -> None:
-    open_section(panel, project)
     volume = add_scan(small_dataset, "New scan")
-    acted = ActedEngine(monkeypatch, project)
-    panel.find("volumeSelector").setCurrentNode(volume)
-    panel.click("segmentVolumeButton")
-    panel.wait_until(lambda: acted.jobs)
+    output = begin(panel, acted, volume)
     slicer.mrmlScene.RemoveNode(volume)
-    output = Path(str(acted.asked[0]["output"]))
-    output.mkdir(parents=True)
-    write_labels(output / "scan.seg.nrrd", small_dataset)
-    acted.jobs[0].report(Row(name="scan", state="done", output="scan.seg.nrrd"))
-    acted.jobs[0].end(**result(output))
+    finish(acted.jobs[0], output, small_dataset)
     panel.wait_until(lambda: "left the scene" in panel.find("volumeOutcomeLabel").text)
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
 
@@ -105,10 +104,8 @@ def finish(job: ActedJob, output: Path, dataset: Path) -> None:
 
 
 def test_the_next_patients_volume_of_the_same_name_gets_no_segmentation_of_the_last_one(
-    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel, acted: ActedEngine, small_dataset: Path
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     volume = add_scan(small_dataset, "T1")
     before = volume.GetID()
     output = begin(panel, acted, volume)
@@ -121,10 +118,8 @@ def test_the_next_patients_volume_of_the_same_name_gets_no_segmentation_of_the_l
 
 
 def test_a_volume_that_was_renamed_is_still_the_same_volume(
-    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel, acted: ActedEngine, small_dataset: Path
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     volume = add_scan(small_dataset, "T1")
     output = begin(panel, acted, volume)
     volume.SetName("T1 of March")
@@ -134,10 +129,12 @@ def test_a_volume_that_was_renamed_is_still_the_same_volume(
 
 
 def test_a_job_that_is_resumed_as_it_ends_is_not_called_cancelled(
-    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel,
+    acted: ActedEngine,
+    project: Project,
+    small_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     output = begin(panel, acted, add_scan(small_dataset, "T1"))
     panel.wait_until(lambda: panel.widget.panel.views["apply"].volume.busy.startswith("Segmenting"))
     asked, answers = Client.job, iter(["running"])
@@ -152,10 +149,8 @@ def test_a_job_that_is_resumed_as_it_ends_is_not_called_cancelled(
 
 
 def test_a_segmentation_that_ended_while_nobody_listened_is_shown(
-    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel, acted: ActedEngine, project: Project, small_dataset: Path
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     output = begin(panel, acted, add_scan(small_dataset, "T1"))
     jobs = panel.session.jobs
     panel.wait_until(lambda: jobs.tracks and jobs.tracks[0].last)
@@ -174,10 +169,8 @@ def test_a_segmentation_that_ended_while_nobody_listened_is_shown(
 
 
 def test_a_volume_of_another_project_waits_until_that_project_is_open_again(
-    panel: OpenPanel, project: Project, engine: Client, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel, acted: ActedEngine, project: Project, engine: Client, small_dataset: Path
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     output = begin(panel, acted, add_scan(small_dataset, "T1"))
     other = engine.create_project("Spleens", {1: "Spleen"}, folder=f"{project.folder} of others")
     register_model(other)
@@ -194,10 +187,13 @@ def test_a_volume_of_another_project_waits_until_that_project_is_open_again(
 
 
 def test_a_segmentation_is_cancelled_after_its_project_is_open_again(
-    panel: OpenPanel, project: Project, engine: Client, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel,
+    acted: ActedEngine,
+    project: Project,
+    engine: Client,
+    small_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     begin(panel, acted, add_scan(small_dataset, "T1"))
     panel.wait_until(lambda: panel.widget.panel.views["apply"].volume.busy.startswith("Segmenting"))
     panel.session.set_project(new_project(engine, small_dataset))
@@ -212,10 +208,8 @@ def test_a_segmentation_is_cancelled_after_its_project_is_open_again(
 
 
 def test_a_segmentation_that_was_over_before_anyone_could_listen_is_shown(
-    panel: OpenPanel, project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel, acted: ActedEngine, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     submit = Client.submit
 
     def slow(client: Client, key: str, request: Mapping[str, object]) -> Job:
@@ -251,10 +245,8 @@ def test_a_color_volume_is_refused_in_one_sentence(panel: OpenPanel, project: Pr
 
 
 def test_a_folder_fills_the_table_scan_by_scan(
-    panel: OpenPanel, project: Project, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenPanel, acted: ActedEngine, small_dataset: Path, tmp_path: Path
 ) -> None:
-    open_section(panel, project)
-    acted = ActedEngine(monkeypatch, project)
     assert not panel.find("segmentFolderButton").enabled
     scans, output = small_dataset / "imagesTs", tmp_path / "results"
     panel.find("scansEdit").currentPath = str(scans)

@@ -31,7 +31,7 @@ def ready(panel: OpenPanel) -> OpenPanel:
 
 
 @pytest.fixture
-def seen(ready: OpenPanel, runtime: Runtime) -> Iterator[OpenPanel]:
+def shown(ready: OpenPanel, runtime: Runtime) -> Iterator[OpenPanel]:
     """One in a window whose slice views have been drawn for the first time, which is the viewer's work."""
     runtime.window.show()
     runtime.work()
@@ -67,22 +67,22 @@ def _fill(folder: Path, count: int) -> None:
 
 
 def test_a_thousand_cases_are_listed_sorted_searched_and_scrolled(
-    seen: OpenPanel, tmp_path: Path, watchdog: Watchdog
+    shown: OpenPanel, tmp_path: Path, watchdog: Watchdog
 ) -> None:
     _fill(tmp_path / "project", 1000)
-    seen.click("openButton")
-    seen.find("openFolderEdit").currentPath = str(tmp_path / "project")
-    seen.click("openFolderButton")
-    table = seen.find("casesTable")
-    seen.wait_until(lambda: table.rowCount == 1000)
+    shown.click("openButton")
+    shown.find("openFolderEdit").currentPath = str(tmp_path / "project")
+    shown.click("openFolderButton")
+    table = shown.find("casesTable")
+    shown.wait_until(lambda: table.rowCount == 1000)
     for row in (200, 500, 990):
         table.verticalScrollBar().setValue(row)
-        seen.wait_until(lambda row=row: table.item(row, 0) is not None)
+        shown.wait_until(lambda row=row: table.item(row, 0) is not None)
         assert table.item(row, 0).text() == f"scan {row:04d}"
     table.horizontalHeader().sectionClicked.emit(0)
-    seen.wait_until(lambda: seen.widget.panel.views["project"].pages.row(0).name == "scan 0999")
-    seen.find("searchBox").text = "077"
-    seen.wait_until(lambda: table.rowCount == 11)
+    shown.wait_until(lambda: shown.widget.panel.views["project"].pages.row(0).name == "scan 0999")
+    shown.find("searchBox").text = "077"
+    shown.wait_until(lambda: table.rowCount == 11)
 
 
 def test_a_large_scan_is_loaded_and_what_is_drawn_on_it_saved(
