@@ -52,8 +52,8 @@ def color_range(loaded: LoadedVolume) -> ColorRange:
     values = voxels_of(loaded.image)
     step = max(1, round((values.size / _SAMPLE) ** (1 / 3)))
     values = values[::step, ::step, ::step]  # choosing voxels by a mask would hold up the main thread
-    doubtful = values[values > _CERTAIN]
-    highest = float(np.percentile(doubtful, 99)) if doubtful.size else 1.0
+    uncertain = values[values > _CERTAIN]
+    highest = float(np.percentile(uncertain, 99)) if uncertain.size else 1.0
     usual = float(np.percentile(values, _USUAL))
     lowest = max(_CERTAIN, _FAINT * highest, usual + _CLEARLY * max(0.0, highest - usual))
     lowest = min(lowest, _HIGHEST_START)

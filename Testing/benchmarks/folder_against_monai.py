@@ -7,8 +7,8 @@ Without `--data` the scans are phantoms of the size of hippocampus crops; withou
 one this computer would train, with random weights. Both sides use the same network with the same weights in
 the same windows, and write compressed NIfTI. The script does what such scripts do: LoadImage, turn, resample
 and normalise with MONAI's transforms, sliding_window_inference, the most probable class, back onto the scan's
-own grid, SaveImage. It computes nothing else; a folder run also computes the doubt of every scan, the volumes
-and a table.
+own grid, SaveImage. It computes nothing else; a folder run also computes the uncertainty of every scan, the
+volumes and a table.
 
 Both take turns over parts of the scans (A B A B), because other programs may be running, and the ratio of the
 whole times is the result, once on the clock and once in processor seconds. That both do the same work can be

@@ -21,7 +21,7 @@ def make_result() -> Callable[..., RunResult]:
         arm = Arm.model_validate({"method": method, "start": Start.model_validate(start)})
         run = Run(dataset="Made up", measure=MEASURE, annotated=annotated, arm=arm, seed=seed)
         cases = tuple(
-            CaseResult(name=f"case {i}", dice=(value,), whole=value, doubt=0.1 * i)
+            CaseResult(name=f"case {i}", dice=(value,), whole=value, uncertainty=0.1 * i)
             for i, value in enumerate(dice)
         )
         return RunResult(

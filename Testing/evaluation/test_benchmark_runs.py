@@ -99,7 +99,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(settings: BenchmarkSett
     assert resumed.steps == whole.steps == 3
     for mine, other in zip(resumed.cases, whole.cases, strict=True):
         assert mine.dice == pytest.approx(other.dice, abs=1e-3)
-        assert mine.doubt == pytest.approx(other.doubt, abs=1e-3)
+        assert mine.uncertainty == pytest.approx(other.uncertainty, abs=1e-3)
 
 
 def test_a_run_that_another_process_does_is_waited_for(settings: BenchmarkSettings, tmp_path: Path) -> None:

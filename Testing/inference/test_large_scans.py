@@ -9,7 +9,7 @@ from pathlib import Path
 
 _BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "large_scan.py"
 _BYTES_PER_VOXEL = (
-    8  # the scan itself takes 2, labels and doubt the rest; one float more of each voxel takes 4
+    8  # the scan itself takes 2, labels and uncertainty the rest; one float more of each voxel takes 4
 )
 
 

@@ -113,7 +113,7 @@ def test_the_mean_over_mirrored_copies_uses_only_axes_that_the_anatomy_allows(
     assert torch.equal(seen[1], seen[0].flip(4))
 
 
-def test_the_worst_slice_is_where_the_doubt_is_on_the_scans_own_axes(
+def test_the_worst_slice_is_where_the_uncertainty_is_on_the_scans_own_axes(
     make_model: Callable[..., Model],
 ) -> None:
     direction = DIRECTIONS[1]  # the file's z axis is the patient's y

@@ -75,37 +75,37 @@ def test_half_precision_and_slabs_change_nothing_that_matters(monkeypatch: pytes
     assert uncertainty.case_score(p.half()) == pytest.approx(whole, abs=1e-3)
 
 
-def test_the_worst_slice_is_the_one_with_the_widest_doubt_and_not_the_largest() -> None:
+def test_the_worst_slice_is_the_one_with_the_widest_uncertainty_and_not_the_largest() -> None:
     found = ball((21, 40, 40), (10, 20, 20), 10)
-    doubt = np.zeros(found.shape, np.float32)
-    doubt[found & ~ball(found.shape, (10, 20, 20), 9)] = 0.5  # the usual thin rim
-    doubt[4][ball((1, 40, 40), (0, 20, 20), 9)[0]] = 1.0  # one slice that is doubtful all over
-    assert uncertainty.worst_slice(doubt, found) == 4
+    uncertain = np.zeros(found.shape, np.float32)
+    uncertain[found & ~ball(found.shape, (10, 20, 20), 9)] = 0.5  # the usual thin rim
+    uncertain[4][ball((1, 40, 40), (0, 20, 20), 9)[0]] = 1.0  # one slice that is uncertain all over
+    assert uncertainty.worst_slice(uncertain, found) == 4
 
 
 def test_one_stray_voxel_is_not_the_worst_slice() -> None:
     found = ball((21, 40, 40), (10, 20, 20), 8)
-    doubt = np.zeros(found.shape, np.float32)
-    doubt[0, 0, 0] = 1
-    doubt[12, 10:30, 10:30] = 0.5
-    assert uncertainty.worst_slice(doubt, found) == 12
+    uncertain = np.zeros(found.shape, np.float32)
+    uncertain[0, 0, 0] = 1
+    uncertain[12, 10:30, 10:30] = 0.5
+    assert uncertainty.worst_slice(uncertain, found) == 12
 
 
 def test_an_empty_slice_with_a_wide_haze_is_not_the_worst_slice() -> None:
     found = ball((21, 40, 40), (10, 20, 20), 8)
-    doubt = np.full(found.shape, 0.05, np.float32)
-    doubt[0] = 0.1  # beyond the anatomy
-    doubt[found & ~ball(found.shape, (10, 20, 20), 7)] = 0.5
-    doubt[12, 12:28, 12:28] = 0.6
-    assert uncertainty.worst_slice(doubt, found) == 12
+    uncertain = np.full(found.shape, 0.05, np.float32)
+    uncertain[0] = 0.1  # beyond the anatomy
+    uncertain[found & ~ball(found.shape, (10, 20, 20), 7)] = 0.5
+    uncertain[12, 12:28, 12:28] = 0.6
+    assert uncertainty.worst_slice(uncertain, found) == 12
 
 
 @pytest.mark.parametrize("size", [(30, 40, 50), (5, 200, 200), (1, 1, 1)])
-def test_the_worst_region_encloses_the_blob_of_doubt(size: tuple[int, int, int]) -> None:
-    doubt = np.zeros(size, np.float32)
+def test_the_worst_region_encloses_the_blob_of_uncertainty(size: tuple[int, int, int]) -> None:
+    uncertain = np.zeros(size, np.float32)
     centre = tuple(s // 2 for s in size)
-    doubt[centre] = 1
-    (region,) = uncertainty.uncertain_regions(doubt)
+    uncertain[centre] = 1
+    (region,) = uncertainty.uncertain_regions(uncertain)
     for axis, position in enumerate(centre):
         assert 0 <= region.box[axis] <= position < region.box[3 + axis] <= size[axis]
     assert region.centre == centre
@@ -115,11 +115,11 @@ def test_the_worst_region_encloses_the_blob_of_doubt(size: tuple[int, int, int])
 def test_the_worst_region_is_a_part_and_not_the_whole_of_the_uncertain_rim() -> None:
     shape = (40, 40, 40)
     rim = ball(shape, (20, 20, 20), 14) & ~ball(shape, (20, 20, 20), 13)
-    doubt = np.where(rim, np.float32(0.4), np.float32(0))
-    doubt[18:24, 30:36, 18:24] = 1
-    region = uncertainty.uncertain_regions(doubt)[0]
+    uncertain = np.where(rim, np.float32(0.4), np.float32(0))
+    uncertain[18:24, 30:36, 18:24] = 1
+    region = uncertainty.uncertain_regions(uncertain)[0]
     z0, y0, x0, z1, y1, x1 = region.box
-    assert doubt[region.centre] == 1
+    assert uncertain[region.centre] == 1
     assert z0 <= 18
     assert z1 >= 24
     assert y1 - y0 < 15
@@ -128,28 +128,28 @@ def test_the_worst_region_is_a_part_and_not_the_whole_of_the_uncertain_rim() -> 
     assert x1 >= 24
 
 
-def test_every_place_of_doubt_is_a_region_and_the_worst_comes_first() -> None:
-    doubt = np.zeros((30, 60, 60), np.float32)
-    doubt[3:8, 5:12, 5:12] = 0.8
-    doubt[20:26, 45:55, 45:55] = 0.9
-    doubt[5:10, 45:50, 6:10] = 0.6
-    found = uncertainty.uncertain_regions(doubt)
-    assert [round(float(doubt[region.centre]), 1) for region in found[:2]] == [0.9, 0.8]
+def test_every_uncertain_place_is_a_region_and_the_worst_comes_first() -> None:
+    uncertain = np.zeros((30, 60, 60), np.float32)
+    uncertain[3:8, 5:12, 5:12] = 0.8
+    uncertain[20:26, 45:55, 45:55] = 0.9
+    uncertain[5:10, 45:50, 6:10] = 0.6
+    found = uncertainty.uncertain_regions(uncertain)
+    assert [round(float(uncertain[region.centre]), 1) for region in found[:2]] == [0.9, 0.8]
     assert sum(region.share for region in found) <= 1 + 1e-6
     assert found[0].share > found[1].share >= 0.25 * found[0].share
 
 
-def test_a_place_of_doubt_comes_before_a_wide_haze() -> None:
-    doubt = np.zeros((40, 40, 40), np.float32)
-    doubt[:, :, :20] = 0.2
-    doubt[0, 0, 0] = 0.3
-    doubt[30:34, 30:34, 30:34] = 0.9
-    region = uncertainty.uncertain_regions(doubt)[0]
-    assert doubt[region.centre] == np.float32(0.9)
+def test_an_uncertain_place_comes_before_a_wide_haze() -> None:
+    uncertain = np.zeros((40, 40, 40), np.float32)
+    uncertain[:, :, :20] = 0.2
+    uncertain[0, 0, 0] = 0.3
+    uncertain[30:34, 30:34, 30:34] = 0.9
+    region = uncertainty.uncertain_regions(uncertain)[0]
+    assert uncertain[region.centre] == np.float32(0.9)
     assert region.share < 0.2
 
 
-def test_no_doubt_has_no_region() -> None:
+def test_certainty_has_no_region() -> None:
     assert uncertainty.uncertain_regions(np.zeros((4, 4, 4), np.float32)) == ()
 
 

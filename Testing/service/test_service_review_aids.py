@@ -118,9 +118,9 @@ def test_a_proposal_tells_its_uncertain_places(engine: Engine, client: Client, p
     region = UncertainRegion((0, 1, 2, 3, 4, 5), (1, 2, 3), 0.5)
     values = np.zeros(GRID.shape, dtype=np.uint8)
     with OpenProject.open(Path(project.folder)) as opened:
-        doubt = np.zeros(GRID.shape, dtype=np.float32)
+        uncertain = np.zeros(GRID.shape, dtype=np.float32)
         opened.add_pseudo_label(
-            "a", values, doubt, score=0.1, model_id="m", worst_slice=0, regions=[region, region]
+            "a", values, uncertain, score=0.1, model_id="m", worst_slice=0, regions=[region, region]
         )
     proposal = client.case(project.key, "a").pseudo_label
     assert proposal is not None

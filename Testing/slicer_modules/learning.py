@@ -69,14 +69,14 @@ def propose(project: Project, *cases: str) -> None:
             values = np.zeros(shape, np.uint8)
             values[4:12, 6:16, 5:14] = 1
             values[6:10, 9:12, 8:11] = 2
-            doubt = np.zeros(shape, np.float32)
-            doubt[3:13, 5:17, 4:15] = 0.4
-            doubt[5:11, 7:15, 6:13] = 0.02
-            doubt[3:6, 5:8, 4:7] = 0.9
+            uncertain = np.zeros(shape, np.float32)
+            uncertain[3:13, 5:17, 4:15] = 0.4
+            uncertain[5:11, 7:15, 6:13] = 0.02
+            uncertain[3:6, 5:8, 4:7] = 0.9
             opened.add_pseudo_label(
                 name,
                 values,
-                doubt,
+                uncertain,
                 score=0.5 - 0.1 * place,
                 model_id="model-1",
                 worst_slice=4,

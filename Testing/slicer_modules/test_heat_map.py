@@ -16,7 +16,7 @@ from medssl.imaging.writing import write_volume
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Any:
-    """A cube that is certain on the left, doubtful in the middle and most uncertain on the right."""
+    """A cube that is certain on the left, uncertain in the middle and most uncertain on the right."""
     from MedSSLLib.voxel_files import read_volume
 
     values = np.zeros((30, 30, 30), np.float32)
@@ -75,7 +75,7 @@ def test_uncertain_voxels_are_colored_and_others_are_left_alone(
     display = scan.GetDisplayNode()
     display.AutoWindowLevelOff()
     display.SetWindowLevel(200, 100)
-    heat = add_heat_map(loaded, color_range(loaded), "Doubt")
+    heat = add_heat_map(loaded, color_range(loaded), "Uncertainty")
     ijk_to_ras = vtk.vtkMatrix4x4()
     heat.GetIJKToRASMatrix(ijk_to_ras)
     scan.SetIJKToRASMatrix(ijk_to_ras)
@@ -83,10 +83,10 @@ def test_uncertain_voxels_are_colored_and_others_are_left_alone(
     viewport.resize(600, 600)
     viewport.show()
     slicer.util.setSliceViewerLayers(background=scan, foreground=heat, foregroundOpacity=1.0, fit=True)
-    certain, doubtful, most = _picture()
+    certain, middle, most = _picture()
     assert max(certain) - min(certain) < 8  # gray
-    assert max(doubtful) - min(doubtful) > 60
-    assert sum(most) > sum(doubtful)  # lightness grows with the uncertainty
+    assert max(middle) - min(middle) > 60
+    assert sum(most) > sum(middle)  # lightness grows with the uncertainty
 
 
 def test_the_legend_says_what_the_colors_mean_and_goes_with_its_map(
@@ -94,7 +94,7 @@ def test_the_legend_says_what_the_colors_mean_and_goes_with_its_map(
 ) -> None:
     from MedSSLLib.heat_map import add_heat_map, color_range, remove_heat_map, show_legend
 
-    heat = add_heat_map(loaded, color_range(loaded), "Doubt")
+    heat = add_heat_map(loaded, color_range(loaded), "Uncertainty")
     (legend,) = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
     assert legend.GetTitleText() == "Uncertainty"
     show_legend(heat, False)

@@ -32,10 +32,10 @@ def test_a_case_of_512_x_512_x_300_comes_and_goes_without_holding_up_the_window(
         slicer.vtkOrientedImageData(), (120, 120, 110), (80, 160, 160), np.dtype(np.uint8)
     )
     array[:] = 1
-    doubt = volume("float32")
+    uncertain = volume("float32")
     case = SimpleNamespace(id=1, name="Large")
-    labels = LoadedLabels(drawn, doubt.grid, None)
-    proposal = Proposal(case, (volume("int16"),), labels, doubt, color_range(doubt))
+    labels = LoadedLabels(drawn, uncertain.grid, None)
+    proposal = Proposal(case, (volume("int16"),), labels, uncertain, color_range(uncertain))
     with runtime.watching():
         scene = ReviewScene(_project(), proposal, lambda: None, lambda: None)
     for _ in range(20):

@@ -63,7 +63,7 @@ class Prediction:
         uncertainty: (z, y, x), 0 certain to 1 uncertain; None when it was not asked for.
         score: 0 for a certain to 1 for an uncertain case, see `case_score`.
         worst_slice: index along z of the slice to look at first.
-        regions: where to look, the most uncertain first; empty without any doubt.
+        regions: where to look, the most uncertain first; empty where nothing is uncertain.
         volumes_ml: volume of each segment in ml, by name.
     """
 
@@ -158,12 +158,12 @@ class Predictor:
             for plane in values:  # in place, as what is counted and looked up in numpy becomes 64 bits wide
                 plane[...] = self.schema.to_values(plane)
             values = keep_largest(values, self.schema)
-            doubt = uncertainty_map(opinion.probabilities, opinion.disagreement)
+            uncertain = uncertainty_map(opinion.probabilities, opinion.disagreement)
             found = opinion.probabilities[0] < 0.5
-            uncertainty = opinion.way.restore(doubt[None])[0].numpy() if with_map else None
+            uncertainty = opinion.way.restore(uncertain[None])[0].numpy() if with_map else None
             score = case_score(opinion.probabilities)
         # Where to look is found on the plan's grid, whose voxels are as large as the network sees them.
-        turned = opinion.way.canonical.undo(doubt.numpy())
+        turned = opinion.way.canonical.undo(uncertain.numpy())
         counts = count_values(values)
         return Prediction(
             values=values,

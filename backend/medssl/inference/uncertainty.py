@@ -13,7 +13,7 @@ from medssl.project import UncertainRegion
 
 _SLAB_VOXELS = 4_000_000  # voxels worked on at once: bounds the memory of a large scan's intermediate results
 _CERTAIN = 0.01  # uncertainty up to which nobody needs to look
-_HAZE = 0.25  # of the most uncertain place; fainter doubt over much of a scan would outweigh one that matters
+_HAZE = 0.25  # of the most uncertain place; what is fainter, over much of a scan, would outweigh what matters
 _COARSE_SIDE = 64  # cells a side on which regions are searched; finer would not move them visibly
 _MOST_REGIONS = 8
 _WORTH_A_LOOK = 0.25  # of what the worst region holds
@@ -94,12 +94,12 @@ def case_score(probabilities: Tensor) -> float:
         for k in range(1, count):
             wrong[k] += float((p[k] * (1 - highest)).sum(dtype=torch.float64))
             size[k] += int((classes == k).sum())
-    doubt = np.divide(wrong, size, out=np.ones_like(wrong), where=size > 0)[1:]
-    return float(doubt.clip(0, 1).mean())
+    share = np.divide(wrong, size, out=np.ones_like(wrong), where=size > 0)[1:]
+    return float(share.clip(0, 1).mean())
 
 
 def worst_slice(uncertainty: NDArray[np.float32], found: NDArray[np.bool_]) -> int:
-    """Index along z of the slice where the rim of the segmentation is doubtful over the greatest width.
+    """Index along z of the slice where the rim of the segmentation is uncertain over the greatest width.
 
     Even a good prediction is uncertain along its outline, and outlines grow with the root of the area: the
     sum of a slice's uncertainty is divided by that root, so that the largest slice does not always win. The
@@ -113,9 +113,9 @@ def worst_slice(uncertainty: NDArray[np.float32], found: NDArray[np.bool_]) -> i
     """
     area = found.sum(axis=(1, 2), dtype=np.float64)
     least = _HAZE * float(uncertainty.max())
-    doubt = np.array([plane[plane >= least].sum(dtype=np.float64) for plane in uncertainty])
+    sums = np.array([plane[plane >= least].sum(dtype=np.float64) for plane in uncertainty])
     typical = float(area[area > 0].mean()) if area.any() else 1.0
-    return int(np.argmax(doubt / np.sqrt(area + typical)))
+    return int(np.argmax(sums / np.sqrt(area + typical)))
 
 
 def uncertain_regions(uncertainty: NDArray[np.float32]) -> tuple[UncertainRegion, ...]:

@@ -54,7 +54,7 @@ class UncertainRegion:
 
     Attributes:
         box: first voxel and the voxel after the last, each (z, y, x).
-        centre: the voxel (z, y, x) to show first; it is where the doubt is densest.
+        centre: the voxel (z, y, x) to show first; it is where the uncertainty is densest.
         share: part of the proposal's whole uncertainty that lies in the box, 0 .. 1.
     """
 

@@ -1,4 +1,4 @@
-"""What a report says of each scan: how doubtful it is among others, and which of its volumes stand out."""
+"""What a report says of each scan: how uncertain it is among others, and which of its volumes stand out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def judge(report: Report) -> list[Verdict]:
     """Judge every scan of a report.
 
     One of an unusual volume never looks clear, however sure the model is; nor does one that the model expects
-    to have more than half wrong, however doubtful the others are.
+    to have more than half wrong, however uncertain the others are.
     """
     measured = [row.volumes_ml for row in report.rows if row.volumes_ml]
     spreads = [

@@ -159,6 +159,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _ranking(cases: Sequence[CaseResult]) -> float | None:
-    pairs = [(case.doubt, case.mean_dice) for case in cases if case.mean_dice is not None]
-    correlation = spearman([doubt for doubt, _ in pairs], [dice for _, dice in pairs])
+    pairs = [(case.uncertainty, case.mean_dice) for case in cases if case.mean_dice is not None]
+    correlation = spearman([uncertainty for uncertainty, _ in pairs], [dice for _, dice in pairs])
     return None if correlation is None else -correlation

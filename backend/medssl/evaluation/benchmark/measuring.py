@@ -212,5 +212,5 @@ def _score(predictor: Predictor, case: DatasetCase, schema: LabelSchema) -> Case
             score.dice for score in score_case(found.values, truth, channels[0].grid, schema, distances=False)
         ),
         whole=2 * int((ours & theirs).sum()) / total if total else None,
-        doubt=found.score,
+        uncertainty=found.score,
     )

@@ -62,13 +62,13 @@ class CaseResult(_Record):
         name: the case's.
         dice: of each segment, 0..1; None where neither side holds it.
         whole: Dice of all segments as one.
-        doubt: the case score, 0 certain .. 1 uncertain.
+        uncertainty: the case score, 0 certain .. 1 uncertain.
     """
 
     name: str
     dice: tuple[float | None, ...]
     whole: float | None
-    doubt: float
+    uncertainty: float
 
     @property
     def mean_dice(self) -> float | None:

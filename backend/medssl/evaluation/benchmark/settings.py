@@ -55,7 +55,8 @@ class Measure(BaseModel):
     core_seconds: Annotated[float, Field(gt=0)] | None = None
     largest_component: bool = Field(default=False, description="Keep the largest piece of each segment.")
     proposals: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="Also judge how well doubt ranks so many cases that were not annotated."
+        default=0,
+        description="Also judge how well the uncertainty ranks so many cases that were not annotated.",
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Of the processor; torch's choice when None."

@@ -96,7 +96,7 @@ def _text(spread: Spread | None, digits: int = 3) -> str:
 def _csv(results: Results) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_RUN, "case", "segment", "dice", "doubt", "medssl_version"])
+    writer.writerow([*_RUN, "case", "segment", "dice", "uncertainty", "medssl_version"])
     for result in results.values():
         writer.writerows(_lines(result))
     return text.getvalue()
@@ -117,7 +117,7 @@ def _lines(result: RunResult) -> Iterator[list[object]]:
     for case in result.cases:
         for segment, dice in zip(result.segments, case.dice, strict=True):
             value = "" if dice is None else f"{dice:.6g}"
-            yield [*known, case.name, segment, value, f"{case.doubt:.6g}", result.medssl_version]
+            yield [*known, case.name, segment, value, f"{case.uncertainty:.6g}", result.medssl_version]
 
 
 def _as_json(cell: Cell) -> dict[str, object]:
