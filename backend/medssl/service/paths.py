@@ -61,8 +61,8 @@ class Roots:
             raise self._outside(path)
         try:
             real = path.resolve()
-            mode = real.stat().st_mode if real.exists() else None
-        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
+            mode = _mode(real)
+        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle of links, before 3.13
             raise PathError(f"The path {text[:200]} cannot be followed.", "Check the path.") from error
         if not any(real.is_relative_to(root) for root in self._real):
             raise self._outside(path)
@@ -91,6 +91,14 @@ class Roots:
             f"{path} is outside the folders that this service may touch ({allowed}).",
             "Choose a path inside, or start the service with --root for another folder.",
         )
+
+
+def _mode(path: Path) -> int | None:
+    """What a path is, as `stat` says it; None where there is nothing."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _make(folder: Path) -> None:
