@@ -34,10 +34,10 @@ def test_a_mask_comes_back_exactly_from_its_level_sets(make_case) -> None:
 
 
 def test_the_transform_rises_over_the_voxels_asked_for() -> None:
-    (k,) = sharpness_over(2.0, (3.0, 1.0, 1.0), (10.0,))
-    # One voxel of the finest axis is 0.1 in the level set's units: two of them lie between -0.1 and 0.1.
-    inside = class_probabilities(torch.full((1, 1, 1, 1, 1), -0.1), (k,))[0, 1].item()
-    outside = class_probabilities(torch.full((1, 1, 1, 1, 1), 0.1), (k,))[0, 1].item()
+    (k,) = sharpness_over(2.0, (3.0, 0.5, 1.0), (10.0,))
+    # One voxel of the finest axis is 0.05 in the level set's units: two of them lie between -0.05 and 0.05.
+    inside = class_probabilities(torch.full((1, 1, 1, 1, 1), -0.05), (k,))[0, 1].item()
+    outside = class_probabilities(torch.full((1, 1, 1, 1, 1), 0.05), (k,))[0, 1].item()
     assert inside == pytest.approx(0.98, abs=0.01)
     assert outside == pytest.approx(0.02, abs=0.01)
 

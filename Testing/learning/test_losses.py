@@ -54,10 +54,15 @@ def test_a_class_that_the_batch_lacks_is_left_out_of_dice(labels: torch.Tensor) 
     assert dice_loss(perfect(labels), labels) == pytest.approx(0, abs=1e-4)
 
 
-def test_balance_makes_a_small_structure_weigh_more(labels: torch.Tensor) -> None:
-    logits = torch.zeros((2, 3, 6, 6, 6))
-    logits[:, 0] = 3.0  # everything background: the small structures are missed
-    assert cross_entropy(logits, labels, balance=0.5) > cross_entropy(logits, labels)
+def test_a_class_weighs_as_its_voxels_to_the_power_of_the_balance(labels: torch.Tensor) -> None:
+    logits = torch.randn((2, 3, 6, 6, 6), generator=torch.Generator().manual_seed(0))
+    labels[:, :2] = UNANNOTATED
+    known = labels != UNANNOTATED
+    wrong = -logits.log_softmax(dim=1).gather(1, labels.where(known, 0)[:, None])[:, 0]
+    counts = [int((labels == index).sum()) for index in range(3)]
+    weights = torch.tensor([count**-0.5 for count in counts])[labels.where(known, 0)] * known
+    expected = float((weights * wrong).sum() / weights.sum())
+    assert cross_entropy(logits, labels, balance=0.5).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_logits_in_half_precision_give_a_finite_loss(labels: torch.Tensor) -> None:
