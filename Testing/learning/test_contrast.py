@@ -150,6 +150,12 @@ def test_a_missing_class_leaves_a_finite_loss_and_pulls_nothing(missing: int) ->
     assert embedding.grad.movedim(1, -1)[gone].abs().max() == 0
 
 
+def test_a_class_that_no_patch_has_is_as_if_there_were_none() -> None:
+    embedding, labels = made_patches()
+    labels[labels == 2] = UNANNOTATED
+    assert loss(embedding, labels, 3) == pytest.approx(float(loss(embedding, labels, 2)), rel=1e-5)
+
+
 def test_a_class_that_only_one_patch_has_counts_with_it() -> None:
     embedding, labels = made_patches(2)
     labels[1][labels[1] == 2] = UNANNOTATED

@@ -35,13 +35,28 @@ def test_without_unannotated_patches_there_is_no_consistency(step: Step) -> None
     assert set(DualTask().losses(alone)) == {"segmentation", "level_set"}
 
 
-def test_consistency_rises_from_nothing(step: Step) -> None:
-    at = {
-        f: DualTask().losses(dataclasses.replace(step, fraction=f))["consistency"]
-        for f in (START, START + RAMP)
-    }
-    assert at[START] == 0
-    assert at[START + RAMP] > 0
+def test_consistency_rises_from_nothing_to_its_weight(step: Step) -> None:
+    at = [
+        DualTask().losses(dataclasses.replace(step, fraction=fraction))["consistency"].item()
+        for fraction in (START, START + RAMP / 2, START + RAMP, 1.0)
+    ]
+    assert at[0] == 0
+    assert at[3] > 0
+    assert at[1:3] == pytest.approx([at[3] / 2, at[3]])
+
+
+def test_consistency_weighs_as_the_worst_annotated_structure_fares(step: Step) -> None:
+    patches = step.batch.labelled
+    with torch.no_grad():
+        logits = step.network(patches.image)["segmentation"]
+    swapped = torch.where(patches.labels == 1, 2, torch.where(patches.labels == 2, 1, patches.labels))
+    trust, found = [], []
+    for labels in (patches.labels, swapped):
+        batch = Batch(dataclasses.replace(patches, labels=labels), step.batch.unlabelled)
+        trust.append(worst_dice(logits, labels).item())
+        found.append(DualTask().losses(dataclasses.replace(step, batch=batch))["consistency"].item())
+    assert trust[0] != pytest.approx(trust[1], rel=0.01)
+    assert found[0] / trust[0] == pytest.approx(found[1] / trust[1], rel=1e-4)
 
 
 def test_consistency_reaches_both_heads_and_never_the_average(step: Step) -> None:
