@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,6 +204,23 @@ def test_a_value_that_the_schema_does_not_know_is_refused(
     with pytest.raises(LabelError, match=rf"case 'A' holds the label value {value}"):
         project.save_annotation("A", values)  # type: ignore[arg-type] - what a caller may do all the same
     assert project.annotations("A") == []
+
+
+def test_a_segment_that_somebody_removes_while_it_is_saved_is_refused(
+    project: Project, drawn: np.ndarray, schema: LabelSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = schema.model_copy(update={"segments": schema.segments[:1]})
+    with Project.open(project.folder) as elsewhere:
+
+        def write(*arguments: Any) -> None:
+            elsewhere.set_schema(fewer)
+            write_labels(*arguments)
+
+        monkeypatch.setattr("medssl.project.annotations.write_labels", write)
+        with pytest.raises(LabelError, match="case 'A' holds the label value 2"):
+            project.save_annotation("A", drawn)
+    assert project.annotations("A") == []
+    assert not list((project.folder / "labels").rglob("*.nrrd"))
 
 
 def test_fractions_are_no_label_values(project: Project, drawn: np.ndarray) -> None:
