@@ -158,12 +158,12 @@ class Predictor:
             for plane in values:  # in place, as what is counted and looked up in numpy becomes 64 bits wide
                 plane[...] = self.schema.to_values(plane)
             values = keep_largest(values, self.schema)
-            uncertain = uncertainty_map(opinion.probabilities, opinion.disagreement)
+            on_plan = uncertainty_map(opinion.probabilities, opinion.disagreement)
             found = opinion.probabilities[0] < 0.5
-            uncertainty = opinion.way.restore(uncertain[None])[0].numpy() if with_map else None
+            uncertainty = opinion.way.restore(on_plan[None])[0].numpy() if with_map else None
             score = case_score(opinion.probabilities)
         # Where to look is found on the plan's grid, whose voxels are as large as the network sees them.
-        turned = opinion.way.canonical.undo(uncertain.numpy())
+        turned = opinion.way.canonical.undo(on_plan.numpy())
         counts = count_values(values)
         return Prediction(
             values=values,
