@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from medssl.client import Client, EngineError, Event, Job, Project
 from medssl.events import Log, Metric, Monitor, Progress, State
-from medssl.jobs.files import JobFiles
+from medssl.jobs.files import EVENTS_FILE, JobFiles
 from medssl.project import Project as OpenProject
 from service_engine import Engine, write_drawing, write_scan
 
@@ -76,6 +76,19 @@ def test_jobs_come_page_by_page_with_the_number_of_all(engine: Engine) -> None:
     assert [[job.id for job in page] for page in pages] == [ids[:2], ids[2:4], ids[4:], []]
     last = engine.request("GET", f"/v1/projects/{project.key}/jobs?offset=4&limit=2").json()
     assert (last["total"], len(last["jobs"])) == (5, 1)
+
+
+def test_all_events_of_a_job_are_read_in_whatever_pages_they_come(engine: Engine) -> None:
+    project = engine.new_project()
+    with OpenProject.open(Path(project.folder)) as opened:
+        job = opened.new_job("predict", "{}")
+        opened.set_job_state(job.id, "cancelled")
+    lines = [Log(text=f"line {number}").model_dump_json() for number in range(1, 12_001)]
+    (job.folder / EVENTS_FILE).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    page = engine.request("GET", f"/v1/projects/{project.key}/jobs/{job.id}/events").json()
+    assert len(page["events"]) < len(lines)
+    events = engine.client.events(project.key, job.id, after=3)
+    assert [event.number for event in events] == list(range(4, 12_001))
 
 
 def test_events_are_the_same_by_polling_by_stream_and_from_any_number_on(
