@@ -125,3 +125,9 @@ def apart() -> Iterator[None]:
             if not Path(state).exists():
                 break
             time.sleep(0.1)  # an engine that ends still writes there
+
+
+def removed(folder: Path) -> bool:
+    """Remove a folder, or what of it can be removed already."""
+    shutil.rmtree(str(folder), ignore_errors=True)
+    return not folder.exists()

@@ -27,7 +27,7 @@ from typing import Any
 
 import slicer
 from selftest_drawing import drawn, threshold
-from selftest_surroundings import Pictures, apart, dialogs, shorten_trainings
+from selftest_surroundings import Pictures, apart, dialogs, removed, shorten_trainings
 
 SEGMENT, PRETRAIN = "MedSSLSegment", "MedSSLPretrain"
 TRAINING_S = float(os.environ.get("MEDSSL_SELFTEST_SECONDS", "20"))
@@ -152,12 +152,6 @@ def job_ids() -> set[str]:
     return {track.job.id for track in session().jobs.tracks}
 
 
-def removed(folder: Path) -> bool:
-    """Remove a folder, or what of it can be removed already."""
-    shutil.rmtree(str(folder), ignore_errors=True)
-    return not folder.exists()
-
-
 def review() -> Any:
     """The logic of the section Review."""
     return panel().views["review"].logic
@@ -279,6 +273,15 @@ class Job:
         wait_until("the table's rows", lambda: ui("apply").rowsTable.rowCount == 3, 30)
         expect(len(list(output.rglob("*.seg.nrrd"))) == 3, "not every scan was segmented")
         picture("apply")
+
+    def score_the_model(self) -> None:
+        show("models")
+        known, scores = job_ids(), ui("models").scoresTable
+        folder = Path(tempfile.mkdtemp(prefix="self-test ", dir=session().project.folder))
+        panel().views["models"].scoring.logic.start("latest", str(folder))
+        wait_until("the scores", lambda: finished("evaluate", known))
+        wait_until("the table's rows", lambda: scores.rowCount == 2 and shows(scores), 30)
+        expect((folder / "report.html").is_file(), "there is no report of the scores")
         picture("models")
 
     def pretrain(self) -> None:
@@ -356,6 +359,7 @@ def run(job: Job) -> int:
         job.correct_a_proposal_in_the_segment_editor,
         job.refine,
         job.apply_to_a_folder,
+        job.score_the_model,
         job.pretrain,
         job.close_the_module_in_a_training_and_find_it_again,
         job.stop_the_engine,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLLib import apply_files, backend
+from MedSSLLib import apply_files, backend, engine_reports
 from MedSSLLib.apply_files import RowFiles
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.journeys import Errand, Journey
@@ -22,7 +19,7 @@ from MedSSLLib.volumes import add_volume
 from MedSSLLib.voxel_files import LoadedVolume
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Event
+    from medssl.client import Event
 
     from MedSSLLib.session import Session
 
@@ -89,8 +86,7 @@ class FolderLogic:
     @property
     def report(self) -> str:
         """Path of the report on the engine's computer; empty until there is one."""
-        result = None if self.track is None else self.track.job.result
-        return "" if result is None else str(result.get("report", ""))
+        return engine_reports.report_of(self.track)
 
     def start(self, choices: FolderChoices) -> None:
         """Segment the scans of a folder; for an engine on another computer they are sent first."""
@@ -163,24 +159,7 @@ class FolderLogic:
 
     def open_report(self) -> None:
         """Show the report in the browser."""
-        report, files, track = self.report, self._session.files, self.track
-        if not report or track is None:
-            return
-        journey = self._session.journeys.of(track.job.id)
-        if journey is not None and journey.arrived:
-            _open_file(str(Path(journey.here) / Path(report).name))
-            return
-
-        def fetch(client: Client) -> str:
-            if files.shares_disk and Path(report).is_file():
-                return report
-            # It stays for the browser, until the next one: Slicer itself never empties this folder.
-            folder = files.temporary / "MedSSL-report"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True, exist_ok=True)
-            return str(client.download(report, folder / Path(report).name))
-
-        self._session.ask(fetch, _open_file)
+        engine_reports.open_report(self._session, self.track)
 
     def _arrive(self, journey: Journey, track: Track, left: str) -> None:
         if not _is_folder(track):
@@ -209,8 +188,3 @@ def _is_folder(track: Track) -> bool:
         and request is not None
         and "/cache/from-slicer/" not in str(request.get("output", "")).replace("\\", "/")
     )
-
-
-def _open_file(path: str) -> Any:
-    if not slicer.app.testingEnabled():
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path))

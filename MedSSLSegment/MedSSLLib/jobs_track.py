@@ -170,7 +170,13 @@ _STATES = {
     "interrupted": "interrupted",
 }
 # Stages that the engine names for programs.
-_STAGES = {"propose": "Proposing", "segment": "Segmenting", "report": "Writing the report"}
+_STAGES = {
+    "propose": "Proposing",
+    "segment": "Segmenting",
+    "evaluate": "Scoring",
+    "export": "Exporting",
+    "report": "Writing the report",
+}
 
 
 def kind_title(kind: str) -> str:

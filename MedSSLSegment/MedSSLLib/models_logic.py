@@ -12,6 +12,7 @@ from MedSSLLib.jobs_track import Track
 from MedSSLLib.journeys import Errand
 from MedSSLLib.learning_choices import Choice, title_of
 from MedSSLLib.signals import Signal
+from MedSSLLib.told_errands import ToldErrands
 
 if TYPE_CHECKING:
     from medssl.client import Model, ModelFact
@@ -31,9 +32,7 @@ class ModelsLogic:
         self.changed = Signal()
         self.models: tuple[Model, ...] = ()
         self._session = session
-        self._underway: set[str] = set()  # jobs whose end is told
-        session.jobs.listed.connect(self._look)
-        session.journeys.arrived.connect(lambda journey, track, left: self._tell(track, left))
+        self._errands = ToldErrands(session, _ended)
         session.models_changed.connect(self.refresh)
         session.engine_changed.connect(self.refresh)
 
@@ -94,41 +93,21 @@ class ModelsLogic:
     def export(self, model_id: str, path: str, file_format: str) -> None:
         """Write a model for others into a file or folder of this computer, as a job."""
         request = {"kind": "export_model", "model": model_id, "format": file_format}
-        self._travel(Errand(request, target=path), _("Exporting the model..."))
+        self._errands.begin(Errand(request, target=path), _("Exporting the model..."))
 
     def bring(self, path: str) -> None:
         """Bring a model into the project from a file of this computer, as a job."""
         errand = Errand({"kind": "import_model"}, reads="path", source=path)
-        self._travel(errand, _("Importing the model..."))
-
-    def _travel(self, errand: Errand, doing: str) -> None:
-        self._session.say(doing)
-        self._session.journeys.submit(errand, lambda track: self._underway.add(track.job.id))
-
-    def _tell(self, track: Track, left: str = "") -> None:
-        """Say what became of an export or an import that was begun here, and which files were left."""
-        job, journeys = track.job, self._session.journeys
-        if job.id not in self._underway or not track.over or job.ended is None:
-            return
-        journey = journeys.of(job.id)
-        if journey is not None and track.state == "finished" and not journey.arrived:
-            return  # `arrived` tells
-        self._underway.discard(job.id)
-        if track.state == "finished" and job.kind == "export_model":
-            here = journey.here if journey is not None else str((job.request or {}).get("output", ""))
-            self._session.say(_("The model is in {path}.").format(path=here) + left)
-        elif track.state == "finished":
-            self._session.say(_("The model is in the list."))
-        elif track.state == "failed":
-            self._session.say(job.error, job.remedy, "error")
-
-    def _look(self) -> None:
-        """A small model may have travelled before anyone could listen."""
-        for track in self._session.jobs.tracks:
-            self._tell(track)
+        self._errands.begin(errand, _("Importing the model..."))
 
     def _take(self, key: str, models: tuple[Model, ...]) -> None:
         project = self._session.project
         if (project.key if project is not None else "") == key:
             self.models = models
             self.changed.emit()
+
+
+def _ended(track: Track, here: str) -> str:
+    if track.job.kind == "export_model":
+        return str(_("The model is in {path}.").format(path=here))
+    return str(_("The model is in the list."))

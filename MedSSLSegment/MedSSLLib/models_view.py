@@ -1,4 +1,4 @@
-"""The section Models: what there is, what each model's card says, and what can be done with it."""
+"""The section Models: what there is, what cards and scores say of it, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from slicer.i18n import tr as _
 from MedSSLLib import asking, table_rows
 from MedSSLLib.learning_choices import method_title, title_of
 from MedSSLLib.plurals import plural
+from MedSSLLib.scoring_logic import ScoringLogic
+from MedSSLLib.scoring_view import Scoring, ScoringView
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -54,13 +56,13 @@ class Models(Protocol):
 
 def build(session: Session) -> ModelsView:
     """Make the section."""
-    return ModelsView(session.models)
+    return ModelsView(session.models, ScoringLogic(session))
 
 
 class ModelsView:
     """Shows the models and passes clicks on."""
 
-    def __init__(self, logic: Models) -> None:
+    def __init__(self, logic: Models, scoring: Scoring) -> None:
         self._logic = logic
         self._compared: tuple[str, ...] = ()
         self.widget, self.ui = load_ui("Models")
@@ -68,6 +70,7 @@ class ModelsView:
         headings = [_("Model"), _("Method"), _("Dice"), _("MB")]
         table_rows.prepare(self.ui.modelsTable, headings, stretched=(0,), right=(2, 3))
         ui = self.ui
+        self.scoring = ScoringView(ui, scoring, logic.model)
         ui.modelsTable.itemSelectionChanged.connect(self._select)
         ui.exportModelButton.clicked.connect(lambda *_: self._export())
         ui.importModelButton.clicked.connect(lambda *_: self._import())
@@ -100,12 +103,14 @@ class ModelsView:
             ).format(count=len(models), size=size)
         self.ui.modelsLabel.text = told
         self._select()
+        self.scoring.show()
 
     def _select(self) -> None:
         keys = table_rows.chosen_keys(self.ui.modelsTable)
         one = self._logic.model(keys[0]) if len(keys) == 1 else None
         self.ui.exportModelButton.enabled = one is not None and not one.problem
         self.ui.deleteModelButton.enabled = one is not None
+        self.scoring.choose(one)
         self.ui.modelProblemLabel.text = "" if one is None else one.problem
         self.ui.modelProblemLabel.visible = one is not None and bool(one.problem)
         readable = tuple(key for key in keys if self._readable(key))

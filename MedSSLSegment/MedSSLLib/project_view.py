@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from slicer.i18n import tr as _
 
+from MedSSLLib import asking
 from MedSSLLib.adding_view import AddingView
 from MedSSLLib.case_actions import CaseActions
 from MedSSLLib.case_adding import CaseAdding
@@ -15,6 +16,7 @@ from MedSSLLib.case_pages import CasePages
 from MedSSLLib.case_table import CaseTable, role_words, state_words
 from MedSSLLib.plurals import plural
 from MedSSLLib.project_combo import ProjectCombo
+from MedSSLLib.project_export import FORMATS, ProjectExport, folder_name
 from MedSSLLib.project_form import ProjectForm
 from MedSSLLib.project_logic import ProjectLogic
 from MedSSLLib.sections import load_ui
@@ -37,6 +39,7 @@ class ProjectView:
         self.pages = CasePages(session)
         self.actions = CaseActions(session)
         self.adding = CaseAdding(session)
+        self.export = ProjectExport(session)
         self.widget, self.ui = load_ui("Project")
         self._mode = _NONE
         self._versions: Optional[VersionsView] = None
@@ -53,6 +56,7 @@ class ProjectView:
         ui.downloadButton.clicked.connect(lambda *_: self._samples.download_hippocampus())
         ui.removeSamplesButton.clicked.connect(lambda *_: self._samples.remove_downloads())
         ui.segmentsButton.clicked.connect(lambda *_: self._begin_segments())
+        ui.exportButton.clicked.connect(lambda *_: self._export())
         self._recent = ProjectCombo(ui.recentCombo, self.logic)
         ui.searchBox.textChanged.connect(lambda *_: self.pages.narrow(text=ui.searchBox.text.strip()))
         ui.stateCombo.textActivated.connect(lambda *_: self._narrow())
@@ -103,6 +107,18 @@ class ProjectView:
     def _begin_segments(self) -> None:
         self._form.begin_segments()
         self._go(_FORM)
+
+    def _export(self) -> None:
+        project, title = self.logic.project, _("Export the data set")
+        if project is None:
+            return
+        question = _("Write the scans and their annotations in whose layout?")
+        answer = asking.choose(title, question, [*FORMATS.values(), _("Cancel")], while_testing=0)
+        if answer < len(FORMATS):
+            file_format = list(FORMATS)[answer]
+            folder = asking.new_file(title, folder_name(project.name, file_format))
+            if folder:
+                self.export.start(folder, file_format)
 
     def _go(self, mode: str) -> None:
         self._mode = mode

@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
+from learning import new_project
 from medssl.client import Client, EngineError
 from medssl.labels import LabelSchema
 from medssl.project import Project
@@ -289,3 +290,30 @@ def test_the_project_of_last_time_is_forgotten_when_it_is_gone_and_not_when_the_
     panel.widget.panel.views["project"].logic.enter()
     panel.wait_until(lambda: "It cannot be opened." in panel.message, 30)
     assert bool(panel.session.settings.value("project.folder", "")) == kept
+
+
+@pytest.mark.parametrize("answer, layout", [(0, "nnunet"), (1, "decathlon"), (2, "")])
+def test_the_project_is_exported_as_a_data_set(
+    panel: OpenPanel,
+    engine: Client,
+    small_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: int,
+    layout: str,
+) -> None:
+    panel.ready()
+    panel.session.set_project(new_project(engine, small_dataset))
+    panel.wait_until(lambda: panel.find("exportButton").enabled)
+    named: list[str] = []
+    monkeypatch.setattr(asking, "choose", lambda *question, while_testing: answer)
+    monkeypatch.setattr(asking, "new_file", lambda title, name: named.append(name) or str(tmp_path / name))
+    panel.click("exportButton")
+    if not layout:
+        assert not named
+        return
+    panel.wait_until(lambda: "2 annotated scans and 4 others" in panel.message, 60)
+    folder = tmp_path / {"nnunet": "Dataset001_Kidneys", "decathlon": "Task01_Kidneys"}[layout]
+    assert panel.message.startswith(f"The data set is in {folder}: ")
+    assert (folder / "dataset.json").is_file()
+    assert len(list((folder / "labelsTr").glob("*.nii.gz"))) == 2

@@ -116,10 +116,10 @@ def test_the_scans_of_a_folder_are_sent_and_their_segmentations_and_report_come_
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from MedSSLLib import apply_folder_logic
+    from MedSSLLib import engine_reports
 
     opened: list[str] = []
-    monkeypatch.setattr(apply_folder_logic, "_open_file", opened.append)
+    monkeypatch.setattr(engine_reports, "_open_file", opened.append)
     scans, here = tmp_path / "new scans", tmp_path / "results"
     whole = (small_dataset / "imagesTs" / "small_7.nii.gz").read_bytes()
     for name in ("first.nii.gz", "ward/first.nii.gz"):
