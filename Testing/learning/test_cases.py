@@ -12,11 +12,13 @@ import SimpleITK as sitk
 import torch
 from medssl.errors import Cancelled, GridError, ImageError
 from medssl.events import Event, Log, Monitor
+from medssl.imaging.reading import read_grid
 from medssl.labels import LabelSchema
 from medssl.learning.cases import TrainingCase, load_cases
 from medssl.learning.facts import gather_facts
 from medssl.learning.plan import Plan
 from medssl.learning.planner import make_plan
+from medssl.learning.project_plan import plan_for
 from medssl.machine import Machine
 from medssl.project import Case, Project
 
@@ -163,6 +165,19 @@ def test_a_scan_that_was_replaced_by_another_after_annotating_is_an_error(
     write_scan(all_cases(project)[2].channels[0], 5, (16, 20, 17))
     with pytest.raises(GridError, match="changed after it was annotated"):
         load(project, plan)
+    with pytest.raises(GridError, match="changed after it was annotated"):
+        plan_for(project, all_cases(project), Monitor())
+
+
+def test_labels_follow_a_scan_that_was_stored_with_its_axes_another_way(project: Project, plan: Plan) -> None:
+    before = load(project, plan)[2]
+    path = all_cases(project)[2].channels[0]
+    turned = sitk.Flip(sitk.PermuteAxes(sitk.ReadImage(str(path)), (2, 0, 1)), (True, False, False))
+    sitk.WriteImage(turned, str(path))  # the same voxels at the same places in the patient
+    assert read_grid(path).shape != SHAPE
+    after = load(project, plan)[2]
+    assert torch.equal(after.labels, before.labels)
+    assert torch.allclose(after.image, before.image, atol=0.01)
 
 
 def test_with_little_memory_cases_take_half_and_then_fewer_are_used(project: Project, plan: Plan) -> None:

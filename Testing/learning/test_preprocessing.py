@@ -259,6 +259,14 @@ def test_labels_keep_255_and_a_coarser_grid_does_not_lose_a_single_annotated_sli
         assert (found[annotated][:, 0, 0] == 0).all()
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_single_slice_may_face_either_way(sign: float) -> None:
+    values = np.zeros((1, 8, 8), np.uint8)
+    values[0, 2:5, 2:5] = 2
+    grid = Grid((8, 8, 1), (1.0, 1.0, 4.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1, 0, 0, 0, sign))
+    assert int((prepare_labels(values, grid, plan((4.0, 1.0, 1.0))) == 1).sum()) == 9
+
+
 def test_a_thin_structure_between_two_others_is_not_given_a_class_between_theirs() -> None:
     labels = np.zeros((6, 6, 12), dtype=np.uint8)
     labels[..., 6:] = 7

@@ -54,3 +54,20 @@ def test_no_slice_is_read_that_is_further_away_than_the_triangle_is_wide(before:
     for index, (first, last) in enumerate(asked):
         centre = (index + 0.5) * before / after - 0.5
         assert max(0.0, centre - width) <= first < last <= min(before, centre + width + 1)
+
+
+@given(source=_SIDES, target=_SIDES, seed=st.integers(0, 1000))
+def test_every_voxel_is_the_mean_that_is_promised_also_where_an_axis_has_one(
+    source: tuple[int, int, int], target: tuple[int, int, int], seed: int
+) -> None:
+    voxels = torch.rand((2, *source), generator=torch.Generator().manual_seed(seed))
+    parts = resample_slabs(lambda first, last: voxels[:, first:last], 2, source, target)
+    found = torch.cat([part for _, part in parts], dim=1)
+    expected = voxels.numpy()
+    for axis, (before, after) in enumerate(zip(source, target, strict=True), start=1):
+        width = max(1.0, before / after)
+        centres = (np.arange(after) + 0.5) * before / after - 0.5
+        weights = np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(before)) / width)
+        weights /= weights.sum(axis=1, keepdims=True)
+        expected = np.moveaxis(np.tensordot(weights, expected, (1, axis)), 0, axis)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

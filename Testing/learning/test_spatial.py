@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
 from medssl.labels import UNANNOTATED
 from medssl.learning.cases import TrainingCase
+from medssl.learning.distance import REACH, level_set
 from medssl.learning.spatial import Cut, Deformation, cut_image, cut_labels, cut_level_set, plan_cut
 
 CPU = torch.device("cpu")
@@ -97,6 +99,57 @@ def test_a_patch_that_shows_things_larger_has_distances_scaled_with_it(make_case
     for one in cuts:
         reach = (voxels(one)[-1, 0, 0] - voxels(one)[0, 0, 0])[0]
         assert one.enlargement == pytest.approx(7 / float(reach), rel=1e-4)
+
+
+def test_distances_of_a_patch_that_shows_things_smaller_are_those_of_the_patch() -> None:
+    """Also where the distance saturates, and of a structure that is not there."""
+    z, y, x = torch.meshgrid(*(torch.arange(64.0) - 31.5,) * 3, indexing="ij")
+    ball, tau = ((z**2 + y**2 + x**2).sqrt() < 8).numpy().astype("uint8"), 10.0
+    kept = torch.from_numpy(level_set(ball, 2, (1.0, 1.0, 1.0), (tau, tau), REACH))
+    case = TrainingCase("ball", torch.zeros(1, 64, 64, 64), torch.from_numpy(ball), kept)
+    smaller = Deformation(rotation_deg=0.0, stretch=1.0, bend_voxels=0.0, chance=1.0)
+    assert smaller.scale * Deformation().stretch <= REACH
+    for seed in range(8):
+        found = plan_cut(
+            (64, 64, 64),
+            torch.full((3,), 31.5),
+            (40, 40, 40),
+            (1.0, 1.0, 1.0),
+            smaller,
+            (),
+            torch.Generator().manual_seed(seed),
+            CPU,
+        )
+        seen = cut_labels(case, found, 3)[0].numpy().astype("uint8")
+        own = torch.from_numpy(level_set(seen, 2, (1.0, 1.0, 1.0), (tau, tau)))
+        shown = cut_level_set(case, found)[0]
+        assert (shown[1] == 1).all()
+        assert float((shown[0] - own[0]).abs().mean()) < 0.05
+        assert float((shown[0] - own[0]).abs()[own[0] == 1].max()) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing_mm", "patch"),
+    [
+        ((1, 128, 128), (8.0, 1.0, 1.0), (1, 96, 96)),
+        ((4, 96, 96), (8.0, 1.5, 1.5), (4, 64, 64)),
+        ((96, 2, 96), (1.0, 8.0, 1.0), (64, 2, 64)),
+    ],
+)
+def test_a_patch_is_not_tilted_out_of_a_scan_of_few_slices(shape, spacing_mm, patch) -> None:
+    centre = torch.tensor([(side - 1) / 2 for side in shape])
+    turned = Deformation(scale=1.0, stretch=1.0, bend_voxels=0.0, chance=1.0)
+    shown, angles = [], []
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        found = plan_cut(shape, centre, patch, spacing_mm, turned, (), generator, CPU)
+        shown.append(float(found.inside.float().mean()))
+        long = max(range(3), key=lambda axis: patch[axis])
+        line = voxels(found).movedim(long, 0).flatten(1, 2)[:, 0] * torch.tensor(spacing_mm)
+        step = line[-1] - line[0]
+        angles.append(math.degrees(math.acos(min(1.0, abs(float(step[long])) / float(step.norm())))))
+    assert min(shown) > 0.6
+    assert max(angles) > 10  # in their plane they turn as others do
 
 
 def test_rotation_keeps_right_angles_in_millimetres(make_case) -> None:

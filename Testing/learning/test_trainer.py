@@ -14,6 +14,7 @@ import torch
 from medssl.errors import Cancelled, DataError
 from medssl.events import Monitor
 from medssl.learning import loop, sampling, trainer
+from medssl.learning.device import knows_bfloat16
 from medssl.learning.loop import learning_rate_factor, mixed_precision
 from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods import METHODS
@@ -301,6 +302,14 @@ def test_processors_that_know_bfloat16_use_it_where_features_are_not_tiny(
         assert not torch.is_autocast_enabled("cpu")
     with mixed_precision(CPU):
         assert not torch.is_autocast_enabled("cpu")
+
+
+@pytest.mark.parametrize(("capability", "knows"), [((7, 5), False), ((8, 0), True), ((12, 0), True)])
+def test_only_gpus_that_have_bfloat16_in_hardware_compute_in_it(
+    capability: tuple[int, int], knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert knows_bfloat16(torch.device("cuda:0")) == knows
 
 
 def test_the_gradients_of_16_bits_are_those_of_32_nearly(plan: Plan) -> None:

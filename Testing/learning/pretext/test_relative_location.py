@@ -11,13 +11,14 @@ from medssl.learning.pretext import Scans
 from medssl.learning.pretext.grid import draw_grids, jitter, patch_sides
 from medssl.learning.pretext.relative_location import CENTRE, NEIGHBOURS
 
+CPU = torch.device("cpu")
 SIDES = [side for side in itertools.product((-1, 0, 1), repeat=3) if any(side)]  # (z, y, x), an answer each
 
 
 def test_a_grid_has_27_patches_that_all_differ(scans: Scans, plan: Plan, monkeypatch) -> None:
     # With noise of its own, a patch would differ from itself.
     monkeypatch.setattr("medssl.learning.pretext.grid.jitter", lambda patches, generator: patches)
-    grids = draw_grids(scans, plan, 2, 3, torch.Generator().manual_seed(0))
+    grids = draw_grids(scans, plan, 2, 3, torch.Generator().manual_seed(0), CPU)
     assert grids.shape == (2, 27, 1, *patch_sides(plan))
     for grid in grids:
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(grid, 2))
@@ -27,7 +28,7 @@ def places(plan: Plan, seed: int) -> torch.Tensor:
     """Centres (27, 3) of the patches of one grid, read from an image whose three channels are coordinates."""
     axes = torch.meshgrid(*(torch.arange(40.0),) * 3, indexing="ij")
     scan = Scans([TrainingCase("coordinates", torch.stack(axes), None)])
-    grid = draw_grids(scan, plan, 1, 3, torch.Generator().manual_seed(seed))[0]
+    grid = draw_grids(scan, plan, 1, 3, torch.Generator().manual_seed(seed), CPU)[0]
     # Each patch has a contrast of its own, around zero: coordinates are right up to a fifth of themselves.
     return grid.mean(dim=(2, 3, 4))
 

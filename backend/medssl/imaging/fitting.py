@@ -60,6 +60,27 @@ def fit_to_grid(
     return Volume(values, scan, tuple(notes))
 
 
+def on_same_voxels(labels: Volume, scan: Grid) -> NDArray[np.uint8] | None:
+    """Return the label values on a grid of the very same voxels, stored in whatever axis order and direction.
+
+    Args:
+        labels: uint8 label values.
+        scan: the grid they are wanted on.
+
+    Returns:
+        (z, y, x); None where the grids have other voxels, if only some.
+    """
+    values = np.asarray(labels.array, dtype=np.uint8)
+    if labels.grid.agrees_with(scan):
+        return values
+    step = _exact_step(labels.grid, scan)
+    if step is None:
+        return None
+    ends = np.array([[0, 0, 0], np.array(labels.grid.size) - 1]) @ step[:3, :3].T + step[:3, 3]
+    same = (ends.min(axis=0) == 0).all() and (ends.max(axis=0) == np.array(scan.size) - 1).all()
+    return _place(values, step, scan, UNANNOTATED) if same else None
+
+
 def _resample(labels: Volume, scan: Grid, beyond: int) -> NDArray[np.uint8]:
     resampled = sitk.Resample(
         image_of(labels.array, labels.grid),

@@ -197,7 +197,6 @@ def _of_model(
 
 
 def _segmented(project: Project, case: Case, predictor: Predictor, monitor: Monitor) -> _Scored:
-    assert case.annotation is not None
     channels = [read_volume(path) for path in case.channels]
     prediction = predictor.predict(channels, monitor.check)
     return _Scored(
@@ -205,7 +204,7 @@ def _segmented(project: Project, case: Case, predictor: Predictor, monitor: Moni
         source=case.channels[0],
         image=channels[0],
         values=prediction.values,
-        reference=project.read_annotation(case.annotation),
+        reference=project.read_drawn(case),
         grid=channels[0].grid,
         uncertainty=prediction.score,
         worst_slice=prediction.worst_slice,

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from medssl.errors import GridError, ImageError
+from medssl.errors import ImageError
 from medssl.events import Monitor
 from medssl.imaging.reading import read_grid, read_volume
 from medssl.learning.cache import TensorCache, key_of
-from medssl.learning.distance import level_set
+from medssl.learning.distance import REACH, level_set
 from medssl.learning.plan import Plan
 from medssl.learning.preprocessing import prepare, prepare_labels
 from medssl.machine import Machine
@@ -34,8 +34,8 @@ class TrainingCase:
         name: the case's.
         image: `(C, D, H, W)` float32 (float16 when memory is short), see `preprocessing.prepare`.
         labels: `(D, H, W)` uint8 class indices, 255 where not annotated; None for an unannotated case.
-        level_set: `(F, D, H, W)`, of the image's type, in [-1, 1], NaN where unknown, see
-            `distance.level_set`; None without labels or when not asked for.
+        level_set: `(F, D, H, W)`, of the image's type, up to `distance.REACH` either way, NaN where unknown,
+            see `distance.level_set`; None without labels or when not asked for.
     """
 
     name: str
@@ -150,7 +150,7 @@ class _Loader:
         distances = None
         if labels is not None and self.with_level_set:
             count = self.plan.network.classes - 1
-            made = level_set(labels.numpy(), count, self.plan.spacing_mm, self.plan.level_set_mm)
+            made = level_set(labels.numpy(), count, self.plan.spacing_mm, self.plan.level_set_mm, REACH)
             distances = torch.from_numpy(made).half()
         return TrainingCase(case.name, image, labels, distances)
 
@@ -159,14 +159,7 @@ class _Loader:
 
     def _labels(self, case: Case, annotation: Annotation) -> Tensor:
         def make() -> Tensor:
-            values, grid = self.project.read_annotation(annotation), read_grid(case.channels[0])
-            if values.shape != grid.shape:
-                raise GridError(
-                    f"{case.channels[0]} has {grid.shape} voxels, but {annotation.path} has {values.shape}: "
-                    "the scan was changed after it was annotated.",
-                    "Put the scan back that was annotated, or exclude the case.",
-                )
-            return prepare_labels(values, grid, self.plan)
+            return prepare_labels(self.project.read_drawn(case), read_grid(case.channels[0]), self.plan)
 
         key = key_of(f"{self._image_key(case)} {self.plan.label_schema.values}", [annotation.path])
         return self.cache.get(f"{case.folder}.labels", key, make)

@@ -7,6 +7,8 @@ import torch
 from medssl.errors import UsageError
 from medssl.learning.settings import DeviceName
 
+_BFLOAT16_SINCE = (8, 0)  # CUDA's compute capability of Ampere, the first that computes in it
+
 
 def choose_device(name: DeviceName) -> torch.device:
     """Return the device asked for; `auto` is the GPU where there is one.
@@ -26,7 +28,8 @@ def choose_device(name: DeviceName) -> torch.device:
 def knows_bfloat16(device: torch.device) -> bool:
     """Whether the device itself computes in 16-bit floats of the bfloat16 kind."""
     if device.type == "cuda":
-        return True
+        # Older ones only imitate it: cuDNN has no convolution of theirs in it.
+        return torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE
     # torch has no public name for the question; with a version that no longer knows these, 32 bits are used.
     checks = (
         getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

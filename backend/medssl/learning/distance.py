@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from medssl.labels import UNANNOTATED
 
 DEFAULT_SATURATION_MM = 10.0
+REACH = 1.4  # how far, in units of tau, distances are kept of which patches are cut that show them smaller
 _SATURATION_OF_RADIUS = 1.5
 _SATURATION_VOXELS = 3.0  # below this the level set would be a step, and teach no more than the classes do
 
@@ -24,30 +25,33 @@ def level_set(
     foreground_count: int,
     spacing_mm: tuple[float, float, float],
     saturation_mm: Sequence[float],
+    reach: float = 1.0,
 ) -> NDArray[np.float32]:
     """Signed distance of every voxel to the border of each foreground class, negative inside.
 
-        s = clip(sd / tau, -1, 1),  sd = d_out - h/2 outside, -(d_in - h/2) inside
+        s = clip(sd / tau, -reach, reach),  sd = d_out - h/2 outside, -(d_in - h/2) inside
 
     d_out and d_in are Euclidean distances in mm between centres of voxels, h the finest spacing: zero lies on
     the face between voxels, so that the sign tells the class of every voxel, of the thinnest structures too.
     tau is the same in all scans and patches. (The published form scales each patch by its own maximum, has
     zero on the inner border and is undefined for full patches: see `official_level_set`.)
 
-    A class that a fully annotated scan lacks is +1 everywhere, one that fills it -1.
+    A class that a fully annotated scan lacks is +reach everywhere, one that fills it -reach.
 
     Where voxels are not annotated, the border may lie among them. The distance is given only where it cannot:
     where the nearest voxel known to be on the other side is no farther away than the nearest one that nobody
-    looked at, or where both are beyond tau. Everywhere else it is NaN, also in unannotated voxels.
+    looked at, or where both are beyond reach tau. Everywhere else it is NaN, also in unannotated voxels.
 
     Args:
         classes: class indices (D, H, W), 255 where not annotated.
         foreground_count: F.
         spacing_mm: (z, y, x).
         saturation_mm: tau of each foreground class.
+        reach: the largest value, 1 for what a network learns. Who shows distances smaller than they are, and
+            clips then, needs those that come from beyond tau: `REACH`.
 
     Returns:
-        (F, D, H, W) in [-1, 1] or NaN.
+        (F, D, H, W) in [-reach, reach] or NaN.
     """
     known = classes != UNANNOTATED
     to_unknown = _distance_to(~known, spacing_mm)
@@ -58,8 +62,8 @@ def level_set(
         outside = known & ~inside
         to_border = np.where(inside, _distance_to(outside, spacing_mm), _distance_to(inside, spacing_mm))
         nearest = np.minimum(to_border, to_unknown) - half
-        sure = known & ((to_border <= to_unknown) | (nearest >= tau))
-        size = np.minimum(nearest / tau, 1.0)
+        sure = known & ((to_border <= to_unknown) | (nearest >= reach * tau))
+        size = np.minimum(nearest / tau, reach)
         maps[index] = np.where(sure, np.where(inside, -size, size), np.nan)
     return maps
 

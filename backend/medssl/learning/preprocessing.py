@@ -158,7 +158,8 @@ def prepare_labels(values: NDArray[np.uint8], grid: Grid, plan: Plan) -> Tensor:
         Class indices (D, H, W) uint8, 255 where not annotated.
     """
     way = WayBack.of(grid, plan)
-    classes = np.ascontiguousarray(way.canonical.apply(plan.label_schema.to_classes(values)))
+    # A copy in any case: an axis of one voxel may run backwards in memory, which numpy calls contiguous.
+    classes = way.canonical.apply(plan.label_schema.to_classes(values)).copy(order="C")
     source = (classes.shape[0], classes.shape[1], classes.shape[2])
     if source == way.size:
         return torch.from_numpy(classes)

@@ -88,9 +88,9 @@ def _look_at(project: Project, cases: Sequence[Case], monitor: Monitor) -> _Look
             break
         monitor.check()
         monitor.progress("Looking at the scans", len(facts), wanted)
-        drawn = project.read_annotation(case.annotation) if case.annotation is not None else None
         try:
             with reading(case):
+                drawn = None if case.annotation is None else project.read_drawn(case)
                 facts.append(gather_facts(case.name, case.channels, project.schema, drawn))
         except ImageError as error:
             leave_out(case, error, monitor)

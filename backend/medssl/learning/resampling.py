@@ -110,7 +110,9 @@ def _resample_planes(slab: Tensor, target: tuple[int, int]) -> Tensor:
     """Resample every slice of `(C, D, H, W)` to `target` (H, W)."""
     if tuple(slab.shape[2:]) == tuple(target):
         return slab
-    if slab.shape[3] == target[1] == 1:
-        # torch (2.13) repeats the first row when the width is and stays 1; it does not mind a height of 1.
-        return _resample_planes(slab.transpose(2, 3), (1, target[0])).transpose(2, 3)
+    height, width = slab.shape[2:]
+    if target[1] == 1 and height != target[0]:
+        # torch (2.13) repeats the first row when the width is or becomes 1; it does not mind a height of 1.
+        narrow = slab if width == 1 else _resample_planes(slab, (height, 1))
+        return _resample_planes(narrow.transpose(2, 3), (1, target[0])).transpose(2, 3)
     return F.interpolate(slab, size=target, mode="bilinear", align_corners=False, antialias=True)

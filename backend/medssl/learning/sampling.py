@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -52,18 +53,21 @@ class PatchSampler:
         self._places = [_places(case, plan.network.classes) for case in cases]
 
     def draw(self, count: int, generator: Generator, device: torch.device) -> Patches:
-        """Draw `count` patches onto `device`; all randomness comes from `generator` (of the CPU)."""
+        """Draw `count` patches onto `device`; all randomness comes from `generator` (of the CPU).
+
+        Cases that did not fit there are cut where they are: every patch is moved by itself.
+        """
         classes = self._plan.network.classes
         cuts = [self._cut(generator) for _ in range(count)]
-        plain = torch.cat([cut_image(case, cut) for case, cut in cuts]).to(device)
+        plain = torch.cat([cut_image(case, cut).to(device) for case, cut in cuts])
         level_sets = None
         if self._with_level_set:
-            level_sets = torch.cat([cut_level_set(case, cut) for case, cut in cuts]).to(device)
+            level_sets = torch.cat([cut_level_set(case, cut).to(device) for case, cut in cuts])
         return Patches(
             image=change_appearance(plain, self._augmentation.appearance, generator),
             plain=plain,
-            labels=torch.cat([cut_labels(case, cut, classes) for case, cut in cuts]).to(device),
-            inside=torch.cat([cut.inside for _, cut in cuts]).to(device),
+            labels=torch.cat([cut_labels(case, cut, classes).to(device) for case, cut in cuts]),
+            inside=torch.cat([cut.inside.to(device) for _, cut in cuts]),
             level_set=level_sets,
         )
 
@@ -84,22 +88,22 @@ class PatchSampler:
         )
 
     def _centre(self, shape: tuple[int, int, int], places: _Places, generator: Generator) -> Tensor:
-        sides = torch.tensor(shape, dtype=torch.float32)
         on_structure = float(torch.rand((), generator=generator)) < _FOREGROUND_CHANCE
         voxels = places.annotated
         if places.structures and on_structure:
             voxels = places.structures[int(torch.randint(len(places.structures), (), generator=generator))]
         if voxels is None:
-            centre = torch.rand(3, generator=generator) * sides - 0.5
+            voxel = int(torch.randint(math.prod(shape), (), generator=generator))
         else:
             voxel = int(voxels[int(torch.randint(len(voxels), (), generator=generator))])
-            found = (voxel // (shape[1] * shape[2]), voxel // shape[2] % shape[1], voxel % shape[2])
-            centre = torch.tensor(found, dtype=torch.float32)
+        found = torch.tensor((voxel // (shape[1] * shape[2]), voxel // shape[2] % shape[1], voxel % shape[2]))
         # A patch stays inside a scan larger than it and holds all of a smaller one: what lies outside
-        # teaches nothing.
-        half = torch.tensor(self._plan.patch_size, dtype=torch.float32) / 2
-        first, last = half - 0.5, sides - half - 0.5
-        return centre.clamp(first.minimum(last), first.maximum(last))
+        # teaches nothing. It begins at a whole voxel: half a voxel away, each of its own would be a mean of
+        # eight, and one annotated slice would be half annotated twice.
+        patch = torch.tensor(self._plan.patch_size)
+        last = torch.tensor(shape) - patch
+        first = (found - patch // 2).clamp(last.clamp_max(0), last.clamp_min(0))
+        return first + (patch - 1) / 2
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ class _Batches:
         method: Method,
     ) -> None:
         augmentation = Augmentation()
-        self._labelled = PatchSampler(labelled, plan, augmentation, "level_set" in method.heads)
+        self._labelled = PatchSampler(labelled, plan, augmentation, method.needs_level_sets)
         self._unlabelled = PatchSampler(unlabelled, plan, augmentation, with_level_set=False)
         self._has_unlabelled = bool(unlabelled)
         self._size = plan.batch_size

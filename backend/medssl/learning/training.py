@@ -156,7 +156,7 @@ def _gather(
     cases = began or cases_now(project)
     planned = _plan(project, [*cases.annotated, *cases.unannotated], folder, started, monitor)
     plan = planned.plan
-    labelled = load_cases(project, cases.annotated, plan, monitor, with_level_set="level_set" in method.heads)
+    labelled = load_cases(project, cases.annotated, plan, monitor, with_level_set=method.needs_level_sets)
     _check_segments(labelled, plan)
     unlabelled: Sequence[TrainingCase] = ()
     if any(method().unlabelled_patches(plan.batch_size, fraction) for fraction in (0.0, 1.0)):

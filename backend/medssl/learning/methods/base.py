@@ -34,11 +34,19 @@ class Step:
 
 
 class Method(ABC):
-    """A way to learn from annotated and unannotated patches. One file, one class, one registry line."""
+    """A way to learn from annotated and unannotated patches. One file, one class, one registry line.
+
+    Attributes:
+        name: in settings and requests.
+        title: for people.
+        heads: that its network has.
+        needs_level_sets: whether annotated patches come with their level sets.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
     heads: ClassVar[tuple[HeadName, ...]]
+    needs_level_sets: ClassVar[bool] = False
 
     @classmethod
     def of(cls, settings: TrainingSettings) -> Method:

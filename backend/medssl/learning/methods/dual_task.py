@@ -51,6 +51,7 @@ class DualTask(Method):
     name: ClassVar[str] = "dual_task"
     title: ClassVar[str] = "Dual-task consistency"
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "level_set")
+    needs_level_sets: ClassVar[bool] = True
     start: ClassVar[float] = START
     ramp: ClassVar[float] = RAMP
     share: ClassVar[float] = SHARE

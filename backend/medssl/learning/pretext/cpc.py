@@ -60,7 +60,7 @@ class ContrastivePrediction(Pretext[Grids]):
 
     def draw(self, scans: Scans, generator: Generator, onto: torch.device) -> Grids:
         """Draw grids of different scans, an axis and a direction."""
-        patches = draw_grids(scans, self.plan, self.plan.batch_size, CELLS, generator).to(onto)
+        patches = draw_grids(scans, self.plan, self.plan.batch_size, CELLS, generator, onto)
         axis, backwards = (int(torch.randint(limit, (), generator=generator)) for limit in (3, 2))
         return Grids(patches, axis, bool(backwards))
 

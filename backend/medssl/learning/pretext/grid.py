@@ -17,7 +17,9 @@ def patch_sides(plan: Plan) -> Triple:
     return z, y, x
 
 
-def draw_grids(scans: Scans, plan: Plan, count: int, cells: int, generator: Generator) -> Tensor:
+def draw_grids(
+    scans: Scans, plan: Plan, count: int, cells: int, generator: Generator, onto: torch.device
+) -> Tensor:
     """Cut `count` regions of different scans into cells x cells x cells patches.
 
     A region covers as much of a scan as the patches need at the plan's spacing; from a scan smaller than
@@ -27,7 +29,8 @@ def draw_grids(scans: Scans, plan: Plan, count: int, cells: int, generator: Gene
     own.
 
     Returns:
-        `(count, cells ** 3, C, *patch_sides)` float32; patches in the order of (z, y, x), x fastest.
+        `(count, cells ** 3, C, *patch_sides)` float32 on `onto`, wherever each scan is; patches in the order
+        of (z, y, x), x fastest.
     """
     patch = torch.tensor(patch_sides(plan))
     slack = torch.maximum(patch // 4, torch.tensor(2))
@@ -36,7 +39,7 @@ def draw_grids(scans: Scans, plan: Plan, count: int, cells: int, generator: Gene
     grids = []
     for index in scans.choose(count, generator):
         sides = torch.minimum(size, torch.tensor(scans.shape(index))).float()
-        region = scans.cut(index, scans.box(index, sides, generator), sides, (z, y, x))
+        region = scans.cut(index, scans.box(index, sides, generator), sides, (z, y, x)).to(onto)
         grids.append(_patches(region, patch, slack, cells, generator))
     return jitter(torch.stack(grids), generator)
 

@@ -56,9 +56,9 @@ class Jigsaw(Pretext[Batch]):
 
     def draw(self, scans: Scans, generator: Generator, onto: torch.device) -> Batch:
         """Draw grids of different scans, and the orders to show each in."""
-        grids = draw_grids(scans, self.plan, self.plan.batch_size, CELLS, generator)
+        grids = draw_grids(scans, self.plan, self.plan.batch_size, CELLS, generator, onto)
         shown = torch.randint(len(self.orders), (len(grids), _SHOWN), generator=generator)
-        return grids.to(onto), shown.to(onto)
+        return grids, shown.to(onto)
 
     def learn(self, batch: Batch) -> Outcome:
         """Cross-entropy over the orders; chance is log 100 = 4.61."""

@@ -43,7 +43,7 @@ class RelativeLocation(Pretext[Tensor]):
 
     def draw(self, scans: Scans, generator: Generator, onto: torch.device) -> Tensor:
         """Draw grids `(B, 27, C, d, h, w)` of different scans."""
-        return draw_grids(scans, self.plan, self.plan.batch_size, CELLS, generator).to(onto)
+        return draw_grids(scans, self.plan, self.plan.batch_size, CELLS, generator, onto)
 
     def learn(self, batch: Tensor) -> Outcome:
         """Cross-entropy over the 26 neighbours; chance is log 26 = 3.26."""
