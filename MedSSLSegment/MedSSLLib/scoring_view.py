@@ -109,9 +109,12 @@ class ScoringView:
         if track.state != "finished":
             return f"{name}: {track.doing}. {track.job.error} {track.job.remedy}".strip()
         told = [name, _scans(int(result.get("cases", 0)), str(asked.get("role", "validation")))]
-        for key, words in (("failed", _("{count} not scored")), ("left_out", _("{count} left out"))):
-            if result.get(key):
-                told.append(words.format(count=len(result[key])))
+        more = {
+            "seen": _("{count} of them seen in training without annotation"),
+            "failed": _("{count} not scored"),
+            "left_out": _("{count} left out (the report says why)"),
+        }
+        told += [words.format(count=len(result[key])) for key, words in more.items() if result.get(key)]
         return ", ".join(told)
 
 

@@ -137,3 +137,25 @@ def test_a_proposal_that_a_person_corrected_or_drew_anew_is_a_reference(
     assert origins(result)[_NAME] == "corrected"
     project.save_annotation(_NAME, values)
     assert origins(score(project, model, tmp_path / "drawn"))[_NAME] == "drawn"
+
+
+def test_a_model_is_not_scored_on_what_it_was_trained_with_and_says_which_scans_it_has_seen(
+    project: Project, tmp_path: Path, small_dataset: Path
+) -> None:
+    settings = settings_for("quick", method="dual_task", steps=1, device="cpu")
+    run_job(project, TrainRequest(settings=settings), Monitor())
+    first = project.model()
+    (trained,) = [case for case in project.cases(role="training") if case.state == "annotated"]
+    looked_at = next(case for case in project.cases(role="training") if case.state != "annotated")
+    for case in (trained, looked_at):
+        project.set_role(case, "validation")
+    project.save_annotation(looked_at.name, small_dataset / "labelsTr" / f"{looked_at.name}.nii.gz")
+    for model in (first, begun_from(project, started_from=first.id)):
+        result = score(project, model, tmp_path / model.id)
+        assert (result.cases, list(result.left_out)) == (3, [trained.name])
+        assert "trained with what is drawn on it" in result.left_out[trained.name]
+        assert result.seen == (looked_at.name,)
+        assert f"learned from 1 scored scan without what is drawn on it ({looked_at.name})" in page(result)
+    fresh = add_untrained_model(project)
+    result = score(project, fresh, tmp_path / "fresh")
+    assert (result.cases, result.left_out, result.seen) == (4, {}, ())

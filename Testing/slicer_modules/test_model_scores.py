@@ -89,7 +89,7 @@ def test_a_model_is_scored_into_a_folder_that_a_person_chooses(
     assert not opened.shows("scoreReportButton")
     assert not opened.find("scoreModelButton").enabled  # one at a time
     (tmp_path / "report.html").write_text("<p>report</p>", encoding="utf-8")
-    end(acted.jobs[0], tmp_path, model_id=model, failed={"a": "b"}, left_out={"c": "d"})
+    end(acted.jobs[0], tmp_path, model_id=model, failed={"a": "b"}, left_out={"c": "d"}, seen=["e"])
     opened.wait_until(
         lambda: opened.message.startswith("2 scans are scored. The table and the report are in ")
     )
@@ -97,7 +97,10 @@ def test_a_model_is_scored_into_a_folder_that_a_person_chooses(
     assert opened.find("scoresTable").item(1, 0).toolTip() == "Not found at all in one scan"
     told = opened.find("scoreLabel").text
     assert told.startswith("First, ")
-    assert told.endswith(", on 2 scans for validation, 1 not scored, 1 left out")
+    assert told.endswith(
+        ", on 2 scans for validation, 1 of them seen in training without annotation, 1 not scored, "
+        "1 left out (the report says why)"
+    )
     assert not opened.shows("scoreBar")
     assert not opened.shows("cancelScoreButton")
     assert opened.find("scoreModelButton").enabled

@@ -35,6 +35,15 @@ def accepted_note(cases: Sequence[str]) -> str:
     )
 
 
+def seen_note(cases: Sequence[str]) -> str:
+    """What has to be said of scores on scans that a model has seen without their annotations."""
+    return (
+        f"The model learned from {counted(len(cases), 'scored scan')} without what is drawn on "
+        f"{'it' if len(cases) == 1 else 'them'} ({listed(cases)}): on scans that are new to it, it may do "
+        "somewhat worse."
+    )
+
+
 def none_of(number: int, one: str) -> str:
     """How a sentence begins that says what became of not one: 'None of the 3 scans', 'Not one scan'."""
     return f"None of the {counted(number, one)}" if number > 1 else f"Not one {one}"

@@ -19,7 +19,7 @@ from medssl.jobs import (
     Result,
     TrainResult,
 )
-from medssl.words import accepted_note, counted
+from medssl.words import accepted_note, counted, seen_note
 
 _MOST_SHOWN = 15  # lines of a list; the rest is in the file or behind another command
 
@@ -142,6 +142,8 @@ def _evaluate(result: EvaluateResult) -> str:
     lines = [f"{counted(result.cases, 'case')} scored:", table(head, rows)]
     if result.accepted:
         lines.append(accepted_note(result.accepted))
+    if result.seen:
+        lines.append(seen_note(result.seen))
     lines += _listed(f"{len(result.left_out)} left out:", result.left_out, "report")
     lines += _listed(f"{len(result.failed)} could not be scored:", result.failed, "report")
     lines += [f"Table:  {result.table}", f"Report: {result.report}"]

@@ -40,6 +40,7 @@ from medssl.jobs.results import EvaluateResult, SegmentScore
 from medssl.jobs.segments import check_segments
 from medssl.labels import LabelSchema
 from medssl.learning.ancestry import line_of
+from medssl.learning.lessons import lessons_of
 from medssl.learning.model import Model, load_model
 from medssl.pace import Pace
 from medssl.project import Case, Project
@@ -47,7 +48,7 @@ from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow, Stac
 from medssl.reports.previews import make_previews
 from medssl.reports.scene import Scene
 from medssl.reports.stacks import make_stack, share_of
-from medssl.words import accepted_note, none_of
+from medssl.words import accepted_note, none_of, seen_note
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,13 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
     """Score every case, then write `scores.csv` and `report.html` into the request's output folder.
 
     A case that cannot be read or segmented is listed with its reason and stops nothing. One whose reference
-    is the model's own proposal is left out.
+    the model has proposed itself, or was trained with, is left out.
 
     Raises:
         DataError: there is nothing to score, or no case could be scored.
         ModelError: the model is from elsewhere and finds other segments.
     """
-    schema, model, left_out = project.schema, None, dict[str, str]()
+    schema, model, left_out, seen = project.schema, None, dict[str, str](), frozenset[str]()
     if request.predictions is not None and request.references is not None:
         pairs = find_pairs(request.predictions, request.references, request.scans)
         tasks = _of_folders(pairs, schema, len(project.channel_names))
@@ -103,13 +104,18 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         record = project.model(request.model)
         model = load_model(record.folder)
         check_segments(schema, model)
-        cases, left_out = _fair(project, _annotated(project, request), line_of(project, model.card))
+        line = line_of(project, model.card)
+        lessons = lessons_of(project, line if request.role == "validation" else ())
+        cases, left_out = _fair(project, _annotated(project, request), line, lessons.with_annotation)
+        seen = frozenset(case.name for case, _ in cases if case.id in lessons.without)
         tasks = _of_model(project, cases, Predictor(model, request.device), monitor)
     found = _score(tasks, schema, monitor)
     accepted = tuple(score.case for score in found.scores if score.reference == "accepted")
+    shown = tuple(score.case for score in found.scores if score.case in seen)
     skipped = [Problem(name, reason, "skipped") for name, reason in left_out.items()]
     table = put(request.output, SCORES_FILE, lambda path: write_scores(path, found.scores))
-    report = _report(project, request, model, found.rows, [*skipped, *found.problems], accepted)
+    notes = [*([accepted_note(accepted)] if accepted else ()), *([seen_note(shown)] if shown else ())]
+    report = _report(project, request, model, found.rows, [*skipped, *found.problems], notes)
     return EvaluateResult(
         model_id=None if model is None else model.card.id,
         cases=len(found.scores),
@@ -117,6 +123,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         failed=found.failed,
         left_out=left_out,
         accepted=accepted,
+        seen=shown,
         table=table,
         report=publish_report(request.output, report),
     )
@@ -165,17 +172,17 @@ def _annotated(project: Project, request: EvaluateRequest) -> list[str]:
 
 
 def _fair(
-    project: Project, names: Sequence[str], line: Collection[str]
+    project: Project, names: Sequence[str], line: Collection[str], learned: Collection[int]
 ) -> tuple[list[tuple[Case, Reference]], dict[str, str]]:
     """Sort cases into those that say something about a model, and the others with the reason.
 
-    A reference that the model itself has proposed agrees with it whatever it does: a mean over such cases
-    measures nothing, and looks better than any other.
+    A reference that the model itself has proposed agrees with it whatever it does, and one that it was
+    trained with it knows: a mean over such cases measures nothing, and looks better than any other.
 
     Raises:
         DataError: there are only others.
     """
-    found = [(case, Reference.of(project, case, line)) for case in map(project.case, names)]
+    found = [(case, Reference.of(project, case, line, learned)) for case in map(project.case, names)]
     left_out = {case.name: reference.refusal for case, reference in found if reference.refusal is not None}
     if len(left_out) == len(found):
         first = next(iter(left_out.values()))
@@ -299,12 +306,12 @@ def _report(
     model: Model | None,
     rows: Sequence[ReportRow],
     problems: Sequence[Problem],
-    accepted: Sequence[str],
+    notes: Sequence[str],
 ) -> Report:
     card = None if model is None else model.card
-    notes = [accepted_note(accepted)] if accepted else []
     if card is not None and request.role == "training":
-        notes.append("These cases were trained on: the scores say how well they were learned, not more.")
+        trained = "These cases were trained on: the scores say how well they were learned, not more."
+        notes = [*notes, trained]
     what, compared = f"on the {request.role} cases", list[Fact]()
     if request.predictions is not None and request.references is not None:
         what = f"of {names_of([request.predictions])}"

@@ -16,21 +16,30 @@ class Reference:
         kind: drawn, accepted or corrected; one that was restored is what it was before.
         model_id: the model that proposed it; None when it was drawn.
         own_line: whether that is the scored model, or one that this began from.
+        learned: whether the scored model, or one that it began from, was trained with what is drawn on it.
     """
 
     kind: str
     model_id: str | None
     own_line: bool
+    learned: bool
 
     @classmethod
-    def of(cls, project: Project, case: Case, line: Collection[str]) -> Reference:
-        """Look at the annotation that counts; `line` is the scored model and all that it began from."""
+    def of(cls, project: Project, case: Case, line: Collection[str], learned: Collection[int]) -> Reference:
+        """Look at the annotation that counts.
+
+        Args:
+            project: with the case.
+            case: an annotated one.
+            line: ids of the scored model and of all that it began from.
+            learned: ids of the cases whose annotations these were trained with.
+        """
         found = case.annotation
         assert found is not None
         versions = {each.version: each for each in project.annotations(case.id)}
         while found.restored_from is not None:
             found = versions[found.restored_from]
-        return cls(found.kind, found.model_id, found.model_id in line)
+        return cls(found.kind, found.model_id, found.model_id in line, case.id in learned)
 
     @property
     def accepted(self) -> bool:
@@ -40,6 +49,11 @@ class Reference:
     @property
     def refusal(self) -> str | None:
         """Why nothing can be scored against it; None when it can."""
+        if self.learned:
+            return (
+                "The model was trained with what is drawn on it, before it was set aside for validation: its "
+                "score would say how well that was learned. Train anew without it, or score other cases."
+            )
         if not (self.accepted and self.own_line):
             return None
         return (

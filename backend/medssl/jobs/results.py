@@ -117,9 +117,10 @@ class SegmentScore(_Result):
 class EvaluateResult(_Result):
     """Scores by segment over `cases` cases, and where the table and the report are.
 
-    `failed` holds the cases that could not be scored, and `left_out` those whose reference is a proposal of
-    the scored model itself, with their reasons. `accepted` names the scored cases whose reference is a
-    proposal of another model that was accepted as it was.
+    `failed` holds the cases that could not be scored, and `left_out` those on which the model cannot be
+    judged, since it was trained with their annotations or proposed them itself; each with its reason.
+    `accepted` names the scored cases whose reference is a proposal of another model that was accepted as it
+    was, and `seen` those from whose scans the model learned, without their annotations.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -129,6 +130,7 @@ class EvaluateResult(_Result):
     failed: dict[str, str] = {}
     left_out: dict[str, str] = {}
     accepted: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
     table: Path
     report: Path
 

@@ -20,11 +20,16 @@ def model_made(project: Project, folder: Path) -> str | None:
 
     None when it had not come so far, or somebody deleted the model since.
     """
+    named = made_by(folder)
+    return named if any(model.id == named for model in project.models()) else None
+
+
+def made_by(folder: Path) -> str | None:
+    """Id of the model that a job, with this folder, made; None when it made none."""
     try:
-        named = (folder / MODEL).read_text(encoding="utf-8").strip()
+        return (folder / MODEL).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
-    return named if any(model.id == named for model in project.models()) else None
 
 
 def keep_model(

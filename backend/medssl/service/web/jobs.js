@@ -244,6 +244,7 @@ function outcome(result) {
   if (result.proposals) facts.push(["proposals", String(result.proposals.length)]);
   const lists = [["could not be done", result.failed], ["left out", result.left_out]].map(([what, reasons]) => [what, Object.entries(reasons ?? {})]);
   if (result.accepted?.length) facts.push(["references accepted as proposed", String(result.accepted.length)]);
+  if (result.seen?.length) facts.push(["scored scans that it learned from without annotation", String(result.seen.length)]);
   return h(
     "div",
     {},
