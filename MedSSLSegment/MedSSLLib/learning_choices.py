@@ -38,7 +38,7 @@ _METHODS = (
     Choice(
         "local_contrastive",
         "Contrastive self-training",
-        "Learns that the same tissue looks alike in all scans, with the model's own proposals as a guide.",
+        "Learns that the same tissue looks alike in all scans, with the model's own guesses as a guide.",
     ),
     Choice("supervised", "Supervised", "Learns from the annotated cases alone."),
 )

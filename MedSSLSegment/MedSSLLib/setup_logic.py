@@ -167,7 +167,7 @@ class SetupLogic:
             self._failed(no_python())
         else:
             self._run(_("Checking this computer."), python, ["check", "--env", str(folder)])
-            self._then = lambda: self._end("info", _("This computer is fit for it."))
+            self._then = lambda: self._end("info", _("This computer meets the requirements."))
 
     def cancel(self) -> None:
         """Stop what is done, with everything that it started."""

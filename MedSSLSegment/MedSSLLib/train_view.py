@@ -194,7 +194,7 @@ class TrainView:
         none = self._logic.validation_cases == 0
         self.ui.noValidationLabel.visible = not now
         self.ui.noValidationLabel.text = (
-            _("No validation case: give an annotated case the role 'validation' to see Dice here.")
+            _("No scan for validation: choose the use 'validation' for an annotated scan to see Dice here.")
             if none
             else _("The Dice on the validation cases comes with the first check.")
         )

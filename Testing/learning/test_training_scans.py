@@ -38,7 +38,7 @@ def test_spacings_and_sizes_are_measured_along_the_body_in_whatever_order_files_
     assert found.planes == ("axial", "sagittal")
     assert found.describe() == (
         "MR, axial, sagittal; voxels of 3 x 1.5 x 1 to 4 x 1.5 x 1 mm, sizes of 30 x 45 x 20 to 40 x 45 x 20 "
-        "mm (up-down x front-back x left-right)"
+        "mm (superior-inferior x anterior-posterior x left-right)"
     )
 
 

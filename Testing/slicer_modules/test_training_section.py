@@ -223,7 +223,7 @@ def test_without_a_validation_case_no_dice_is_shown_and_the_panel_says_why(
     job = ActedJob(project, TRAIN)
     job.learn(range(1, 5), dice=False)
     open_project(panel, project)
-    panel.wait_until(lambda: "No validation case" in panel.find("noValidationLabel").text)
+    panel.wait_until(lambda: "No scan for validation" in panel.find("noValidationLabel").text)
     assert panel.find("diceTable").rowCount == 0
     job.end("cancelled")
 

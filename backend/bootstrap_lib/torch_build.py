@@ -44,7 +44,7 @@ def choose_build(gpus: Sequence[NvidiaGpu]) -> tuple[str, str]:
     if sys.platform == "darwin":
         return "cpu", "macOS has one build of torch, which also serves Apple's GPUs."
     if not gpus:
-        return "cpu", "No NVIDIA GPU answers here, so torch is installed for the CPU."
+        return "cpu", "No NVIDIA GPU was found, so torch is installed for the CPU."
     gpu = max(gpus, key=lambda each: each.memory_total_bytes)
     named = f"{gpu.name} with driver {gpu.driver}"
     if gpu.driver_branch < MINIMUM_DRIVER:

@@ -131,7 +131,7 @@ def judge_gpu(gpus: tuple[NvidiaGpu, ...], torch: TorchState) -> Point:
         return Point(
             name="GPU",
             grade="warning",
-            found="no NVIDIA GPU answers",
+            found="no NVIDIA GPU was found",
             remedy="Work goes on with the CPU, several times slower; with an NVIDIA GPU in this computer, "
             "install its driver from https://www.nvidia.com/drivers.",
         )
@@ -206,7 +206,7 @@ def judge_permission(folder: Path, reason: str) -> Point:
     """Judge whether projects can be written; `reason` is the system's when they cannot."""
     if not reason:
         existing = nearest_existing(folder)
-        return Point(name="Folder", grade="ok", found=f"{existing} may be written")
+        return Point(name="Folder", grade="ok", found=f"{existing} is writable")
     return Point(
         name="Folder",
         grade="failed",

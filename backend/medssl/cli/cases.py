@@ -118,9 +118,9 @@ def sample(
         int, typer.Option(min=1, max=1000, metavar="N", help="How many scans, up to 1000.")
     ] = 12,
     annotated: Annotated[
-        int, typer.Option(min=0, metavar="N", help="So many come with their true segmentation.")
+        int, typer.Option(min=0, metavar="N", help="Number of scans with their true segmentation.")
     ] = 2,
-    validation: Annotated[int, typer.Option(min=0, metavar="N", help="So many are for validation.")] = 2,
+    validation: Annotated[int, typer.Option(min=0, metavar="N", help="Number of scans for validation.")] = 2,
     seed: Annotated[
         int, typer.Option(min=0, max=20_000, metavar="N", help="Another number gives other scans.")
     ] = 0,

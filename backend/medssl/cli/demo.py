@@ -45,11 +45,15 @@ def demo(
     ] = True,
     method: MethodOption = "automatic",
     annotated: Annotated[
-        int, typer.Option(min=1, metavar="N", help="So many cases are annotated at the start.")
+        int, typer.Option(min=1, metavar="N", help="Number of cases that are annotated at the start.")
     ] = 2,
     held_out: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="So many last cases of --data are the folder of new scans."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of last cases of --data that are the folder of new scans.",
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Train so many steps.")] = None,
     seconds: Annotated[float | None, typer.Option(min=1, metavar="S", help="Train so many seconds.")] = None,

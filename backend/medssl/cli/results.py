@@ -73,7 +73,7 @@ def _import(result: ImportResult) -> str:
     if result.already_there:
         told.append(f"{counted(result.already_there, 'was', 'were')} there already.")
     if result.passed_over:
-        told.append(f"{counted(result.passed_over, 'was', 'were')} passed over, being no scan.")
+        told.append(f"{counted(result.passed_over, 'was', 'were')} passed over: no scan.")
     if result.refused:
         told.append(f"{result.refused} could not be added; the job's log says why.")
     if lack := result.labels_refused:
@@ -115,7 +115,7 @@ def _predict(result: PredictResult) -> str:
         f"{counted(result.done, 'scan')} segmented, {counted(result.skipped, 'was', 'were')} done before."
     ]
     lines += _failures(result.failed)
-    lines += _listed(f"{len(result.unfit)} skipped, being no scan for this model:", result.unfit)
+    lines += _listed(f"{len(result.unfit)} left out, not being scans for this model:", result.unfit)
     lines += [
         f"Segmentations: {result.output}",
         f"Table:         {result.table}",

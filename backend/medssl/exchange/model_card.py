@@ -38,7 +38,7 @@ def describe_model(card: ModelCard, plan: Plan, rules: ChannelRules | None = Non
         _table(("value", "name", "code"), _segments(plan)),
         "## Scans",
         f"Channels: {', '.join(_plain(name) for name in plan.channel_names)}. "
-        f"Voxels of {_mm(plan.spacing_mm)} (up-down, front-back, left-right), "
+        f"Voxels of {_mm(plan.spacing_mm)} (superior-inferior, anterior-posterior, left-right), "
         f"windows of {' x '.join(map(str, plan.patch_size))} voxels.",
         *([f"It learned from scans like these: {_plain(card.scans.describe())}."] if card.scans else []),
         *([_series(plan, rules)] if rules else []),

@@ -43,7 +43,7 @@ from medssl.learning.ancestry import line_of
 from medssl.learning.lessons import lessons_of
 from medssl.learning.model import Model, load_model
 from medssl.pace import Pace
-from medssl.project import Case, Project
+from medssl.project import Case, Project, read_drawn
 from medssl.reports.model import Fact, Preview, Problem, Report, ReportRow, Stack
 from medssl.reports.previews import make_previews
 from medssl.reports.scene import Scene
@@ -108,7 +108,7 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
         lessons = lessons_of(project, line if request.role == "validation" else ())
         cases, left_out = _fair(project, _annotated(project, request), line, lessons.with_annotation)
         seen = frozenset(case.name for case, _ in cases if case.id in lessons.without)
-        tasks = _of_model(project, cases, Predictor(model, request.device), monitor)
+        tasks = _of_model(cases, Predictor(model, request.device), monitor)
     found = _score(tasks, schema, monitor)
     accepted = tuple(score.case for score in found.scores if score.reference == "accepted")
     shown = tuple(score.case for score in found.scores if score.case in seen)
@@ -190,20 +190,18 @@ def _fair(
     return [each for each in found if each[0].name not in left_out], left_out
 
 
-def _of_model(
-    project: Project, cases: Sequence[tuple[Case, Reference]], predictor: Predictor, monitor: Monitor
-) -> list[_Task]:
+def _of_model(cases: Sequence[tuple[Case, Reference]], predictor: Predictor, monitor: Monitor) -> list[_Task]:
     """Cases to segment one after the other, so that only one is in memory."""
     tasks = []
     for case, reference in cases:
         assert case.annotation is not None
         files = (*case.channels, case.annotation.path)
-        make = partial(_segmented, project, case, predictor, monitor)
+        make = partial(_segmented, case, predictor, monitor)
         tasks.append(_Task(case.name, files, make, reference.kind))
     return tasks
 
 
-def _segmented(project: Project, case: Case, predictor: Predictor, monitor: Monitor) -> _Scored:
+def _segmented(case: Case, predictor: Predictor, monitor: Monitor) -> _Scored:
     channels = [read_volume(path) for path in case.channels]
     prediction = predictor.predict(channels, monitor.check)
     return _Scored(
@@ -211,7 +209,7 @@ def _segmented(project: Project, case: Case, predictor: Predictor, monitor: Moni
         source=case.channels[0],
         image=channels[0],
         values=prediction.values,
-        reference=project.read_drawn(case),
+        reference=read_drawn(case),
         grid=channels[0].grid,
         uncertainty=prediction.score,
         worst_slice=prediction.worst_slice,

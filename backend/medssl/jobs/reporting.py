@@ -56,7 +56,7 @@ def card_facts(card: ModelCard, plan: Plan) -> tuple[Fact, ...]:
         Fact("Licence", card.licence or "not stated"),
         Fact("Segments", ", ".join(plan.label_schema.names)),
         Fact("Channels", ", ".join(plan.channel_names)),
-        Fact("Sees scans at", f"{spacing} mm (up-down x front-back x left-right)"),
+        Fact("Sees scans at", f"{spacing} mm (superior-inferior x anterior-posterior x left-right)"),
     ]
     if card.scans is not None:
         facts.append(Fact("Learned from scans like", card.scans.describe()))

@@ -37,7 +37,8 @@ class TrainingScans(BaseModel):
         """Say it in a line."""
         voxels, sizes = _range(self.finest_mm, self.coarsest_mm), _range(self.smallest_mm, self.largest_mm)
         kinds = ", ".join((*self.modalities, *self.planes))
-        return f"{kinds}; voxels of {voxels} mm, sizes of {sizes} mm (up-down x front-back x left-right)"
+        along = "superior-inferior x anterior-posterior x left-right"
+        return f"{kinds}; voxels of {voxels} mm, sizes of {sizes} mm ({along})"
 
 
 class ModelCard(BaseModel):

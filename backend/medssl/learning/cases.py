@@ -18,7 +18,7 @@ from medssl.learning.distance import REACH, level_set
 from medssl.learning.plan import Plan
 from medssl.learning.preprocessing import prepare, prepare_labels
 from medssl.machine import Machine
-from medssl.project import Annotation, Case, Project
+from medssl.project import Annotation, Case, Project, read_drawn
 from medssl.words import counted
 
 _PREPARATION = 2  # raised when preprocessing changes what it makes, so that old cache entries are not used
@@ -75,9 +75,7 @@ def load_cases(
         Cancelled: the person asked to stop.
     """
     limit = memory_for_cases() if memory_bytes is None else memory_bytes
-    loader = _Loader(
-        project, plan, with_level_set, TensorCache(project.folder / "cache" / "prepared", monitor)
-    )
+    loader = _Loader(plan, with_level_set, TensorCache(project.folder / "cache" / "prepared", monitor))
     order = _order(cases)
     loaded: dict[int, TrainingCase] = {}
     used = 0
@@ -137,7 +135,6 @@ def _order(cases: Sequence[Case]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Loader:
-    project: Project
     plan: Plan
     with_level_set: bool
     cache: TensorCache
@@ -159,7 +156,7 @@ class _Loader:
 
     def _labels(self, case: Case, annotation: Annotation) -> Tensor:
         def make() -> Tensor:
-            return prepare_labels(self.project.read_drawn(case), read_grid(case.channels[0]), self.plan)
+            return prepare_labels(read_drawn(case), read_grid(case.channels[0]), self.plan)
 
         key = key_of(f"{self._image_key(case)} {self.plan.label_schema.values}", [annotation.path])
         return self.cache.get(f"{case.folder}.labels", key, make)

@@ -15,7 +15,7 @@ from medssl.learning.planner import make_plan
 from medssl.learning.training_scans import read_headers
 from medssl.learning.transfer import differences_given_up, plan_after
 from medssl.machine import Machine
-from medssl.project import Case, Project
+from medssl.project import Case, Project, read_drawn
 from medssl.words import counted
 
 _PLANNED_CASES = 40  # facts are gathered from so many cases at most: medians do not need more
@@ -90,7 +90,7 @@ def _look_at(project: Project, cases: Sequence[Case], monitor: Monitor) -> _Look
         monitor.progress("Looking at the scans", len(facts), wanted)
         try:
             with reading(case):
-                drawn = None if case.annotation is None else project.read_drawn(case)
+                drawn = None if case.annotation is None else read_drawn(case)
                 facts.append(gather_facts(case.name, case.channels, project.schema, drawn))
         except ImageError as error:
             leave_out(case, error, monitor)

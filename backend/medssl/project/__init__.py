@@ -1,6 +1,7 @@
 """The project folder: what is in it, and how it is changed without ever losing what a person drew."""
 
 from medssl.imaging.own_files import DATABASE_NAME
+from medssl.project.annotations import read_drawn
 from medssl.project.models import LATEST
 from medssl.project.project import Project
 from medssl.project.records import (
@@ -42,4 +43,5 @@ __all__ = [
     "Suggestion",
     "UncertainRegion",
     "kept_name",
+    "read_drawn",
 ]

@@ -259,7 +259,16 @@ def add_decision(
 
 
 def read_drawn(case: Case) -> NDArray[np.uint8]:
-    """Read what is drawn on a case; see `Project.read_drawn`."""
+    """Read what is drawn on a case, label values (z, y, x) on the grid that its scan has now.
+
+    A scan outside of the project may be written anew with its axes in another order or direction: the labels
+    follow.
+
+    Raises:
+        DataError: the case is not annotated.
+        GridError: the scan has other voxels than it had when it was annotated.
+        ImageError: the scan or the annotation cannot be read.
+    """
     if case.annotation is None:
         raise DataError(f"The case {case.name} is not annotated.", "Annotate it first.")
     labels, scan = read_values(case.annotation.path), read_grid(case.channels[0])

@@ -15,7 +15,7 @@ from medssl.imaging.reading import read_volume
 from medssl.imaging.same_scan import is_same_scan
 from medssl.labels import LabelSchema
 from medssl.project import cases, jobs, lookup, models, opening, review, schema, tables
-from medssl.project.annotations import check_trainable, read_drawn, restore_annotation, save_annotation
+from medssl.project.annotations import check_trainable, restore_annotation, save_annotation
 from medssl.project.models import LATEST
 from medssl.project.records import (
     Annotation,
@@ -241,19 +241,6 @@ class Project:
     def read_annotation(self, annotation: Annotation) -> NDArray[np.uint8]:
         """Read the label values (z, y, x) of an annotation, on the grid that its scan had then."""
         return read_values(annotation.path).array
-
-    def read_drawn(self, case: Case) -> NDArray[np.uint8]:
-        """Read what is drawn on a case, label values (z, y, x) on the grid that its scan has now.
-
-        A scan outside of the project may be written anew with its axes in another order or direction: the
-        labels follow.
-
-        Raises:
-            DataError: the case is not annotated.
-            GridError: the scan has other voxels than it had when it was annotated.
-            ImageError: the scan or the annotation cannot be read.
-        """
-        return read_drawn(case)
 
     def add_pseudo_label(
         self,

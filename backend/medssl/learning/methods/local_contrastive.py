@@ -47,7 +47,7 @@ class LocalContrastive(Method):
     """
 
     name: ClassVar[str] = "local_contrastive"
-    title: ClassVar[str] = "Local contrast"
+    title: ClassVar[str] = "Contrastive self-training"
     heads: ClassVar[tuple[HeadName, ...]] = ("segmentation", "projection")
 
     def __init__(self, confidence: float = 0.0) -> None:
