@@ -26,7 +26,8 @@ class Engine:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.root = folder / "root"
         self.root.mkdir(parents=True, exist_ok=True)
-        self.state = folder / "state"
+        # Hidden in a folder that requests may touch, as it is on Linux when nobody says otherwise.
+        self.state = self.root / ".local" / "state" / "medssl" / "service"
         self.client = start_or_attach(
             folder=self.state,
             # Short, so that a test run that is killed leaves no service for long.

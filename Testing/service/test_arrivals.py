@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from medssl.client import Arrivals, Arrived, fetch
-from service_engine import Engine
+from medssl.client import Arrivals, Arrived, EngineError, fetch
+from service_engine import Engine, write_scan
 
 Bring = Callable[..., Arrived]
 
@@ -45,6 +45,22 @@ def bring(engine: Engine, state: Path) -> Bring:
         return fetch(engine.client, str(there), here, Arrivals(state, job))
 
     return fetch_now
+
+
+def test_what_was_sent_and_made_comes_back_though_the_engine_keeps_it_in_a_hidden_folder_of_the_home(
+    engine: Engine, bring: Bring, there: Path, here: Path, tmp_path: Path
+) -> None:
+    scan = write_scan(tmp_path / "scan.nii.gz")
+    sent = engine.client.upload(scan).path
+    for path in (sent, str(there)):
+        assert ".local" in Path(path).relative_to(engine.root).parts
+    assert engine.client.download(sent, tmp_path / "back.nii.gz").read_bytes() == scan.read_bytes()
+    assert bring(there, here) == Arrived(here, ())
+    assert (here / "ward" / "b.seg.nrrd").read_text() == "first"
+    write(there / ".half" / "c.seg.nrrd", "hidden among the results")
+    for path in (there / ".half" / "c.seg.nrrd", engine.state / "service.json"):
+        with pytest.raises(EngineError, match="is not a file that this service sends"):
+            engine.client.download(path, tmp_path / "not this")
 
 
 def test_results_of_a_job_that_went_on_replace_those_of_before(bring: Bring, there: Path, here: Path) -> None:

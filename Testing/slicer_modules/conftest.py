@@ -93,7 +93,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A real engine in its own process, which panels find as the engine of their user."""
     base = tmp_path_factory.getbasetemp()
     before = dict(os.environ)
-    os.environ["XDG_STATE_HOME"] = str(base / "state of the user")
+    os.environ["XDG_STATE_HOME"] = str(base / ".local" / "state")
     os.environ["MEDSSL_ENGINE_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = str(ROOT / "backend")
     client = start_or_attach(

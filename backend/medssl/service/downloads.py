@@ -52,7 +52,7 @@ def volume_response(service: Service, path: Path) -> FileResponse:
 def file_response(service: Service, path: Path) -> FileResponse:
     """Send a result; other files, and hidden ones, are nobody's business."""
     real = service.roots.inside(path)
-    hidden = any(part.startswith(".") for part in real.relative_to(_root_of(service, real)).parts)
+    hidden = any(part.startswith(".") for part in service.roots.below(real).parts)
     # What lies among the uploads, clients have sent there or let a job write there.
     if hidden or not (service.is_upload(real) or real.name.lower().endswith(_SENT)):
         raise PathError(
@@ -88,8 +88,3 @@ def converted_response(service: Service, name: str, convert: Callable[[Path], No
     response = _response(target, target)
     response.background = BackgroundTask(folder.cleanup)
     return response
-
-
-def _root_of(service: Service, real: Path) -> Path:
-    roots = (*service.roots.folders, service.settings.uploads)
-    return next(root.resolve() for root in roots if real.is_relative_to(root.resolve()))

@@ -70,6 +70,14 @@ class Roots:
             raise PathError(f"{path} is neither a file nor a folder.", "Name a file or a folder.")
         return real
 
+    def below(self, real: Path) -> Path:
+        """Return the way to a path that `inside` answered, from the innermost allowed folder on.
+
+        What lies above that one, hidden folders too, was allowed with it.
+        """
+        above = (root for root in self._real if real.is_relative_to(root))
+        return real.relative_to(max(above, key=lambda root: len(root.parts)))
+
     def inside_request(self, request: AnyModel) -> AnyModel:
         """Return a request whose paths, however deep in it, were all checked by `inside`."""
         return request.model_copy(
