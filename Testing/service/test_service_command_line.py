@@ -243,6 +243,23 @@ def test_labels_of_a_dataset_here_reach_only_the_scans_there_that_they_were_draw
     assert set(uploads.iterdir()) == before
 
 
+def test_a_refusal_names_the_file_of_this_computer_also_where_the_engine_keeps_its_files_behind_a_link(
+    start_engine: Callable[..., Engine], here: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "other disk").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "other disk")
+    engine = start_engine(folder=link)
+    made = engine.client.make_folder().path
+    assert engine.client.folder(made).folder == made
+    project = engine.new_project()
+    engine.client.add_case(project.key, "a", [write_scan(engine.root / "a.nii.gz")])
+    wrong = write_scan(tmp_path / "no label map.nii.gz")
+    remote = ("--remote", engine.url, "--token-file", engine.state / "token")
+    code, _, err = here(*remote, "case", "annotate", "a", wrong, "--project", project.folder)
+    assert (code, str(wrong) in err, "uploads" in err) == (1, True, False), err
+
+
 def test_what_cannot_be_done_elsewhere_is_said(
     engine: Engine, here: Run, there: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ class Service:
 
     def is_upload(self, path: Path) -> bool:
         """Whether a checked path is that of an uploaded file, which will not stay."""
-        return path.is_relative_to(self.settings.uploads.resolve())
+        return path.is_relative_to(self.uploads.folder)
 
 
 async def _service(request: Request) -> Service:

@@ -78,7 +78,7 @@ def converted_response(service: Service, name: str, convert: Callable[[Path], No
         name: of the file that is sent.
         convert: writes it.
     """
-    folder = tempfile.TemporaryDirectory(prefix="medssl-", dir=service.settings.uploads)
+    folder = tempfile.TemporaryDirectory(prefix="medssl-", dir=service.uploads.folder)
     target = Path(folder.name) / name
     try:
         convert(target)

@@ -51,11 +51,15 @@ class Upload:
 
 
 class Uploads:
-    """The folder of uploaded files."""
+    """The folder of uploaded files.
+
+    Attributes:
+        folder: without links, so that results and errors name the very paths that clients were told.
+    """
 
     def __init__(self, folder: Path, most_bytes: int, voxels: VoxelWorker) -> None:
-        """Keep files of up to `most_bytes` bytes in `folder`."""
-        self._folder = folder
+        """Keep files of up to `most_bytes` bytes in `folder`, which is there."""
+        self.folder = folder.resolve()
         self._most_bytes = most_bytes
         self._voxels = voxels
 
@@ -91,7 +95,7 @@ class Uploads:
         kept_name = place.name
         self._check_room(length or 0)
         # Inside one staging folder until it is whole; leaving the block removes what is left of it.
-        with staging_folder(self._folder) as staging:
+        with staging_folder(self.folder) as staging:
             (staging / identity).mkdir()
             path = staging / identity / kept_name
             size, found = await self._write(path, chunks)
@@ -104,7 +108,7 @@ class Uploads:
             except MedSSLError as error:
                 # The person knows the file by the name they gave it.
                 raise type(error)(error.what.replace(str(path), name), error.remedy) from error
-            target = self._folder / identity / place
+            target = self.folder / identity / place
             if folder is None:
                 await asyncio.to_thread(publish, staging / identity, target.parent)
             else:
@@ -119,10 +123,10 @@ class Uploads:
         """
         identity = secrets.token_hex(16)
         try:
-            (self._folder / identity).mkdir()
+            (self.folder / identity).mkdir()
         except OSError as error:
-            raise storage_error(error, self._folder) from error
-        return identity, self._folder / identity
+            raise storage_error(error, self.folder) from error
+        return identity, self.folder / identity
 
     def remove(self, identity: str) -> None:
         """Remove an upload.
@@ -139,13 +143,13 @@ class Uploads:
             requests: of the jobs that are not finished, as JSON; what they name stays.
         """
         wanted = "\n".join(requests)
-        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             with suppress(OSError):  # it goes next time
                 if folder.name not in wanted and time.time() - _last_written(folder) > KEPT_S:
                     shutil.rmtree(folder)
 
     def _existing(self, identity: str) -> Path:
-        folder = self._folder / identity
+        folder = self.folder / identity
         if not _ID.fullmatch(identity) or not folder.is_dir():
             raise NotFoundError(f"There is no upload '{identity[:40]}'.", "It may have been removed already.")
         return folder
@@ -178,7 +182,7 @@ class Uploads:
     def _check_room(self, length: int) -> None:
         if length > self._most_bytes:
             raise self._too_large()
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self.folder).free
         if length + _SPARE_BYTES > free:
             raise StorageError(
                 f"The disk of the service has {free / 1e9:.1f} GB free, too little for this file.",
