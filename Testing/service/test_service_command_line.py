@@ -260,6 +260,23 @@ def test_a_refusal_names_the_file_of_this_computer_also_where_the_engine_keeps_i
     assert (code, str(wrong) in err, "uploads" in err) == (1, True, False), err
 
 
+def test_what_was_saved_or_refused_is_told_though_the_way_is_cut_right_afterwards(
+    engine: Engine, there: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object) -> None:
+        raise EngineError("unreachable", "The cable is out.")
+
+    project = engine.new_project()
+    scan, drawing = write_scan(tmp_path / "a.nii.gz"), write_drawing(tmp_path / "drawn.nii.gz")
+    monkeypatch.setattr(Client, "remove_upload", cut)
+    place = ("--project", project.folder)
+    assert there("case", "add", scan, *place)[::2] == (0, "")
+    code, out, err = there("case", "annotate", "a", drawing, *place)
+    assert (code, "version 1" in out, err) == (0, True, "")
+    code, _, err = there("case", "annotate", "a", scan, *place)
+    assert (code, str(scan) in err, "cable" in err) == (1, True, False), err
+
+
 def test_what_cannot_be_done_elsewhere_is_said(
     engine: Engine, here: Run, there: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

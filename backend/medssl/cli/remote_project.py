@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -263,7 +263,9 @@ class RemoteProject:
             raise EngineError(error.code, message, error.remedy, error.status) from error
         finally:
             for upload, _ in uploads:
-                self._client.remove_upload(upload.id)
+                # What was done is done, and what was refused keeps its reason.
+                with suppress(EngineError):  # it goes by itself
+                    self._client.remove_upload(upload.id)
 
 
 def there(client: Client, path: Path) -> str:
