@@ -18,10 +18,11 @@ import psutil
 import pytest
 import requests
 import uvicorn
+from medssl.cli.app import run
 from medssl.cli.journeys import Journey
 from medssl.cli.luggage import Luggage
 from medssl.client import EngineError, Folder, FolderEntry, attach, engine_state
-from medssl.endpoint import ENDPOINT_FILE, TOKEN_FILE, Endpoint, endpoint_text
+from medssl.endpoint import ENDPOINT_FILE, TOKEN_FILE, Endpoint, endpoint_text, state_folder
 from medssl.errors import StorageError, UsageError
 from medssl.events import Monitor
 from medssl.jobs import ExportModelResult, ImportRequest, JobResult
@@ -118,25 +119,37 @@ class _Squatting(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
+    do_POST = do_GET  # noqa: N815 - the server calls it so
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
-def test_a_program_that_took_an_engines_port_does_not_get_the_token(engine: Engine, tmp_path: Path) -> None:
+def test_a_program_that_took_an_engines_port_does_not_get_the_token(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("HOME", "XDG_STATE_HOME", "LOCALAPPDATA"):  # of one system each
+        monkeypatch.setenv(name, str(tmp_path))
+    own = state_folder()
+    own.mkdir(parents=True)
     squatter = Squatter(engine.url)
     threading.Thread(target=squatter.serve_forever, daemon=True).start()
     found = Endpoint(**{**vars(engine.endpoint), "url": f"http://127.0.0.1:{squatter.server_port}"})
-    (tmp_path / ENDPOINT_FILE).write_text(endpoint_text(found))
-    (tmp_path / TOKEN_FILE).write_text(engine.token)
+    (own / ENDPOINT_FILE).write_text(endpoint_text(found))
+    (own / TOKEN_FILE).write_text(engine.token)
     try:
         assert requests.get(f"{found.url}/v1/health", timeout=10).json()["instance"] == found.instance
-        assert attach(tmp_path) is None
-        assert not engine_state(tmp_path).running
+        assert attach() is None
+        assert not engine_state().running
+        code = run(["--remote", found.url, "case", "list", "--project", str(engine.root)])
     finally:
         squatter.shutdown()
         squatter.server_close()
     assert squatter.told == []
-    assert attach(engine.state) is not None
+    assert (code, "nothing else there gets its token" in capsys.readouterr().err) == (1, True)
+    (own / ENDPOINT_FILE).write_text(endpoint_text(engine.endpoint))
+    assert attach() is not None
+    assert run(["--remote", engine.url, "case", "list", "--project", engine.new_project().folder]) == 0
 
 
 def test_jobs_that_came_with_a_project_keep_to_the_allowed_folders(engine: Engine, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from medssl.cli import (
 from medssl.cli.display import write_json
 from medssl.cli.options import examples
 from medssl.cli.workplace import Elsewhere, work_elsewhere
-from medssl.endpoint import read_endpoint, read_token, state_folder
+from medssl.endpoint import read_token, state_folder
 from medssl.errors import Cancelled, MedSSLError, UsageError
 from medssl.faults import first_fault
 
@@ -148,8 +148,15 @@ def _token(remote: str, file: Path | None) -> str:
             raise UsageError(f"The token file {file} cannot be read.", "Check the path.") from error
     if found := os.environ.get("MEDSSL_TOKEN", "").strip():
         return found
-    own = read_endpoint(state_folder())
-    if own is not None and own.url == remote.rstrip("/"):
+    from medssl.client import engine_state
+
+    own = engine_state()
+    if own.url == remote.rstrip("/"):
+        if not own.running:  # another user's program may have waited for its port
+            raise MedSSLError(
+                f"Your engine does not answer at {remote} any more, and nothing else there gets its token.",
+                "Start it with 'medssl serve', and give the address that it names.",
+            )
         return read_token(state_folder())
     raise UsageError(
         f"The engine at {remote} wants a token.",
