@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import textwrap
@@ -115,11 +116,11 @@ def test_a_process_killed_between_the_file_and_its_row_leaves_a_project_that_goe
     first = project.save_annotation("A", drawn)
     script = f"""
         import medssl.project.{module} as module
-        publish = module.publish
-        def publish_and_die(staged, target):
-            publish(staged, target)
+        give_name = module.give_name
+        def give_name_and_die(durable, target):
+            give_name(durable, target)
             die()
-        module.publish = publish_and_die
+        module.give_name = give_name_and_die
         if who == "cases":
             project.add_case("B", [scan], copy=True)
         elif who == "review":
@@ -218,6 +219,51 @@ def test_a_project_that_another_program_keeps_busy_is_told(
         holder.close()
     with Project.open(project.folder):
         pass
+
+
+@pytest.mark.parametrize("step", ["copied", "proposed", "drawn", "restored", "accepted", "corrected"])
+def test_others_open_the_project_while_a_slow_disk_takes_new_files(
+    project: Project,
+    make_scan: Callable[..., Path],
+    drawn: np.ndarray,
+    propose: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    scan = make_scan()
+    project.add_case("A", [scan])
+    project.save_annotation("A", drawn)
+    propose("A", drawn)
+    steps: dict[str, Callable[[], object]] = {
+        "copied": lambda: project.add_case("B", [scan], copy=True),
+        "proposed": lambda: propose("A", drawn),
+        "drawn": lambda: project.save_annotation("A", drawn),
+        "restored": lambda: project.restore_annotation("A", 1),
+        "accepted": lambda: project.accept("A"),
+        "corrected": lambda: project.correct("A", drawn),
+    }
+    before = set(_published(project.folder))
+    durable: set[int] = set()
+    sync = os.fsync
+
+    def slow_sync(handle: int) -> None:
+        found = os.fstat(handle)
+        if stat.S_ISREG(found.st_mode):
+            with Project.open(project.folder):
+                sync(handle)
+            durable.add(found.st_ino)
+
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(os, "fsync", slow_sync)
+    steps[step]()
+    made = set(_published(project.folder)) - before
+    assert made
+    assert {path.stat().st_ino for path in made} <= durable  # no row is there before its file
+
+
+def _published(folder: Path) -> list[Path]:
+    """The scans and label maps of a project."""
+    return [path for path in folder.rglob("*.n*") if path.is_file()]
 
 
 def test_what_killed_processes_left_half_written_is_cleared_away_in_time(

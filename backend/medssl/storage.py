@@ -100,7 +100,34 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 def publish(staged: Path, target: Path) -> None:
     """Give a finished file or folder its lasting name, at once and on the disk; never over an existing one.
 
-    Two programs that may publish the same name need a lock of their own, such as a database transaction.
+    Two programs that may publish the same name need a lock of their own, such as a database transaction: with
+    `make_durable` before it and `give_name` in it, nobody waits for the disk to take the content.
+
+    Raises:
+        StorageError: `target` exists, the disk is full, the folder may not be written.
+    """
+    make_durable(staged)
+    give_name(staged, target)
+
+
+def make_durable(staged: Path) -> None:
+    """Bring a finished file, or all that a folder holds, onto the disk, which may take long.
+
+    Raises:
+        StorageError: the disk is full, or gives up.
+    """
+    try:
+        for path in [staged, *staged.rglob("*")]:
+            if path.is_file():
+                _sync_file(path)
+            else:
+                _sync_folder(path)
+    except OSError as error:
+        raise storage_error(error, staged) from error
+
+
+def give_name(durable: Path, target: Path) -> None:
+    """Give a file or folder that is on the disk its lasting name there; see `publish`.
 
     Raises:
         StorageError: `target` exists, the disk is full, the folder may not be written.
@@ -109,10 +136,7 @@ def publish(staged: Path, target: Path) -> None:
         if target.exists():
             raise StorageError(f"{target} exists already.", "Move it away, so that nothing is overwritten.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        for path in [staged, *staged.rglob("*")]:
-            if path.is_file():
-                _sync_file(path)
-        staged.rename(target)
+        durable.rename(target)
         _sync_folder(target.parent)
     except OSError as error:
         raise storage_error(error, target) from error

@@ -25,7 +25,7 @@ from medssl.project.lookup import annotations_of, load_case
 from medssl.project.records import Annotation, Case, CaseRef, DecisionKind, Seen
 from medssl.project.schema import read_schema
 from medssl.project.store import Store, next_number, now
-from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
+from medssl.storage import give_name, make_durable, remove_partial_files, staging_folder, storage_error
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def save_annotation(
     drawn, grid, notes = labels_on_case(case, values, schema)
     with staged_labels(store, case) as staged:
         write_labels(staged, drawn, grid, schema)
+        make_durable(staged)
         with store.database.writing() as session:
             check_seen(load_case(store, session, case.id), seen_version)
             made = add_version(store, session, case, staged, values_in(drawn), provenance)
@@ -100,6 +101,7 @@ def restore_annotation(
         present, path = row.label_values, store.to_path(row.path)
     with staged_labels(store, case) as staged:
         copy_labels(path, staged, "Restore another version, or draw it again.")
+        make_durable(staged)
         with store.database.writing() as session:
             return add_version(store, session, case, staged, present, provenance, version)
 
@@ -208,7 +210,7 @@ def add_version(
     provenance: Provenance,
     restored_from: int | None = None,
 ) -> Annotation:
-    """Make a written file the next version of a case's annotation, in the caller's writing transaction.
+    """Make a durable file the next version of a case's annotation, in the caller's writing transaction.
 
     The file gets its name before the transaction ends: a kill in between leaves a file that nobody knows and
     whose number is never used again, and never a row without its file.
@@ -235,7 +237,7 @@ def add_version(
     session.add(annotation)
     session.flush()
     add_decision(session, case.id, provenance, annotation.id)
-    publish(staged, target)
+    give_name(staged, target)
     return annotations_of(store, session, case.id)[-1]
 
 

@@ -22,7 +22,7 @@ from medssl.project.lookup import AnySelect, case_state, find_case, summaries, t
 from medssl.project.records import CaseRef, CaseState, CaseSummary, Role, SortKey
 from medssl.project.store import Store, checked_name, folder_name, now, search_name, sort_name
 from medssl.project.traits import brightness, extents_mm
-from medssl.storage import publish, remove_partial_files, staging_folder, storage_error
+from medssl.storage import give_name, make_durable, remove_partial_files, staging_folder, storage_error
 from medssl.words import counted
 
 _STATE_ORDER: dict[str, int] = {"proposed": 0, "new": 1, "rejected": 2, "annotated": 3}  # most to do first
@@ -78,11 +78,12 @@ def add_case(
             copies = [_save(volume, staging / "case", s) for volume, s in zip(split, stems, strict=True)]
         else:
             copies = [_copy_image(path, staging / "case", s) for path, s in zip(paths, stems, strict=True)]
+        make_durable(staging / "case")
         with store.database.writing() as session:
             folder = _free_folder(store, session, name)
             lasting = [images / folder / copied.name for copied in copies]
             case_id = _insert(store, session, name, folder, lasting, role, traits)
-            publish(staging / "case", images / folder)
+            give_name(staging / "case", images / folder)
             return case_id, notes
 
 

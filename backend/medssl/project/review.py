@@ -30,7 +30,7 @@ from medssl.project.lookup import find_case, load_case, to_pseudo_label
 from medssl.project.records import Annotation, Case, CaseRef, PseudoLabel, Region, Seen, UncertainRegion
 from medssl.project.schema import read_schema
 from medssl.project.store import Store, next_number, now
-from medssl.storage import publish, remove_partial_files, staging_folder
+from medssl.storage import give_name, make_durable, remove_partial_files, staging_folder
 
 _UNCERTAINTY_STEPS = 256  # rounded floats compress to a tenth; no eye or threshold sees the difference
 
@@ -58,6 +58,8 @@ def add_pseudo_label(
         staged = staging / "labels.seg.nrrd", staging / "uncertainty.nrrd"
         write_labels(staged[0], proposed, grid, schema)
         write_volume(staged[1], Volume(_rounded(uncertainty), grid))
+        for written in staged:
+            make_durable(written)
         with store.database.writing() as session:
             of_case = tables.PseudoLabel.case_id == case.id
             count = session.scalar(select(func.count()).where(of_case))
@@ -84,7 +86,7 @@ def add_pseudo_label(
             session.add(row)
             session.flush()
             for written, target in zip(staged, lasting, strict=True):
-                publish(written, target)
+                give_name(written, target)
             return to_pseudo_label(store, row, None)
 
 
@@ -99,6 +101,7 @@ def accept(
     provenance = Provenance("accepted", author, seconds, proposal.id)
     with staged_labels(store, case) as staged:
         copy_labels(proposal.path, staged, "Let the model propose it again.")
+        make_durable(staged)
         with store.database.writing() as session:
             _check_open(load_case(store, session, case.id), case, seen_version)
             return add_version(store, session, case, staged, present, provenance)
@@ -120,6 +123,7 @@ def correct(
     corrected, grid, notes = labels_on_case(case, values, schema)
     with staged_labels(store, case) as staged:
         write_labels(staged, corrected, grid, schema)
+        make_durable(staged)
         with store.database.writing() as session:
             _check_open(load_case(store, session, case.id), case, seen_version)
             made = add_version(store, session, case, staged, values_in(corrected), provenance)
