@@ -12,12 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
+from medssl.cli.app import run
 from medssl.client import Client, EngineError, attach, start_or_attach
 from medssl.endpoint import Endpoint, endpoint_text, read_endpoint, read_token
 from medssl.errors import UsageError
@@ -57,6 +59,54 @@ def test_two_starts_at_once_end_with_one_service(tmp_path: Path) -> None:
         clients = [each.result() for each in [pool.submit(start) for _ in range(2)]]
     assert len({client.service().instance for client in clients}) == 1
     clients[0].shutdown()
+
+
+@pytest.fixture
+def ending_engine(tmp_path: Path) -> Iterator[FileLock]:
+    """The lock and the file of a service that takes no connections any more, as in its last seconds."""
+    state = tmp_path / "s"
+    state.mkdir(mode=0o700)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    (state / "service.json").write_text(endpoint_text(Endpoint(url, "a", 1, "0.1", 1, (), "")))
+    with FileLock(state / "service.lock", thread_local=False) as lock:
+        yield lock
+
+
+def test_an_engine_that_is_ending_is_waited_for_and_not_taken_for_one_that_runs(
+    tmp_path: Path, ending_engine: FileLock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    threading.Timer(0.5, ending_engine.release).start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code = run(["serve", "--port", port, "--state-folder", str(tmp_path / "s"), "--root", str(tmp_path)])
+    assert code == 2
+    assert f"cannot listen on 127.0.0.1, port {port}" in capsys.readouterr().err  # it was its turn
+
+
+def test_an_engine_that_does_not_end_is_told(
+    tmp_path: Path,
+    ending_engine: FileLock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("medssl.cli.serve._WAIT_S", 0.3)
+    assert run(["serve", "--state-folder", str(tmp_path / "s"), "--root", str(tmp_path)]) == 1
+    assert "still ending, or it hangs" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script stands for a Python that starts an engine")
+def test_a_start_that_found_an_engine_in_its_last_moment_is_made_again(tmp_path: Path) -> None:
+    """As a `medssl serve` of before ends, which does not wait for that moment to pass."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nif [ -e again ]; then exec "{sys.executable}" "$@"; fi\ntouch again\n')
+    python.chmod(0o755)
+    options = ["--root", str(tmp_path / "r"), "--idle-minutes", "1"]
+    client = start_or_attach(
+        python, folder=tmp_path / "s", arguments=options, environment=environment(), start_s=30
+    )
+    assert client.service().version
+    client.shutdown()
 
 
 def test_the_file_of_another_time_is_not_believed(tmp_path: Path, engine: Engine) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -17,7 +19,9 @@ from medssl.endpoint import STARTED_BY_CLIENT, Endpoint, read_endpoint, read_tok
 if TYPE_CHECKING:
     from medssl.service import ServiceSettings
 
-_WAIT_S = 20.0  # for a service that another start is just starting
+_WAIT_S = 30.0  # for a service that another start is just starting, or that is ending
+_LOOK_S = 0.2
+_CONNECT_S = 3.0
 
 
 EXAMPLES = examples(
@@ -70,8 +74,7 @@ def serve(
 ) -> int:
     """Run the engine as a service; a second start finds the first."""
     from medssl.endpoint import state_folder as default_folder
-    from medssl.service import ServiceSettings, serve
-    from medssl.service.server import RunningError
+    from medssl.service import ServiceSettings
     from medssl.service.settings import IDLE_S, is_loopback
     from medssl.service.token import TokenFile
 
@@ -91,15 +94,34 @@ def serve(
     if new_token:
         TokenFile(settings.state_folder).renew()
     try:
-        serve(settings, lambda endpoint: _announce(endpoint, settings, "listens", as_json))
-    except RunningError:
-        running = _running(settings.state_folder)
-        if running is None:
-            raise
-        _announce(running, settings, "runs already", as_json)
+        _serve_or_find(settings, as_json)
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _serve_or_find(settings: ServiceSettings, as_json: bool) -> None:
+    """Run the service, or say where this user's runs; the place of one that is ending is waited for."""
+    from medssl.service import serve
+    from medssl.service.server import RunningError
+
+    give_up = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            serve(settings, lambda endpoint: _announce(endpoint, settings, "listens", as_json))
+            return
+        except RunningError as error:
+            running = read_endpoint(settings.state_folder)
+            if running is not None and _listens(running):
+                _announce(running, settings, "runs already", as_json)
+                return
+            if time.monotonic() >= give_up:
+                raise RunningError(
+                    f"An engine that does not answer keeps {settings.state_folder}: it is still ending, or "
+                    "it hangs.",
+                    "Try again in a minute, or end that 'medssl serve' first.",
+                ) from error
+        time.sleep(_LOOK_S)
 
 
 def _announce(endpoint: Endpoint, settings: ServiceSettings, how: str, as_json: bool) -> None:
@@ -117,11 +139,14 @@ def _announce(endpoint: Endpoint, settings: ServiceSettings, how: str, as_json: 
     sys.stdout.flush()
 
 
-def _running(folder: Path) -> Endpoint | None:
-    deadline = time.monotonic() + _WAIT_S
-    while time.monotonic() < deadline:
-        found = read_endpoint(folder)
-        if found is not None:
-            return found
-        time.sleep(0.1)
-    return None
+def _listens(endpoint: Endpoint) -> bool:
+    """Whether a service takes connections where it said; one that is ending does not, and has its lock still.
+
+    Its certificate does not matter here, which may be for the names by which other computers know it.
+    """
+    try:
+        place = urlsplit(endpoint.url)
+        with socket.create_connection((place.hostname, place.port), timeout=_CONNECT_S):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -152,18 +152,7 @@ def start_or_attach(
         foreign = _FOREIGN if python is None else _FOREIGN_TO_OTHERS
         environment = {name: value for name, value in os.environ.items() if name not in foreign}
     environment = {**environment, STARTED_BY_CLIENT: "1"}
-    process = _start([*command, "--state-folder", str(folder)], folder, environment)
-    deadline = time.monotonic() + start_s
-    while time.monotonic() < deadline:
-        client = attach(folder, timeout_s=timeout_s)
-        if client is not None:
-            return client
-        if process.poll() not in (None, 0):  # 0: another start was faster, and that one will answer
-            raise EngineError("start", f"The engine did not start: {_last_line(folder / LOG_FILE)}")
-        time.sleep(_LOOK_S)
-    raise EngineError(
-        "start", "The engine does not answer after its start.", f"See its log, {folder / LOG_FILE}."
-    )
+    return _started([*command, "--state-folder", str(folder)], folder, environment, timeout_s, start_s)
 
 
 def end_idle(folder: Path | None = None) -> None:
@@ -231,6 +220,27 @@ def _wait_until_gone(folder: Path) -> None:
     deadline = time.monotonic() + _END_S
     while read_endpoint(folder) is not None and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
+
+
+def _started(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float, start_s: float
+) -> Client:
+    """Start an engine and wait until one answers."""
+    process = _start(command, folder, environment)
+    deadline = time.monotonic() + start_s
+    while time.monotonic() < deadline:
+        ended = process.poll()
+        client = attach(folder, timeout_s=timeout_s)
+        if client is not None:
+            return client
+        if ended == 0:  # it found another engine, which was just ending: it would answer by now
+            process = _start(command, folder, environment)
+        elif ended is not None:
+            raise EngineError("start", f"The engine did not start: {_last_line(folder / LOG_FILE)}")
+        time.sleep(_LOOK_S)
+    raise EngineError(
+        "start", "The engine does not answer after its start.", f"See its log, {folder / LOG_FILE}."
+    )
 
 
 def _start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
