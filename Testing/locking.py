@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 
 def open_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the next two attempts to replace a file be refused."""
+    """Let the next two attempts to rename or replace a file be refused."""
     refusals = [PermissionError(errno.EACCES, "it is open")] * 2
-    replace = Path.replace
 
-    def sometimes(path: Path, other: Path) -> Path:
-        if refusals:
-            raise refusals.pop()
-        return replace(path, other)
+    def refused_at_first(give_name: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+        def sometimes(path: Path, other: Path) -> Path:
+            if refusals:
+                raise refusals.pop()
+            return give_name(path, other)
 
-    monkeypatch.setattr(Path, "replace", sometimes)
+        return sometimes
+
+    monkeypatch.setattr(Path, "replace", refused_at_first(Path.replace))
+    monkeypatch.setattr(Path, "rename", refused_at_first(Path.rename))

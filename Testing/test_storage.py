@@ -12,6 +12,7 @@ from locking import open_elsewhere
 from medssl.errors import StorageError
 from medssl.storage import (
     atomic_path,
+    give_name,
     publish,
     remove_partial_files,
     replace_file,
@@ -181,6 +182,19 @@ def test_staged_files_and_folders_get_their_names_and_the_rest_is_removed(tmp_pa
         publish(staging / "many", tmp_path / "many")
     assert _names(tmp_path) == ["first", "many"]
     assert (tmp_path / "many" / "two").read_text(encoding="utf-8") == "2"
+
+
+def test_a_finished_file_that_is_being_looked_at_gets_its_name_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where a virus scanner opens every new file."""
+    finished = tmp_path / "a.txt"
+    finished.write_text("new")
+    open_elsewhere(monkeypatch)
+    with pytest.raises(StorageError):
+        give_name(finished, tmp_path / "b.txt", patience_s=0.0)
+    give_name(finished, tmp_path / "b.txt", patience_s=5.0)
+    assert _names(tmp_path) == ["b.txt"]
 
 
 def test_publishing_never_overwrites(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from medssl.errors import StorageError
 
 _PARTIAL = ".partial-"  # leads the name of a file or folder that is being written
 NOTHING_CAN_BE_WRITTEN = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_PATIENCE_S = 1.0 if os.name == "nt" else 0.0  # with who reads a file, which Windows keeps until then
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)  # network and foreign file systems
 
 
@@ -126,7 +127,7 @@ def make_durable(staged: Path) -> None:
         raise storage_error(error, staged) from error
 
 
-def give_name(durable: Path, target: Path) -> None:
+def give_name(durable: Path, target: Path, patience_s: float = _PATIENCE_S) -> None:
     """Give a file or folder that is on the disk its lasting name there; see `publish`.
 
     Raises:
@@ -136,7 +137,7 @@ def give_name(durable: Path, target: Path) -> None:
         if target.exists():
             raise StorageError(f"{target} exists already.", "Move it away, so that nothing is overwritten.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        durable.rename(target)
+        _patiently(lambda: durable.rename(target), patience_s)
         _sync_folder(target.parent)
     except OSError as error:
         raise storage_error(error, target) from error
@@ -154,7 +155,7 @@ def supersede(staged: Path, target: Path) -> None:
         raise storage_error(error, target) from error
 
 
-def replace_file(temporary: Path, target: Path, patience_s: float = 1.0 if os.name == "nt" else 0.0) -> None:
+def replace_file(temporary: Path, target: Path, patience_s: float = _PATIENCE_S) -> None:
     """Give a finished file its name at once, in place of the one that has it.
 
     Windows refuses while somebody reads that one, which is over in a moment.
@@ -162,15 +163,7 @@ def replace_file(temporary: Path, target: Path, patience_s: float = 1.0 if os.na
     Raises:
         OSError: it cannot be done, or not within `patience_s` seconds.
     """
-    give_up = time.monotonic() + patience_s
-    while True:
-        try:
-            temporary.replace(target)
-            return
-        except PermissionError:
-            if time.monotonic() >= give_up:
-                raise
-        time.sleep(0.02)
+    _patiently(lambda: temporary.replace(target), patience_s)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -201,6 +194,18 @@ def remove_partial_files(folder: Path, older_than_s: float = 3600.0) -> int:
                 path.unlink()
             removed += 1
     return removed
+
+
+def _patiently(rename: Callable[[], object], patience_s: float) -> None:
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            rename()
+            return
+        except PermissionError:
+            if time.monotonic() >= give_up:
+                raise
+        time.sleep(0.02)
 
 
 def _partial_name() -> str:
