@@ -113,7 +113,8 @@ def make_read_only() -> Iterator[Callable[[Path], None]]:
     with _bound_by_permissions():
         yield forbid
         for path, mode in changed:
-            path.chmod(mode)
+            if path.exists():
+                path.chmod(mode)
 
 
 @pytest.fixture

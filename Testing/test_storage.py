@@ -14,6 +14,7 @@ from medssl.storage import (
     atomic_path,
     give_name,
     publish,
+    removal,
     remove_partial_files,
     replace_file,
     staging_folder,
@@ -195,6 +196,18 @@ def test_a_finished_file_that_is_being_looked_at_gets_its_name_a_moment_later(
         give_name(finished, tmp_path / "b.txt", patience_s=0.0)
     give_name(finished, tmp_path / "b.txt", patience_s=5.0)
     assert _names(tmp_path) == ["b.txt"]
+
+
+def test_a_folder_is_removed_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_text(tmp_path / "model" / "weights", "1")
+    with pytest.raises(RuntimeError, match="commit"), removal(tmp_path / "model"):
+        assert not (tmp_path / "model").exists()
+        raise RuntimeError("the commit failed")
+    assert (tmp_path / "model" / "weights").read_text(encoding="utf-8") == "1"
+    for _ in range(2):  # the second time there is nothing to do
+        with removal(tmp_path / "model"):
+            pass
+        assert _names(tmp_path) == []
 
 
 def test_publishing_never_overwrites(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from medssl.errors import ProjectError, UsageError
+from medssl.errors import ProjectError, StorageError, UsageError
 from medssl.project import DATABASE_NAME, Project, tables
 from medssl.project.database import Database
 from sqlalchemy import event, insert
@@ -93,6 +93,32 @@ def test_a_model_whose_files_were_removed_by_hand_can_be_deleted(project: Projec
     project.model(model_id).folder.rmdir()
     project.delete_model(model_id)
     assert project.models() == []
+
+
+def test_a_model_whose_files_cannot_go_stays_and_can_be_deleted_later(
+    project: Project, make_read_only: Callable[[Path], None]
+) -> None:
+    model_id = _train(project)
+    model = project.model(model_id)
+    make_read_only(model.folder.parent)
+    with pytest.raises(StorageError, match="cannot be removed"):
+        project.delete_model(model_id)
+    assert project.models() == [model]
+    assert (model.folder / "card.json").is_file()
+    for folder in (model.folder.parent, model.folder):
+        folder.chmod(0o755)
+    project.delete_model(model_id)
+    assert project.models() == []
+    assert list(model.folder.parent.iterdir()) == []
+
+
+def test_what_a_deletion_had_to_leave_goes_with_the_next_model(project: Project) -> None:
+    left = project.folder / "models" / ".partial-held"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").touch()
+    os.utime(left, (0, 0))
+    _, folder = project.new_model_folder()
+    assert list((project.folder / "models").iterdir()) == [folder]
 
 
 def test_a_job_goes_from_queued_to_its_end(project: Project) -> None:

@@ -178,6 +178,34 @@ def write_bytes(target: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+@contextmanager
+def removal(folder: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
+    """Take a folder's name away; when the block ends well it is removed, and otherwise it has its name again.
+
+    A folder that is not there is no error. What a program opens in between, so that Windows keeps it, goes
+    with `remove_partial_files`.
+
+    Raises:
+        StorageError: a program has a file of it open, or the folder may not be written.
+    """
+    leaving = folder.parent / _partial_name()
+    if folder.exists():
+        try:
+            _patiently(lambda: folder.rename(leaving), patience_s)
+        except OSError as error:
+            raise StorageError(
+                f"{folder} cannot be removed: {error.strerror or error}.",
+                "Close the program that has a file of it open, or ask for permission to write there.",
+            ) from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # it was not there, or cannot come back; the block's own error says more
+            leaving.rename(folder)
+        raise
+    shutil.rmtree(leaving, ignore_errors=True)
+
+
 def remove_partial_files(folder: Path, older_than_s: float = 3600.0) -> int:
     """Remove what killed processes left behind in a folder; returns how many files and folders that were.
 

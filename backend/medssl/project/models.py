@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from medssl.errors import NotFoundError, ProjectError, UsageError
 from medssl.project import tables
 from medssl.project.records import ModelRecord
 from medssl.project.store import Store, folder_name, new_id, now
-from medssl.storage import storage_error
+from medssl.storage import removal, remove_partial_files, storage_error
 
 LATEST = "latest"
 """Names the newest model that can segment, wherever a model's id is asked for."""
@@ -33,6 +33,7 @@ def new_model_folder(store: Store) -> tuple[str, Path]:
         except OSError as error:
             raise storage_error(error, folder) from error
         else:
+            remove_partial_files(models)
             return model_id, folder
 
 
@@ -77,15 +78,12 @@ def find_model(store: Store, model_id: str) -> ModelRecord:
 
 def delete_model(store: Store, model_id: str) -> None:
     """Forget a model and remove its files; what it proposed stays, with its id as provenance."""
-    with store.database.writing() as session:
-        # The row first: a kill in between leaves files that nobody knows, and no model without files.
+    remove_partial_files(store.folder / "models")
+    with ExitStack() as removing, store.database.writing() as session:
         session.delete(_find(session, model_id))
-    try:
-        shutil.rmtree(_folder_of(store, model_id))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise storage_error(error, _folder_of(store, model_id)) from error
+        session.flush()
+        # Before the row is gone for good: while files are held it stays, and can be deleted again.
+        removing.enter_context(removal(_folder_of(store, model_id)))
 
 
 def _find(session: Session, model_id: str) -> tables.Model:
