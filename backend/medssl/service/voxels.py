@@ -7,7 +7,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -44,6 +44,7 @@ class VoxelWorker:
 
     def __init__(self) -> None:
         """Nothing is started yet."""
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -114,27 +115,32 @@ class VoxelWorker:
     def close(self) -> None:
         """End the process."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            pool = self._pool
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 
     def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        # The pool knows one piece of work at a time: when the process ends, those that wait are not to blame.
+        with self._turn:
+            try:
+                return self._begin(work, *arguments).result()
+            except BrokenProcessPool as error:
+                raise ImageError(
+                    "The process that read the volume ended: the volume is damaged, or too large for the "
+                    "memory.",
+                    "Export it again; or free some memory.",
+                ) from error
+
+    def _begin(self, work: Callable[..., T], *arguments: object) -> Future[T]:
         with self._lock:
-            if self._pool is None:
-                # Not forked: this process has threads.
-                context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
-            pool = self._pool
-        try:
-            return pool.submit(work, *arguments).result()
-        except BrokenProcessPool as error:
-            with self._lock:
-                if self._pool is pool:
-                    self._pool = None
-            raise ImageError(
-                "The process that read the volume ended: the volume is damaged, or too large for the memory.",
-                "Export it again; or free some memory.",
-            ) from error
+            # A process that ended with the work before this one, or without any, takes no more.
+            with suppress(BrokenProcessPool):
+                if self._pool is not None:
+                    return self._pool.submit(work, *arguments)
+            # Not forked: this process has threads.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+            return self._pool.submit(work, *arguments)
 
 
 def _end_with_parent() -> None:
