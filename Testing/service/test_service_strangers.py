@@ -27,7 +27,7 @@ from medssl.errors import StorageError, UsageError
 from medssl.events import Monitor
 from medssl.jobs import ExportModelResult, ImportRequest, JobResult
 from medssl.jobs.files import LOG_FILE, RESULT_FILE
-from medssl.jobs.launching import start_worker
+from medssl.jobs.launching import open_log, start_worker
 from medssl.jobs.run import queue_job
 from medssl.labels import LabelSchema, Segment
 from medssl.project import Project
@@ -186,7 +186,8 @@ def test_modules_that_lie_in_a_shared_folder_are_not_run(
         row = queue_job(project, ImportRequest(folder=tmp_path / "nothing"))
         (row.folder / "faulthandler.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
         (row.folder / "psutil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
-        start_worker(project.folder, row).wait(60)
+        with open_log(row) as log:
+            start_worker(project.folder, row, log).wait(60)
         assert project.job(row.id).state == "failed"  # because there is no such folder
     assert not (tmp_path / "ran").exists()
 

@@ -7,11 +7,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import wait
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from medssl.errands import Errands
 from medssl.errors import MedSSLError, StorageError
 from medssl.events import Event, JobState, Log, Monitor, State
 from medssl.jobs.endings import INTERRUPTED
@@ -31,7 +34,7 @@ _UNFINISHED: tuple[JobState, ...] = ("queued", "running", "cancelling")
 _ATTEMPTS = 3  # a training that never got to a checkpoint is begun so often without being asked
 _WAIT_S = 0.05
 _PATIENCE_S = 2.0  # at the start, with drives that are slow
-_SETTLING_S = 10.0  # for ending processes and writing down that they were ended
+_SETTLING_S = 10.0  # for ending processes, writing down that they were ended, and closing projects
 
 
 class Engine:
@@ -94,27 +97,36 @@ class Engine:
         self._supervisor.start()
 
     def stop(self, graceful: bool) -> None:
-        """End the engine.
+        """End the engine. It waits a limited time for projects whose drive does not answer.
 
         Args:
             graceful: ask the running jobs to stop and wait for it, `stop_s` at most; they can be resumed.
                 Otherwise their processes go on, and the next engine finds them. What waits, waits for it too.
         """
         self._supervisor.start_no_more()
+        self._started = False  # what a slow drive gives from now on is for the next engine to take in
         if graceful:
-            for folder, job_id in self._supervisor.workers():
-                with suppress(MedSSLError):  # it ended by itself
-                    self.cancel(folder, job_id)
-            deadline = time.monotonic() + self._stop_s + _SETTLING_S
-            while self._supervisor.running and self._supervisor.workers() and time.monotonic() < deadline:
-                time.sleep(_WAIT_S)
+            self._stop_workers()
         self._supervisor.stop()
         self._note()
         self._stopped = True
         with self._lock:
-            for project, _ in self._projects.values():
-                project.close()
+            opened = [project for project, _ in self._projects.values()]
             self._projects.clear()
+        closing = Errands[None]()
+        wait([closing.run(f"closes {each.folder}", each.close) for each in opened], _SETTLING_S)
+
+    def _stop_workers(self) -> None:
+        """Ask the workers to stop, and wait until they did or were ended."""
+        deadline = time.monotonic() + self._stop_s + _SETTLING_S
+        asking = Errands[JobRow]()
+        asked = [
+            asking.run(f"cancels {job_id} in {folder}", partial(self.cancel, folder, job_id))
+            for folder, job_id in self._supervisor.workers()
+        ]
+        wait(asked, self._stop_s)  # whether one could not be asked, as it ended by itself, is of no interest
+        while self._supervisor.running and self._supervisor.workers() and time.monotonic() < deadline:
+            time.sleep(_WAIT_S)
 
     @property
     def idle(self) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import medssl
 from medssl.errors import MedSSLError
@@ -22,39 +23,45 @@ WORKER = "medssl.jobs.worker"
 _PACKAGES = Path(medssl.__file__).parents[1]
 
 
-def start_worker(project: Path, row: JobRow) -> subprocess.Popen[bytes]:
-    """Start a worker process for a queued job; what it prints goes into the job's log.
-
-    It belongs to no terminal and to no window, so that it outlives whoever started it.
+def open_log(row: JobRow) -> BinaryIO:
+    """Open the file for what the worker of a job prints.
 
     Raises:
-        StorageError: the log cannot be written.
-        MedSSLError: the system starts no more processes.
+        StorageError: it cannot be written.
     """
     path = row.folder / LOG_FILE
     try:
-        log = path.open("ab")
+        return path.open("ab")
     except OSError as error:
         raise storage_error(error, path) from error
-    command = [sys.executable, "-m", WORKER, str(project), row.id]
-    with log:
-        try:
-            return subprocess.Popen(
-                command,
-                # Before 3.11, Python looks for modules in this folder first; others may write in a job's.
-                cwd=_PACKAGES,
-                env=worker_environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                creationflags=_detached(),
-            )
-        except OSError as error:
-            raise MedSSLError(
-                f"The process of the job {row.id} could not be started: {error.strerror or error}.",
-                "Close other programs and resume the job.",
-            ) from error
+
+
+def start_worker(project: Path, row: JobRow, log: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start a worker process for a queued job; what it prints goes into `log`, which may be closed then.
+
+    It belongs to no terminal and to no window, so that it outlives whoever started it. The project's disk is
+    not touched here: this takes moments also where that does not answer.
+
+    Raises:
+        MedSSLError: the system starts no more processes.
+    """
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", WORKER, str(project), row.id],
+            # Before 3.11, Python looks for modules in this folder first; others may write in a job's.
+            cwd=_PACKAGES,
+            env=worker_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            creationflags=_detached(),
+        )
+    except OSError as error:
+        raise MedSSLError(
+            f"The process of the job {row.id} could not be started: {error.strerror or error}.",
+            "Close other programs and resume the job.",
+        ) from error
 
 
 def worker_environment(variables: Mapping[str, str]) -> dict[str, str]:

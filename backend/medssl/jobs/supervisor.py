@@ -6,20 +6,24 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
 import psutil
 from pydantic import ValidationError
 
-from medssl.errors import MedSSLError
+from medssl.errands import Errands
+from medssl.errors import MedSSLError, NotFoundError
 from medssl.events import State
 from medssl.jobs.endings import lost
-from medssl.jobs.launching import WORKER, start_worker
+from medssl.jobs.launching import WORKER, open_log, start_worker
 from medssl.jobs.placement import Task, has_gpu, may_start, task_of
 from medssl.jobs.requests import REQUEST
 from medssl.jobs.states import ENDED, close_job, job_state, runs_here
@@ -29,6 +33,7 @@ from medssl.project import DATABASE_NAME, JobRow, Project
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.25  # between looks at the processes, which cost a system call each
 _AGAIN_S = 1.0  # between looks for a free device, and between attempts on a disk that is full
+_PATIENCE_S = 2.0  # with a project's disk, before those of other projects have their turn
 
 JobKey: TypeAlias = tuple[Path, str]
 """A project's folder and the id of one of its jobs."""
@@ -45,6 +50,7 @@ class _Watched:
     stop_by: float | None = None
     look_at: float = 0.0
     queued_again: bool = False
+    gone: bool = False  # it keeps no device busy any more; only its end is still to be written down
 
     def process(self) -> psutil.Process | None:
         """The process, as long as it lives."""
@@ -63,6 +69,10 @@ class _Watched:
 class Supervisor:
     """Starts waiting jobs where a device is free and watches their processes, in a thread of its own.
 
+    What needs a project's disk is an errand in another thread, for which this one has a little patience: so
+    jobs begin in the order they came, and a disk that does not answer holds up no other project. Whether a
+    device is free is asked, and the process started, by one thread at a time.
+
     Args:
         open_project: gives the open project of a folder.
         check: raises a `MedSSLError` about a job that must not be started.
@@ -78,9 +88,12 @@ class Supervisor:
         self._open = open_project
         self._check = check
         self._miss = miss
-        self._queue: list[JobKey] = []
+        self._queue: dict[JobKey, JobRow] = {}  # each as it was when it was last enqueued
         self._watched: dict[JobKey, _Watched] = {}
+        self._errands = Errands[None]()
+        self._late: dict[Path, Future[None]] = {}  # visits to projects that did not answer in time
         self._lock = threading.RLock()
+        self._placing = threading.Lock()  # taken before `_lock`; no project's disk is asked meanwhile
         self._wake = threading.Event()
         self._starting = True
         self._stopped = False
@@ -92,7 +105,8 @@ class Supervisor:
         self._thread.start()
 
     def stop(self) -> None:
-        """Start and watch nothing any more; the processes go on."""
+        """Start and watch nothing any more; the processes go on, and so does what waits for a disk."""
+        self.start_no_more()
         self._stopped = True
         self._wake.set()
         if self._thread.is_alive():
@@ -105,7 +119,8 @@ class Supervisor:
 
     def start_no_more(self) -> None:
         """Leave what waits where it is, but watch what runs."""
-        self._starting = False
+        with self._placing:
+            self._starting = False
 
     def enqueue(self, folder: Path, row: JobRow) -> None:
         """Run a waiting job when its turn comes."""
@@ -113,8 +128,8 @@ class Supervisor:
             watched = self._watched.get((folder, row.id))
             if watched is not None:  # its last process, cancelled before it began, is about to notice that
                 watched.queued_again, watched.stop_by = True, None
-            elif (folder, row.id) not in self._queue:
-                self._queue.append((folder, row.id))
+            else:
+                self._queue[folder, row.id] = row
         self._wake.set()
 
     def watch(self, folder: Path, row: JobRow) -> bool:
@@ -166,101 +181,136 @@ class Supervisor:
             except Exception:  # noqa: BLE001 - whatever it was, the other jobs must go on being watched
                 _LOG.exception("Watching jobs went wrong")
 
+    def _errand(self, what: str, work: Callable[[], None]) -> Future[None]:
+        """Begin what needs a project's disk, or join it; what goes wrong there is logged."""
+
+        def do() -> None:
+            try:
+                work()
+            except MedSSLError as error:
+                _LOG.warning("%s: %s", what, error)
+            except Exception:  # noqa: BLE001 - nobody else would hear of it
+                _LOG.exception("%s", what)
+
+        return self._errands.run(what, do)
+
     def _look(self) -> bool:
         """Notice processes that ended, and end those whose time is up; whether a device became free."""
         with self._lock:
             watched = list(self._watched.items())
-        now, ended = time.monotonic(), False
+        now = time.monotonic()
+        found, endings = list[_Watched](), list[Future[None]]()
         for key, job in watched:
-            if now < job.look_at:
+            if now < job.look_at or _lives(key, job, now):
                 continue
-            try:
-                process = job.process()
-                if process is not None and job.stop_by is not None and now >= job.stop_by:
-                    end_tree(process)
-                    process = job.process()
-                if process is None:
-                    self._settle(key, job)
-                    ended = True
-            except MedSSLError as error:
-                job.look_at = now + _AGAIN_S
-                _LOG.warning("The job %s in %s: %s", key[1], key[0], error)
-        return ended
+            job.look_at = now + _AGAIN_S  # unless its end is written down by then
+            ending = self._errand(f"The job {key[1]} in {key[0]}", partial(self._settle, key, job))
+            if not job.gone:
+                found.append(job)
+                endings.append(ending)
+        # A job may turn out to go on in another process, which keeps the device busy then.
+        wait(endings, _PATIENCE_S)
+        for job in found:
+            job.gone = True
+        return bool(found)
 
     def _settle(self, key: JobKey, job: _Watched) -> None:
         """Write down the end of a job whose process could not, and forget the job."""
         folder, job_id = key
+        if self._watched.get(key) is not job:  # that was done meanwhile
+            return
+        row = None
         there = _is_there(folder)
         # Otherwise somebody removed the project, or its drive, and nothing can be said.
         if there:
             project = self._open(folder)
-            row = project.job(job_id)
-            state = job_state(row)
-            if state == "interrupted" or (state == "queued" and not job.queued_again):
-                asked = row.state == "cancelling" or job.stop_by is not None
-                code = None if job.child is None else job.child.returncode
-                if not close_job(project, row, ENDED if asked else lost(code, row.folder)):
-                    return  # it was asked to stop in this moment: look again
-        else:
-            row, state = job.row, "interrupted"
+            row = _find(project, job_id)
+            if row is not None and not _close(project, row, job):
+                return  # look again
         with self._lock:
             del self._watched[key]
-            if state == "queued" and job.queued_again:
-                self._queue.append(key)
+            if row is not None and job.queued_again:  # whether it still waits is seen when its turn comes
+                self._queue[key] = row
+                self._wake.set()
+            if row is not None and row.state in ("running", "cancelling"):
+                self.watch(folder, row)  # another process was faster in taking the job
         if not there:
             self._miss(folder)
-        if state in ("running", "cancelling"):  # another process was faster in taking the job
-            self.watch(folder, row)
 
     def _place(self) -> None:
         """Start every waiting job that may start, in the order they came."""
         with self._lock:
-            waiting = list(self._queue)
-        looked = set[Path]()
-        for folder, job_id in waiting:
-            missed = False
-            try:
-                if folder not in looked:
-                    self._watch_others(folder)
-                    looked.add(folder)
-                left = self._try_to_start(folder, job_id)
-            except MedSSLError as error:
-                _LOG.warning("The job %s in %s: %s", job_id, folder, error)
-                left = missed = not _is_there(folder)
-            if left:
-                with self._lock:
-                    self._queue.remove((folder, job_id))
-            if missed:
+            waiting = list(self._queue.items())
+        self._late = {folder: visit for folder, visit in self._late.items() if not visit.done()}
+        for folder, jobs in groupby(waiting, key=lambda each: each[0][0]):
+            if folder in self._late or self._stopped:
+                continue
+            visit = self._errand(f"The jobs that wait in {folder}", partial(self._visit, folder, list(jobs)))
+            if not wait([visit], _PATIENCE_S).done:
+                self._late[folder] = visit
+
+    def _visit(self, folder: Path, waiting: Sequence[tuple[JobKey, JobRow]]) -> None:
+        """Start those of a project's waiting jobs that may start."""
+        try:
+            project = self._open(folder)
+            self._watch_others(project)
+        except MedSSLError:
+            if not _is_there(folder):
+                for key, seen in waiting:
+                    self._leave_queue(key, seen)
                 self._miss(folder)
+            raise
+        for key, seen in waiting:
+            self._take_turn(project, key, seen)
 
-    def _watch_others(self, folder: Path) -> None:
+    def _take_turn(self, project: Project, key: JobKey, seen: JobRow) -> None:
+        try:
+            left = self._try_to_start(project, key)
+        except MedSSLError as error:
+            _LOG.warning("The job %s in %s: %s", key[1], key[0], error)
+        else:
+            if left:
+                self._leave_queue(key, seen)
+
+    def _leave_queue(self, key: JobKey, seen: JobRow) -> None:
+        """Forget that a job waits, unless it was enqueued again since it was seen."""
+        with self._lock:
+            if self._queue.get(key) is seen:
+                del self._queue[key]
+
+    def _watch_others(self, project: Project) -> None:
         """Look whether a command line runs jobs of a project, because they keep a device busy too."""
-        for row in self._open(folder).jobs(("running", "cancelling")):
-            if not self.knows(folder, row.id):
-                self.watch(folder, row)
+        for row in project.jobs(("running", "cancelling")):
+            if not self.knows(project.folder, row.id):
+                self.watch(project.folder, row)
 
-    def _try_to_start(self, folder: Path, job_id: str) -> bool:
-        """Start a job if its device is free; whether it left the queue."""
-        project = self._open(folder)
-        row = project.job(job_id)
-        if row.state != "queued":  # cancelled, or another program runs it
+    def _try_to_start(self, project: Project, key: JobKey) -> bool:
+        """Start a job if its device is free; whether it waits no more."""
+        row = _find(project, key[1])
+        if row is None or row.state != "queued":  # cancelled, or another program runs it
             return True
         task = self._task(row)
-        now = time.monotonic()
-        with self._lock:
-            running = [(watched.task, now - watched.since) for watched in self._watched.values()]
-        if not may_start(task, running):
+        if not self._is_free(task):
             return False
         try:
             self._check(row)
-            child = start_worker(folder, row)
+            with open_log(row) as log, self._placing:
+                if not self._starting or not self._is_free(task):  # since this project's disk was asked
+                    return False
+                child = start_worker(key[0], row, log)
+                with self._lock:
+                    self._queue.pop(key, None)
+                    self._watched[key] = _Watched(row, task, child, time.monotonic())
         except MedSSLError as error:
             refused = State(state="failed", error=error.what, remedy=error.remedy, code=error.code)
             close_job(project, row, refused)
-            return True
-        with self._lock:
-            self._watched[folder, job_id] = _Watched(row, task, child, now)
         return True
+
+    def _is_free(self, task: Task) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            running = [(job.task, now - job.since) for job in self._watched.values() if not job.gone]
+        return may_start(task, running)
 
     def trains(self, row: JobRow) -> bool:
         """Whether a job is one that keeps checkpoints."""
@@ -281,3 +331,36 @@ def _is_there(folder: Path) -> bool:
         return (folder / DATABASE_NAME).exists()
     except OSError:
         return False
+
+
+def _find(project: Project, job_id: str) -> JobRow | None:
+    """A job; None where another project, or an older copy, has taken the place of the one that had it."""
+    try:
+        return project.job(job_id)
+    except NotFoundError as error:
+        _LOG.warning("The project %s was replaced while a job waited or ran: %s", project.folder, error.what)
+        return None
+
+
+def _close(project: Project, row: JobRow, job: _Watched) -> bool:
+    """Write down the end that a job's process could not; False when somebody changed it in this moment."""
+    state = job_state(row)
+    if state != "interrupted" and (state != "queued" or job.queued_again):
+        return True
+    asked = row.state == "cancelling" or job.stop_by is not None
+    code = None if job.child is None else job.child.returncode
+    return close_job(project, row, ENDED if asked else lost(code, row.folder))
+
+
+def _lives(key: JobKey, job: _Watched, now: float) -> bool:
+    """Whether a job's process lives on, after ending it where its time is up."""
+    try:
+        process = job.process()
+        if process is not None and job.stop_by is not None and now >= job.stop_by:
+            end_tree(process)
+            process = job.process()
+    except MedSSLError as error:
+        job.look_at = now + _AGAIN_S
+        _LOG.warning("The job %s in %s: %s", key[1], key[0], error)
+        return True
+    return process is not None

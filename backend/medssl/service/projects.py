@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from medssl.errands import Errands
 from medssl.errors import MedSSLError, NotFoundError
 from medssl.project import DATABASE_NAME, Project
-from medssl.service.errands import Errands
 from medssl.service.paths import Roots
 from medssl.storage import write_text
 

@@ -27,7 +27,7 @@ class Errands(Generic[Result]):
             if found is None:
                 found = self._under_way[name] = Future()
                 found.set_running_or_notify_cancel()
-                # A daemon: the service ends also while a drive does not answer.
+                # A daemon: the program ends also while a drive does not answer.
                 threading.Thread(
                     target=self._do, args=(name, work, found), name=f"medssl {name}", daemon=True
                 ).start()
