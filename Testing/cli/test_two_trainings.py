@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from medssl.errors import MedSSLError
-from medssl.jobs import PretrainRequest, TrainRequest, job_state
+from medssl.jobs import PretrainRequest, Request, TrainRequest, job_state, run, run_job
 from medssl.jobs.neighbours import only_trainer
 from medssl.jobs.run import queue_job
 from medssl.learning.settings import PretrainingSettings, TrainingSettings
@@ -90,6 +90,24 @@ def test_of_trainings_that_begin_in_the_same_moment_one_does(project_folder: Pat
     assert all(winner in answer for answer in answers if answer)
     with Project.open(project_folder) as project:
         assert [job_state(project.job(row.id)) for row in rows].count("queued") == 7
+
+
+def test_a_training_that_another_one_forestalled_has_failed_and_is_not_run_later(
+    project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[JobRow]()
+
+    def be_slow(project: Project, request: Request) -> JobRow:
+        made.extend((queue_job(project, request), queue_job(project, request)))
+        project.advance_job(made[1], "running")
+        return made[0]
+
+    monkeypatch.setattr(run, "queue_job", be_slow)
+    with Project.open(project_folder) as project:
+        with pytest.raises(MedSSLError, match=r"The training .* runs already"):
+            run_job(project, on("cpu"))
+        failed = project.job(made[0].id)
+    assert (failed.state, made[1].id in failed.error) == ("failed", True)
 
 
 @pytest.mark.parametrize(

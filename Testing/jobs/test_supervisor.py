@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from medssl.jobs import SampleRequest
+from medssl.jobs import PretrainRequest, SampleRequest
 from medssl.jobs.engine import Engine
 from medssl.jobs.files import EVENTS_FILE, LOG_FILE
 from medssl.jobs.launching import WORKER
+from medssl.jobs.run import queue_job
+from medssl.learning.settings import PretrainingSettings
 from medssl.phantom import SCHEMA
 from medssl.project import DATABASE_NAME, Project
 
@@ -40,10 +42,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return made
 
 
-def _until(reached: Callable[[], object]) -> None:
+def _until(reached: Callable[[], object], seconds: float = _PATIENCE_S) -> None:
     began = time.monotonic()
     while not reached():
-        assert time.monotonic() - began < _PATIENCE_S, "it did not happen"
+        assert time.monotonic() - began < seconds, "it did not happen"
         time.sleep(0.02)
 
 
@@ -129,3 +131,22 @@ def test_a_drive_that_does_not_answer_holds_up_neither_other_projects_nor_the_en
     assert time.monotonic() - began < _PATIENCE_S
     for path in deaf:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # lets those go on who wait
+
+
+def test_a_training_before_which_a_command_line_began_another_waits_for_the_end_of_that_one(
+    engine: Engine, folders: tuple[Path, Path]
+) -> None:
+    folder, _ = folders
+    training = PretrainRequest(settings=PretrainingSettings(steps=1, device="cpu"))
+    job = engine.submit(folder, training)
+    _until(lambda: _worker(folder))  # which needs some seconds to come to its work
+    with Project.open(folder) as project:
+        other = queue_job(project, training)
+        project.set_job_state(other.id, "running")  # in this process
+
+        _until(lambda: not _worker(folder), 120)
+
+        assert other.id in (job.folder / LOG_FILE).read_text()
+        assert engine.job(folder, job.id).state == "queued"
+        project.set_job_state(other.id, "finished")
+    _until(lambda: _worker(folder))

@@ -20,6 +20,8 @@ _REMOVED = frozenset(
     ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__")
 )
 WORKER = "medssl.jobs.worker"
+LEFT_WAITING = 75
+"""A worker's exit code when another training has the device; the job waits on. BSD's `EX_TEMPFAIL`."""
 _PACKAGES = Path(medssl.__file__).parents[1]
 
 

@@ -1,7 +1,8 @@
 """Trainings that other programs run in the same project, beside which none begins on the same device.
 
 The engine lets what waits begin one after the other; a program that runs a job in its own process says no
-instead. Nothing is locked: what counts is whether the process of the other job lives.
+instead. Of two that begin in the same moment one does: a job of the engine waits on, that of the program
+failed. Nothing is locked: what counts is whether the process of the other job lives.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ _KINDS = {"train": "training", "pretrain": "pretraining"}
 _GPUS = "CUDA_VISIBLE_DEVICES"
 
 
+class DeviceBusyError(ProjectError):
+    """Another training of the project runs already where one is to begin."""
+
+
 def only_trainer(request: Request) -> Callable[[JobRow], None]:
-    """Give a check that raises a `ProjectError` about a running job that trains where `request` would.
+    """Give a check that raises a `DeviceBusyError` about a running job that trains where `request` would.
 
     Benchmarks measure on purpose side by side, and what does not train is soon done: neither stands in the
     way. A job of another computer does not either, nor one whose process was killed.
@@ -57,9 +62,9 @@ def _on_other_gpus(other: JobRow) -> bool:
     return bool(ours and theirs) and not set(str(ours).split(",")) & set(str(theirs).split(","))
 
 
-def _refusal(other: JobRow, device: str) -> ProjectError:
+def _refusal(other: JobRow, device: str) -> DeviceBusyError:
     since = "" if other.started is None else f", since {other.started.astimezone():%H:%M}"
-    return ProjectError(
+    return DeviceBusyError(
         f"The {_KINDS[other.kind]} {other.id} of this project runs already on the {device}{since}; "
         "two at once would slow each other down or run out of memory.",
         f"Wait for its end, or stop it with 'medssl job cancel {other.id} --project "

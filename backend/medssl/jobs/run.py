@@ -13,7 +13,7 @@ from medssl.errors import Cancelled, MedSSLError, ProjectError, UsageError
 from medssl.events import Log, Monitor, State
 from medssl.jobs.files import CANCEL_FILE, LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
 from medssl.jobs.heartbeat import heartbeat
-from medssl.jobs.neighbours import only_trainer
+from medssl.jobs.neighbours import DeviceBusyError, only_trainer
 from medssl.jobs.operations import perform, pin_model
 from medssl.jobs.requests import REQUEST, Request, TrainRequest
 from medssl.jobs.results import RESULT, JobResult, Result
@@ -23,7 +23,7 @@ from medssl.occupancy import occupying
 from medssl.storage import storage_error, write_text
 
 if TYPE_CHECKING:
-    from medssl.project import Beside, JobRow, Project
+    from medssl.project import JobRow, Project
 
 
 def run_job(project: Project, request: Request, monitor: Monitor | None = None) -> JobResult:
@@ -35,11 +35,11 @@ def run_job(project: Project, request: Request, monitor: Monitor | None = None) 
 
     Raises:
         Cancelled: `monitor.cancel` or `cancel_job` asked for it; `resume_job` goes on.
-        MedSSLError: what went wrong, for a person; the traceback is in the job's log. A `ProjectError` is
+        MedSSLError: what went wrong, for a person; the traceback is in the job's log. A `DeviceBusyError` is
             raised before anything is written when it is to train beside a training, see `only_trainer`.
     """
-    beside = _alone(project, request)
-    return run_queued(project, queue_job(project, request), monitor or Monitor(), beside)
+    _refuse_beside(project, request)
+    return _run_now(project, queue_job(project, request), monitor or Monitor())
 
 
 def queue_job(project: Project, request: Request) -> JobRow:
@@ -68,19 +68,28 @@ def resume_job(project: Project, job_id: str, monitor: Monitor) -> JobResult:
         UsageError: the job runs, or is finished.
         Cancelled, MedSSLError: as `run_job`.
     """
-    beside: Beside = None
     with suppress(ValidationError):  # of another version: that is said below
-        beside = _alone(project, REQUEST.validate_json(project.job(job_id).request), job_id)
-    return run_queued(project, queue_again(project, job_id), monitor, beside)
+        _refuse_beside(project, REQUEST.validate_json(project.job(job_id).request), job_id)
+    return _run_now(project, queue_again(project, job_id), monitor)
 
 
-def _alone(project: Project, request: Request, job_id: str = "") -> Beside:
-    """Refuse a training beside another one, and give the check for the moment in which it begins."""
-    beside = only_trainer(request)
-    for other in project.jobs(("running", "cancelling")):
-        if other.id != job_id:
-            beside(other)
-    return beside
+def _refuse_beside(project: Project, request: Request, job_id: str = "") -> None:
+    """Refuse a training beside another one while nothing is written down about it."""
+    others = [other for other in project.jobs(("running", "cancelling")) if other.id != job_id]
+    if others:
+        check = only_trainer(request)
+        for other in others:
+            check(other)
+
+
+def _run_now(project: Project, row: JobRow, monitor: Monitor) -> JobResult:
+    """Run a job that nobody would run later: it failed if another training began since it was allowed."""
+    try:
+        return run_queued(project, row, monitor)
+    except DeviceBusyError as busy:
+        with JobFiles(row.folder, monitor) as files:
+            _refuse(project, row, files, busy)
+        raise
 
 
 def queue_again(project: Project, job_id: str) -> JobRow:
@@ -109,13 +118,12 @@ def queue_again(project: Project, job_id: str) -> JobRow:
     return _taken(row) if queued is None else queued
 
 
-def run_queued(project: Project, row: JobRow, monitor: Monitor, beside: Beside = None) -> JobResult:
+def run_queued(project: Project, row: JobRow, monitor: Monitor) -> JobResult:
     """Run a job that waits; of several processes that try, one does.
-
-    `beside` may refuse to run it beside another job, see `Project.advance_job`; the job has failed then.
 
     Raises:
         UsageError: another process has it.
+        DeviceBusyError: another training has its device, see `only_trainer`; the job goes on waiting.
         Cancelled, MedSSLError: as `run_job`.
     """
     try:
@@ -125,14 +133,14 @@ def run_queued(project: Project, row: JobRow, monitor: Monitor, beside: Beside =
             f"The request of the job {row.id} cannot be understood; another version of MedSSL made it.",
             "Start a new job.",
         ) from error
-    return _run(project, row, request, monitor, beside)
+    return _run(project, row, request, monitor)
 
 
-def _run(project: Project, row: JobRow, request: Request, monitor: Monitor, beside: Beside) -> JobResult:
+def _run(project: Project, row: JobRow, request: Request, monitor: Monitor) -> JobResult:
     began = time.monotonic()
     with JobFiles(row.folder, monitor) as files:
         # Until here nothing is promised: whoever gets the job here, runs it.
-        begun = _begin(project, row, files, beside) if row.state == "queued" else None
+        begun = _begin(project, row, request, files) if row.state == "queued" else None
         if begun is None:
             _taken(row)
         row = begun
@@ -162,14 +170,20 @@ def _give_up(files: JobFiles) -> None:
     files.cancel()
 
 
-def _begin(project: Project, row: JobRow, files: JobFiles, beside: Beside) -> JobRow | None:
+def _begin(project: Project, row: JobRow, request: Request, files: JobFiles) -> JobRow | None:
     """Take a waiting job; None when another program was faster."""
     try:
-        return project.advance_job(row, "running", beside=beside)
-    except ProjectError as refused:  # another training began since we looked
-        last = State(state="failed", error=refused.what, remedy=refused.remedy, code=refused.code)
-        _leave(project, row, files, last)
+        return project.advance_job(row, "running", beside=only_trainer(request))
+    except DeviceBusyError:  # it can still be run later
         raise
+    except ProjectError as refused:
+        _refuse(project, row, files, refused)
+        raise
+
+
+def _refuse(project: Project, row: JobRow, files: JobFiles, why: MedSSLError) -> None:
+    last = State(state="failed", error=why.what, remedy=why.remedy, code=why.code)
+    _leave(project, row, files, last)
 
 
 def _taken(row: JobRow) -> NoReturn:

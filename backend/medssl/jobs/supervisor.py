@@ -23,7 +23,7 @@ from medssl.errands import Errands
 from medssl.errors import MedSSLError, NotFoundError
 from medssl.events import State
 from medssl.jobs.endings import lost
-from medssl.jobs.launching import WORKER, open_log, start_worker
+from medssl.jobs.launching import LEFT_WAITING, WORKER, open_log, start_worker
 from medssl.jobs.placement import Task, has_gpu, may_start, task_of
 from medssl.jobs.requests import REQUEST
 from medssl.jobs.states import ENDED, close_job, job_state, runs_here
@@ -58,6 +58,10 @@ class _Watched:
             return find_process(self.row.process_id, self.row.process_mark)
         # Its number is not given to another one before we asked how it ended.
         return psutil.Process(self.child.pid) if self.child.poll() is None else None
+
+    def waits_again(self) -> bool:
+        """Whether its process is gone and the job is still to be run."""
+        return self.queued_again or (self.child is not None and self.child.returncode == LEFT_WAITING)
 
     def is_worker(self) -> bool:
         with suppress(psutil.Error):
@@ -229,8 +233,9 @@ class Supervisor:
                 return  # look again
         with self._lock:
             del self._watched[key]
-            if row is not None and job.queued_again:  # whether it still waits is seen when its turn comes
-                self._queue[key] = row
+            if row is not None and job.waits_again():  # whether it still waits is seen when its turn comes
+                # Resumed, it came last; otherwise it was its turn already.
+                self._queue = {**self._queue, key: row} if job.queued_again else {key: row, **self._queue}
                 self._wake.set()
             if row is not None and row.state in ("running", "cancelling"):
                 self.watch(folder, row)  # another process was faster in taking the job
@@ -345,7 +350,7 @@ def _find(project: Project, job_id: str) -> JobRow | None:
 def _close(project: Project, row: JobRow, job: _Watched) -> bool:
     """Write down the end that a job's process could not; False when somebody changed it in this moment."""
     state = job_state(row)
-    if state != "interrupted" and (state != "queued" or job.queued_again):
+    if state != "interrupted" and (state != "queued" or job.waits_again()):
         return True
     asked = row.state == "cancelling" or job.stop_by is not None
     code = None if job.child is None else job.child.returncode

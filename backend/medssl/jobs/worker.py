@@ -15,6 +15,8 @@ from types import FrameType
 
 from medssl.errors import Cancelled, MedSSLError
 from medssl.events import Monitor
+from medssl.jobs.launching import LEFT_WAITING
+from medssl.jobs.neighbours import DeviceBusyError
 from medssl.jobs.run import run_queued
 from medssl.project import Project
 
@@ -33,6 +35,9 @@ def main(arguments: Sequence[str]) -> int:
             run_queued(project, project.job(job_id), monitor)
     except Cancelled as stopped:
         return stopped.exit_code
+    except DeviceBusyError as busy:
+        sys.stderr.write(f"{busy}\n")
+        return LEFT_WAITING
     except MedSSLError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
