@@ -58,7 +58,7 @@ def start_medssl() -> Iterator[Start]:
             [sys.executable, "-c", program, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=environment,
         )
         started.append(process)

@@ -83,3 +83,9 @@ def test_a_word_is_there_before_anything_has_happened() -> None:
 
 def test_a_terminal_without_colours_gets_none() -> None:
     assert not _COLOUR.search(_shown_by(_JOB, NO_COLOR="1"))
+
+
+def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers() -> None:
+    program = "from medssl.cli.streams import put, take_every_text; take_every_text(); put('患者7')"
+
+    assert "\\u60a3\\u80057" in _shown_by(program, PYTHONIOENCODING="cp1252")

@@ -198,3 +198,13 @@ def test_a_scan_outside_the_allowed_folders_is_not_drawn(engine: Engine, tmp_pat
     with pytest.raises(EngineError) as told:
         engine.client.thumbnail(project.key, case.id)
     assert (told.value.code, told.value.status) == ("path", 403)
+
+
+def test_the_computer_is_checked_where_programs_do_not_write_utf_8(
+    start_engine: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")  # as pipes have it on Windows
+    engine = start_engine()
+    folder = engine.root / "Jörg"
+    folder.mkdir()
+    assert any("Jörg" in point.found for point in engine.client.check_computer(folder))

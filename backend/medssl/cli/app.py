@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +35,7 @@ from medssl.cli import (
 )
 from medssl.cli.display import write_json
 from medssl.cli.options import examples
+from medssl.cli.streams import NOBODY_READS, NobodyReadsError, release, take_every_text, tell
 from medssl.cli.workplace import Elsewhere, work_elsewhere
 from medssl.endpoint import read_token, state_folder
 from medssl.errors import Cancelled, MedSSLError, UsageError
@@ -167,9 +169,13 @@ def _token(remote: str, file: Path | None) -> str:
 def main() -> None:
     """Run the command line of this process and exit: 0 done, 1 failed, 2 wrong use, 130 cancelled.
 
-    What was done but for some scans or cases, which are listed, has failed for these: 1.
+    What was done but for some scans or cases, which are listed, has failed for these: 1. What was done, but
+    told to nobody as the reader of standard output had gone: 141.
     """
-    sys.exit(run(sys.argv[1:]))
+    take_every_text()
+    code = run(sys.argv[1:])
+    release()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -181,7 +187,6 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         outcome = app(args=list(arguments), prog_name="medssl", standalone_mode=False)
-        sys.stdout.flush()
     except MedSSLError as error:
         return _fail(error, as_json)
     except TyperException as error:
@@ -192,10 +197,8 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(UsageError(f"{first_fault(error)}."), as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(Cancelled(), as_json)
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except NobodyReadsError:
+        return NOBODY_READS
     except Exception as error:  # noqa: BLE001 - the edge of the program; the traceback goes into a file
         return _fail(_unexpected(error), as_json)
     return outcome if isinstance(outcome, int) else 0
@@ -203,9 +206,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _fail(error: MedSSLError, as_json: bool) -> int:
     """Say what went wrong: to a person, and to a program that reads standard output."""
+    tell(str(error))
     if as_json:
-        write_json({"kind": "error", "code": error.code, "error": error.what, "remedy": error.remedy})
-    sys.stderr.write(f"{error}\n")
+        with suppress(NobodyReadsError):
+            write_json({"kind": "error", "code": error.code, "error": error.what, "remedy": error.remedy})
     return error.exit_code
 
 

@@ -6,9 +6,11 @@ import json
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from medssl.cli.streams import NobodyReadsError, put, tell
 from medssl.events import Event, Log, Metric, Progress, State
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 15.0
 _SHOWN_METRICS = 8
+_UNSEEN = "What happens cannot be shown any more. The work goes on; Ctrl+C stops it."
 
 
 def duration(seconds: float) -> str:
@@ -30,7 +33,13 @@ def duration(seconds: float) -> str:
 
 
 class Display(ABC):
-    """Shows the events of jobs; a context, so that a terminal is left in order whatever happens."""
+    """Shows the events of jobs; a context, so that a terminal is left in order whatever happens.
+
+    The work does not depend on anybody seeing it: when the reader or the terminal has gone, nothing more is
+    shown.
+    """
+
+    _unseen = False
 
     def __enter__(self) -> Display:
         """Begin to show."""
@@ -40,30 +49,44 @@ class Display(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop showing."""
-        self.close()
+        self._while_seen(self._close)
 
-    def close(self) -> None:  # noqa: B027 - only a terminal has something to give back
-        """Give back what was taken for showing."""
-
-    @abstractmethod
     def show(self, event: Event) -> None:
         """Show one event; called in any thread."""
+        self._while_seen(lambda: self._show(event))
 
-    @abstractmethod
     def heading(self, text: str) -> None:
         """Say what the next events are about."""
+        self._while_seen(lambda: self._heading(text))
+
+    def _while_seen(self, write: Callable[[], None]) -> None:
+        if self._unseen:
+            return
+        try:
+            write()
+        except (OSError, NobodyReadsError):
+            self._unseen = True
+            tell(_UNSEEN)
+
+    @abstractmethod
+    def _show(self, event: Event) -> None: ...
+
+    @abstractmethod
+    def _heading(self, text: str) -> None: ...
+
+    def _close(self) -> None:  # noqa: B027 - only a terminal has something to give back
+        """Give back what was taken for showing."""
 
 
 class JsonDisplay(Display):
     """One JSON object a line on standard output."""
 
-    def show(self, event: Event) -> None:
-        """Write the event."""
-        _write_line(event.model_dump_json())
+    def _show(self, event: Event) -> None:
+        put(event.model_dump_json())
 
-    def heading(self, text: str) -> None:
+    def _heading(self, text: str) -> None:
         """Write the heading as a log event, which every reader knows."""
-        self.show(Log(text=text))
+        self._show(Log(text=text))
 
 
 class LineDisplay(Display):
@@ -74,18 +97,18 @@ class LineDisplay(Display):
         self._written = 0.0
         self._metrics: dict[str, float] = {}
 
-    def show(self, event: Event) -> None:
+    def _show(self, event: Event) -> None:
         """Write a line when the event deserves one."""
         if isinstance(event, Metric):
             self._metrics[event.name] = event.value
         elif isinstance(event, Progress):
             self._progress(event)
         elif isinstance(event, Log):
-            self._write(event.text if event.level == "info" else f"{event.level.capitalize()}: {event.text}")
+            tell(event.text if event.level == "info" else f"{event.level.capitalize()}: {event.text}")
 
-    def heading(self, text: str) -> None:
+    def _heading(self, text: str) -> None:
         """Write the heading as a line of its own."""
-        self._write(text)
+        tell(text)
 
     def _progress(self, event: Progress) -> None:
         if not event.total:
@@ -101,11 +124,7 @@ class LineDisplay(Display):
             text += f", {duration(event.left_s)} left"
         if self._metrics:
             text += f" ({_metrics(self._metrics)})"
-        self._write(text)
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        tell(text)
 
 
 class TerminalDisplay(Display):
@@ -140,12 +159,12 @@ class TerminalDisplay(Display):
         self._live.start()
         return self
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Give the terminal back."""
         self._end_stage()
         self._live.stop()
 
-    def show(self, event: Event) -> None:
+    def _show(self, event: Event) -> None:
         """Draw the event into its place."""
         if isinstance(event, Metric):
             self._metrics[event.name] = event.value
@@ -157,7 +176,7 @@ class TerminalDisplay(Display):
         elif isinstance(event, State) and event.state in ("finished", "failed", "cancelled"):
             self._end_stage()
 
-    def heading(self, text: str) -> None:
+    def _heading(self, text: str) -> None:
         """Print the heading above the bars."""
         self._end_stage()
         self._numbers.plain = ""
@@ -210,12 +229,7 @@ def make_display(as_json: bool) -> Display:
 
 def write_json(content: object) -> None:
     """Write one JSON line of a command's result to standard output."""
-    _write_line(json.dumps(content, ensure_ascii=False))
-
-
-def _write_line(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    put(json.dumps(content, ensure_ascii=False))
 
 
 def _count(event: Progress) -> str:

@@ -14,6 +14,7 @@ import typer
 
 from medssl.cli.options import JsonOption, examples
 from medssl.cli.session import answer
+from medssl.cli.streams import tell
 from medssl.endpoint import STARTED_BY_CLIENT, Endpoint, read_endpoint, read_token
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ def _serve_or_find(settings: ServiceSettings, as_json: bool) -> None:
 
 def _announce(endpoint: Endpoint, settings: ServiceSettings, how: str, as_json: bool) -> None:
     if not settings.is_local and settings.tls_certificate is None:
-        sys.stderr.write(
+        tell(
             "Warning: scans and the token travel unencrypted. Use --tls-cert, or listen on this computer "
-            "only and connect through SSH.\n"
+            "only and connect through SSH."
         )
     folder = settings.state_folder
     # The token goes to a person's terminal only; elsewhere it would end up in a log.
@@ -136,7 +137,6 @@ def _announce(endpoint: Endpoint, settings: ServiceSettings, how: str, as_json: 
     lines = [f"The engine {how} at {endpoint.url}{secret}", f"Token file: {folder / 'token'}"]
     content = {"url": endpoint.url, "process_id": endpoint.process_id, "state_folder": str(folder)}
     answer("\n".join(lines), content, as_json)
-    sys.stdout.flush()
 
 
 def _listens(endpoint: Endpoint) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from medssl.cli.display import Display, make_display, write_json
+from medssl.cli.streams import put, tell
 from medssl.cli.workplace import ProjectView, workplace
 from medssl.events import Monitor
 
@@ -35,7 +35,7 @@ def interruptible(monitor: Monitor) -> Iterator[None]:
         if monitor.cancelled:
             raise KeyboardInterrupt
         monitor.cancel()
-        sys.stderr.write("\nStopping at the next safe place; press Ctrl+C again to stop at once.\n")
+        tell("\nStopping at the next safe place; press Ctrl+C again to stop at once.")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -66,7 +66,7 @@ def run_request(folder: Path, request: Request, as_json: bool) -> int:
 
 def say(text: str) -> None:
     """Write a line of a command's answer."""
-    sys.stdout.write(text + "\n")
+    put(text)
 
 
 def answer(text: str, content: object, as_json: bool) -> None:
