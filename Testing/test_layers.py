@@ -16,7 +16,18 @@ _PACKAGE = Path(medssl.__file__).parent
 _LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"", "errors", "faults", "words"}),  # '' is `medssl/__init__.py` itself
     frozenset(
-        {"endpoint", "events", "host", "labels", "occupancy", "pace", "processes", "storage", "templates"}
+        {
+            "access",
+            "endpoint",
+            "events",
+            "host",
+            "labels",
+            "occupancy",
+            "pace",
+            "processes",
+            "storage",
+            "templates",
+        }
     ),
     frozenset({"machine"}),
     frozenset({"imaging"}),

@@ -88,7 +88,8 @@ def path_limit() -> int | None:
 def nearest_existing(folder: Path) -> Path:
     """The folder itself, or the closest folder above it that exists."""
     folder = folder.absolute()
-    while not folder.exists() and folder != folder.parent:
+    # `Path.exists` raises where a folder may not be entered.
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
         folder = folder.parent
     return folder
 

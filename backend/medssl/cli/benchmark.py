@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import TypeAdapter
 
+from medssl.access import is_file
 from medssl.cli.options import DeviceOption, JsonOption, examples
 from medssl.cli.session import run_request
 from medssl.cli.workplace import full_path, is_elsewhere
@@ -133,12 +134,12 @@ def own_project(dataset: Path, output: Path) -> Path:
     from medssl.project import DATABASE_NAME, Project
 
     folder = output / "project"
-    if not (folder / DATABASE_NAME).is_file():
+    if not is_file(folder / DATABASE_NAME, ProjectError):
         described = read_dataset(dataset)
         try:
             Project.create(folder, described.schema, described.channel_names, "Benchmark").close()
         except ProjectError:
-            if not (folder / DATABASE_NAME).is_file():
+            if not is_file(folder / DATABASE_NAME, ProjectError):
                 raise
             # Otherwise the same command, started twice for two cores, was quicker.
     return folder

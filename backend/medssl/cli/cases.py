@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from medssl.access import is_folder
 from medssl.cli.display import write_json
 from medssl.cli.options import (
     HERE,
@@ -21,7 +22,7 @@ from medssl.cli.options import (
 from medssl.cli.results import number
 from medssl.cli.session import answer, opened, run_request, table
 from medssl.cli.workplace import full_path, is_there
-from medssl.errors import UsageError
+from medssl.errors import ImageError, UsageError
 from medssl.project import CaseState, Role
 from medssl.words import counted
 
@@ -283,7 +284,9 @@ def _may_hold_cases(path: Path) -> bool:
     """Whether a path is a folder or a list of cases; of one on the engine's computer, its name must tell."""
     from medssl.imaging.formats import suffix_of
 
-    return suffix_of(path) is None if is_there(path) else path.is_dir() or path.suffix.lower() == ".json"
+    if is_there(path):
+        return suffix_of(path) is None
+    return path.suffix.lower() == ".json" or is_folder(path, ImageError)
 
 
 def show_cases(cases: list[CaseSummary], as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from medssl.access import is_file, is_folder
 from medssl.cli import journeys
 from medssl.cli.journeys import Journey
 from medssl.cli.workplace import THERE, is_there
@@ -138,9 +139,10 @@ class Luggage:
     def _one(self, path: Path, name: str, monitor: Monitor) -> str:
         if is_there(path):
             return self._there(path)
-        if path.is_dir() and name in _LABELS:
+        at_folder = is_folder(path, UsageError)
+        if at_folder and name in _LABELS:
             return self._labels(path, name, monitor)
-        if path.is_dir():
+        if at_folder:
             raise UsageError(
                 f"{path} is a folder of this computer, which the engine cannot see.",
                 f"Copy it to the engine's computer and name it there: {THERE}/its/path.",
@@ -189,7 +191,7 @@ class Luggage:
         """Say where the engine puts results that belong into a folder of this computer."""
         if is_there(path):
             return self._there(path)
-        if path.exists() and (path.is_file() or any(path.iterdir())):
+        if is_file(path, UsageError) or (is_folder(path, UsageError) and any(path.iterdir())):
             raise UsageError(
                 f"{path} exists already, and results from elsewhere replace nothing.",
                 "Name a folder that is new or empty.",

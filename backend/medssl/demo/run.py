@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from medssl.access import is_file, is_folder
 from medssl.demo.material import Material, copy_new_scans, divide, make_own_dataset
 from medssl.demo.outcome import DemoOutcome
 from medssl.demo.settings import DemoSettings
-from medssl.errors import UsageError
+from medssl.errors import StorageError, UsageError
 from medssl.evaluation.metrics import score_case
 from medssl.evaluation.ranking import spearman
 from medssl.evaluation.summary import mean_dice
@@ -202,7 +203,7 @@ def _output_folder(settings: DemoSettings) -> Path:
     """The folder for everything: as asked for, or the first free 'medssl-demo', 'medssl-demo-2', ..."""
     if settings.out is not None:
         out = settings.out.absolute()
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if is_file(out, StorageError) or (is_folder(out, StorageError) and any(out.iterdir())):
             raise UsageError(f"{out} is not empty.", "Choose a new or an empty folder for the demo.")
     else:
         out, number = Path.cwd() / "medssl-demo", 2

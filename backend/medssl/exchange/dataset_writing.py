@@ -19,6 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from medssl.access import is_folder
 from medssl.errors import DataError, GridError, StorageError
 from medssl.exchange.formats import DatasetFormat
 from medssl.imaging.itk import image_of
@@ -80,7 +81,7 @@ def write_dataset(
     """
     if not any(case.labels for case in cases):
         raise DataError("No case is annotated, so there is no data set to write.", "Annotate a case first.")
-    if target.is_dir() and any(target.iterdir()):
+    if is_folder(target, StorageError) and any(target.iterdir()):
         raise StorageError(f"{target} is not empty.", "Choose another folder.")
     named = _named(cases)
     names = _segment_names(schema.names)

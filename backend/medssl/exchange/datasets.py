@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from medssl.access import is_file, is_folder
 from medssl.errors import DataError, UsageError
 from medssl.faults import first_fault
 from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
@@ -89,11 +90,12 @@ def read_dataset(folder: Path) -> Dataset:
 
     Raises:
         UsageError: the folder is not there or holds no `dataset.json`.
-        DataError: the description cannot be understood, or files it promises are missing.
+        DataError: the description cannot be read or understood, or files it promises are missing.
     """
     path = folder / DESCRIPTION
-    if not path.is_file():
-        what = f"{folder} holds no dataset.json" if folder.is_dir() else f"The folder {folder} does not exist"
+    if not is_file(path, DataError):
+        there = is_folder(folder, DataError)
+        what = f"{folder} holds no dataset.json" if there else f"The folder {folder} does not exist"
         raise UsageError(
             f"{what}.",
             "Choose the folder of a Decathlon- or nnU-Net-style dataset, the one with dataset.json.",
@@ -214,7 +216,7 @@ def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: 
     cases = []
     for entry, files in zip(entries, promised, strict=True):
         name = _without_channel(stem_of(files[0])) if numbered else stem_of(files[0])
-        channels = files if all(file.is_file() for file in files) else images.get(name, [])
+        channels = files if all(is_file(file, DataError) for file in files) else images.get(name, [])
         if not channels:
             raise DataError(
                 f"{files[0]}, which {path.name} lists, does not exist.",
@@ -222,7 +224,7 @@ def _find_cases(folder: Path, listed: Sequence[_Listed | str], part: str, path: 
             )
         own = "label" in entry.model_fields_set  # null says that it has none, whatever lies beside it
         label = named_by(path, entry.label) if entry.label else None if own else labels.get(name)
-        if label is not None and not label.is_file():
+        if label is not None and not is_file(label, DataError):
             raise DataError(
                 f"{label}, which {path.name} lists, does not exist.",
                 "Unpack the dataset again, or remove the entry's label.",
@@ -271,7 +273,7 @@ def _as_list(names: str | list[str]) -> list[str]:
 
 def _volumes(folder: Path) -> list[Path]:
     """List the volumes of a folder by name; none when there is no such folder."""
-    if not folder.is_dir():
+    if not is_folder(folder, DataError):
         return []
     # The Decathlon's archives carry macOS's hidden '._name.nii.gz' files.
     return sorted(

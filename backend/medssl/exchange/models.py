@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medssl.access import is_file, is_folder
 from medssl.errors import ModelError, UsageError
 from medssl.exchange.archives import opened_source, pack
 from medssl.exchange.bundle import INSIDE, write_bundle
@@ -75,11 +76,11 @@ def read_model_file(path: Path) -> TravellingModel:
     """Read a model that MedSSL exported, in any of the formats; nothing in it is run or unpickled.
 
     Raises:
-        ModelError: it is no such model, is damaged, or a newer MedSSL wrote it.
+        ModelError: it is no such model, may not be read, is damaged, or a newer MedSSL wrote it.
         UsageError: its rules are for other channels than it has.
         MissingPackageError: an ONNX file, and onnx is not installed.
     """
-    if not path.exists():
+    if not (is_file(path, ModelError) or is_folder(path, ModelError)):
         raise ModelError(f"{path} does not exist.", "Check the path.")
     if path.suffix.lower() == ".onnx":
         return read_onnx(path)

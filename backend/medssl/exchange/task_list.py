@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from medssl.access import is_file, is_folder
 from medssl.errors import DataError
 from medssl.exchange.datasets import DatasetCase, named_by, stem_of
 from medssl.faults import first_fault
@@ -63,12 +64,12 @@ def read_task_list(path: Path) -> tuple[str, tuple[DatasetCase, ...]]:
                 "Lists of MITK scenes are not known here; name images.",
             )
         image = named_by(path, named)
-        if not image.exists():
+        if not (is_file(image, DataError) or is_folder(image, DataError)):
             raise DataError(
                 f"{image}, which {path.name} names, does not exist.", "Copy the images beside the list."
             )
         result = named_by(path, task.result) if task.result else None
-        labels = result if result is not None and result.is_file() else None
+        labels = result if result is not None and is_file(result, DataError) else None
         before = cases.get(image)
         if before is not None and before.labels is not None and labels is not None:
             raise DataError(

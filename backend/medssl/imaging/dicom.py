@@ -10,12 +10,13 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medssl.access import cannot_be_read, is_folder
 from medssl.errors import ImageError
 from medssl.imaging.dicom_files import SeriesHeader, Slice, read_slice
 from medssl.imaging.dicom_geometry import Placed, stack
 from medssl.imaging.dicom_tilt import Tilt, straighten
 from medssl.imaging.dicom_voxels import read_slices
-from medssl.imaging.file_names import check_name, may_not_be_read
+from medssl.imaging.file_names import check_name
 from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import SeriesNames, suffix_of
 from medssl.imaging.headers import EXPORT_AGAIN
@@ -80,13 +81,13 @@ def list_series(folder: Path, recursive: bool = True) -> list[Series]:
         ImageError: there is no such folder, or it may not be read.
     """
     check_name(folder)
-    if not folder.is_dir():
+    if not is_folder(folder, ImageError):
         raise ImageError(f"There is no folder {folder}.", "Check the path.")
     try:
         found = folder.rglob("*") if recursive else folder.iterdir()
         files = sorted(f for f in found if not _is_hidden(f, folder) and suffix_of(f) is None and f.is_file())
     except PermissionError as error:
-        raise may_not_be_read(Path(error.filename)) from error
+        raise cannot_be_read(error, Path(error.filename), ImageError) from error
     return series_of(files)
 
 
@@ -164,7 +165,7 @@ def only_series(folder: Path) -> Series:
     Raises:
         ImageError: there is none, or there are several.
     """
-    found = list_series(folder) if folder.is_dir() else series_of([folder])
+    found = list_series(folder) if is_folder(folder, ImageError) else series_of([folder])
     if not found:
         raise ImageError(
             f"{folder} holds no DICOM images.", "Choose a folder with one DICOM series, or a file."

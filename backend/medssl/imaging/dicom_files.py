@@ -17,7 +17,9 @@ import pydicom
 import pydicom.config
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from medssl.imaging.file_names import check_name, may_not_be_read
+from medssl.access import cannot_be_read
+from medssl.errors import ImageError
+from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import suffix_of
 
 # Scanners break DICOM's rules for text in thousands of harmless ways; a warning for each helps nobody, and
@@ -135,7 +137,7 @@ def read_slice(path: Path) -> Slice | None:
             pixels_from = file.tell()
             whole = not _is_packed(header) or _fragments_fit(file)
     except PermissionError as error:
-        raise may_not_be_read(path) from error
+        raise cannot_be_read(error, path, ImageError) from error
     except BROKEN:
         return None  # it only looked like DICOM
     uid = _text(header, "SeriesInstanceUID")

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from medssl.access import cannot_be_read, is_file
 from medssl.errors import ImageError
-from medssl.imaging.file_names import check_name, may_not_be_read
+from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import READABLE, suffix_of
 from medssl.imaging.itk import grid_of
 from medssl.imaging.meta_image import read_meta_image_header
@@ -217,7 +218,7 @@ def find_data(path: Path, name: str) -> Path | None:
     if name.upper().startswith("LIST") or "%" in name:
         return None
     data = path.parent / name
-    if not data.is_file():
+    if not is_file(data, ImageError):
         raise ImageError(
             f"{path} points to {data}, which is not there.", "Put the file with the voxels beside the header."
         )
@@ -225,14 +226,14 @@ def find_data(path: Path, name: str) -> Path | None:
 
 
 def _check_file(path: Path) -> None:
-    if not path.is_file():
+    if not is_file(path, ImageError):
         raise ImageError(f"There is no file {path}.", "Check the path.")
     if path.stat().st_size == 0:
         raise ImageError(f"{path} is empty (0 bytes).", EXPORT_AGAIN)
     try:
         path.open("rb").close()
     except PermissionError as error:
-        raise may_not_be_read(path) from error
+        raise cannot_be_read(error, path, ImageError) from error
 
 
 def _check_nifti(path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medssl.access import is_folder
 from medssl.errors import ImageError
 from medssl.imaging.dicom_files import is_dicom
 from medssl.imaging.finite import make_finite
@@ -29,7 +30,7 @@ def look_inside(path: Path) -> tuple[Grid, int] | None:
     Raises:
         ImageError: there is no such file, or it is empty, truncated, no image or without a usable geometry.
     """
-    if path.is_dir() or is_dicom(path):
+    if is_folder(path, ImageError) or is_dicom(path):
         return None
     reader = open_header(path)
     count = math.prod(reader.GetSize()[3:]) * reader.GetNumberOfComponents()

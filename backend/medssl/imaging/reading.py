@@ -10,6 +10,7 @@ from typing import Any
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from medssl.access import is_folder
 from medssl.errors import ImageError
 from medssl.imaging.dicom import only_series, read_series, series_grid
 from medssl.imaging.dicom_files import is_dicom
@@ -37,7 +38,7 @@ def read_volume(path: Path) -> Volume:
         ImageError: the file is missing, empty, truncated, damaged or not an image; it has not three
             dimensions, no voxels or a geometry that means nothing; half of its voxels or more are not finite.
     """
-    if path.is_dir() or is_dicom(path):
+    if is_folder(path, ImageError) or is_dicom(path):
         return read_series(only_series(path))
     reader = open_header(path)
     check_three_dimensions(reader, path)
@@ -48,7 +49,7 @@ def read_volume(path: Path) -> Volume:
 
 def read_grid(path: Path) -> Grid:
     """Read where the voxels lie, without reading them; the same grid and errors as `read_volume`."""
-    if path.is_dir() or is_dicom(path):
+    if is_folder(path, ImageError) or is_dicom(path):
         return series_grid(only_series(path))
     reader = open_header(path)
     check_three_dimensions(reader, path)

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from medssl.access import escaped, is_file, is_folder
 from medssl.errors import ImageError
 from medssl.imaging.dicom import Series, read_series, series_of
 from medssl.imaging.dicom_files import is_dicom
-from medssl.imaging.file_names import check_name, escaped
+from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import SeriesNames, stem_of, suffix_of
 from medssl.imaging.reading import read_volume
 from medssl.imaging.tree import walk
@@ -92,9 +93,9 @@ def find_scans(
     check_name(folder)
     if is_dicom(folder):
         return _series_scans(series_of([folder], names), folder.parent, names, set())
-    if folder.is_file():
+    if is_file(folder, ImageError):
         return [_file_scan(folder, Path(stem_of(folder)))]
-    if not folder.is_dir():
+    if not is_folder(folder, ImageError):
         raise ImageError(f"There is no folder {folder}.", "Check the path.")
     tree = walk(folder, recursive)
     taken: set[str] = set()

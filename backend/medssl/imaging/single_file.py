@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from medssl.access import is_folder
+from medssl.errors import ImageError
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, TWO_FILES, stem_of, suffix_of
 from medssl.imaging.headers import open_header
 from medssl.imaging.reading import read_image, read_volume
@@ -21,15 +23,16 @@ def as_one_file(path: Path) -> Iterator[Path]:
     series.
 
     Raises:
-        ImageError: see `read_volume`, where a copy is made.
+        ImageError: it may not be looked at; see `read_volume`, where a copy is made.
         StorageError: the disk is full.
     """
     suffix = suffix_of(path)
-    if suffix not in TWO_FILES and not path.is_dir():
+    is_series = is_folder(path, ImageError)
+    if suffix not in TWO_FILES and not is_series:
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
-        if path.is_dir():
+        if is_series:
             copy = Path(folder, f"{path.name or 'scan'}.nrrd")
             write_volume(copy, read_volume(path))
         else:

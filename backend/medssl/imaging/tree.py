@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medssl.access import cannot_be_read
 from medssl.errors import ImageError
-from medssl.imaging.file_names import check_name, may_not_be_read
+from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, suffix_of
 from medssl.imaging.own_files import DATABASE_NAME, RESULTS_FOLDER, results_in
 
@@ -42,7 +43,7 @@ def walk(top: Path, recursive: bool) -> Tree:
     tree, results = Tree(), set[Path]()
 
     def refuse(error: OSError) -> None:
-        refusal = may_not_be_read(Path(error.filename))
+        refusal = cannot_be_read(error, Path(error.filename), ImageError)
         if Path(error.filename) == top:
             raise refusal from error
         tree.refused.append((Path(error.filename), refusal))

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from medssl.access import is_file, is_folder
 from medssl.errors import (
     DataError,
     ImageError,
@@ -82,12 +83,12 @@ def import_folder(project: Receiver, request: ImportRequest, monitor: Monitor) -
     its labels, if nobody has annotated it, and never those of another scan of its name.
 
     Raises:
-        DataError: the folder holds no scan, or less than the request divides among roles.
+        DataError: the folder may not be read, holds no scan, or less than the request divides among roles.
     """
     if request.folder.suffix.lower() == ".json":
         name, cases = read_task_list(request.folder)
         return _import_cases(project, request, cases, _Labels(name), monitor)
-    if (request.folder / DESCRIPTION).is_file() or not request.folder.is_dir():
+    if is_file(request.folder / DESCRIPTION, DataError) or not is_folder(request.folder, DataError):
         dataset = read_dataset(request.folder)
         return _import_cases(project, request, dataset.cases, _Labels(dataset.name, dataset.ignore), monitor)
     return _import_scans(project, request, monitor)

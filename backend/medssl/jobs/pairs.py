@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from medssl.access import cannot_be_read, is_file, is_folder
 from medssl.errors import DataError, UsageError
 from medssl.imaging.formats import READABLE, stem_of, suffix_of
 
@@ -27,7 +30,7 @@ def find_pairs(predictions: Path, references: Path, scans: Path | None) -> list[
 
     Raises:
         UsageError: a folder does not exist.
-        DataError: a reference has no prediction, or there is none at all.
+        DataError: a folder may not be read, a reference has no prediction, or there is none at all.
     """
     predicted, true = _volumes(predictions), _volumes(references)
     images = {} if scans is None else _volumes(scans)
@@ -51,15 +54,29 @@ def find_pairs(predictions: Path, references: Path, scans: Path | None) -> list[
 
 
 def _volumes(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
+    if not is_folder(folder, DataError):
         raise UsageError(f"The folder {folder} does not exist.", "Check the path.")
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or suffix_of(path) is None or not path.is_file():
+    for path in sorted(_files(folder)):
+        if suffix_of(path) is None or not is_file(path, DataError):
             continue
         name = path.relative_to(folder).with_name(stem_of(path)).as_posix()
         if name in found:
             raise DataError(f"{found[name]} and {path} have one name.", "Keep one of the two.")
         found[name] = path
     return found
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """Whatever lies in a folder and below, but for what is hidden.
+
+    Raises:
+        DataError: a folder may not be read, which `Path.rglob` would pass over.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise cannot_be_read(error, Path(error.filename), DataError) from error
+
+    for parent, folders, names in os.walk(top, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(parent, name) for name in names if not name.startswith("."))

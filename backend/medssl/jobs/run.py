@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 from pydantic import ValidationError
 
+from medssl.access import refused_access
 from medssl.errors import Cancelled, MedSSLError, ProjectError, UsageError
 from medssl.events import Log, Monitor, State
 from medssl.jobs.files import CANCEL_FILE, LOG_FILE, REQUEST_FILE, RESULT_FILE, JobFiles
@@ -226,7 +227,7 @@ def _for_a_person(error: BaseException, row: JobRow) -> MedSSLError:
             "There is not enough memory for this.", "Close other programs, or use a larger computer."
         )
     if isinstance(error, OSError):
-        return storage_error(error, Path(error.filename) if isinstance(error.filename, str) else row.folder)
+        return refused_access(error, Path(error.filename) if isinstance(error.filename, str) else row.folder)
     return MedSSLError(
         f"Something went wrong that should not: {type(error).__name__}: {error}.",
         f"Please report it with the file {row.folder / LOG_FILE}.",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from medssl.access import is_file
 from medssl.errors import NotFoundError, ProjectError, UsageError
 from medssl.imaging.own_files import DATABASE_NAME
 from medssl.labels import LabelSchema
@@ -66,7 +67,7 @@ def open_existing(folder: Path) -> Opened:
     """Open a project; see `Project.open`."""
     folder = folder.expanduser().absolute()
     path = folder / DATABASE_NAME
-    if not path.is_file():
+    if not is_file(path, ProjectError):
         raise NotFoundError(
             f"There is no project in {folder}: it has no {DATABASE_NAME}.",
             "Check the path, or make a new project there.",

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medssl.access import is_file
 from medssl.endpoint import state_folder
 from medssl.errors import UsageError
 
@@ -48,7 +49,7 @@ class ServiceSettings:
         if self.tls_key is not None and self.tls_certificate is None:
             raise UsageError("A TLS key is of no use without its certificate.", "Give --tls-cert too.")
         for path in (self.tls_certificate, self.tls_key):
-            if path is not None and not path.is_file():
+            if path is not None and not is_file(path, UsageError):
                 raise UsageError(f"There is no file {path}.", "Give the path of a PEM file.")
 
     @property

@@ -122,7 +122,8 @@ def _entry(name: str, path: Path) -> FolderEntry:
         name=_as_text(name),
         path=path,
         is_folder=is_folder,
-        is_project=is_folder and (path / DATABASE_NAME).is_file(),
+        # `Path.is_file` raises in a folder that may not be entered, and the others are to be seen.
+        is_project=is_folder and os.path.isfile(path / DATABASE_NAME),  # noqa: PTH113
         size_bytes=size,
     )
 
