@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -146,6 +147,28 @@ def test_a_damaged_database_is_told_and_not_touched(tmp_path: Path, content: byt
         Project.open(tmp_path)
     assert DATABASE_NAME in caught.value.what
     assert (tmp_path / DATABASE_NAME).read_bytes() == content
+
+
+def test_a_copy_of_the_database_restored_as_told_holds_nothing_that_a_kill_left(
+    project: Project, make_scan: Callable[..., Path], tmp_path: Path
+) -> None:
+    project.add_case("in the copy", [make_scan()])
+    project.close()
+    copy, killed = tmp_path / "copy.db", tmp_path / "killed"
+    shutil.copyfile(project.folder / DATABASE_NAME, copy)
+    with Project.open(project.folder) as running:
+        running.add_case("after the copy", [make_scan()])
+        shutil.copytree(running.folder, killed)  # what a kill in this moment leaves
+    (killed / DATABASE_NAME).write_bytes(b"damaged")
+
+    with pytest.raises(ProjectError, match="damaged") as caught:
+        Project.open(killed)
+    for name in re.findall(r"project\.db-\w+", caught.value.remedy):
+        (killed / name).unlink(missing_ok=True)
+    shutil.copyfile(copy, killed / DATABASE_NAME)
+
+    with Project.open(killed) as restored:
+        assert [case.name for case in restored.cases()] == ["in the copy"]
 
 
 def test_another_programs_database_is_refused_and_not_touched(tmp_path: Path, schema: LabelSchema) -> None:

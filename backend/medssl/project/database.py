@@ -20,6 +20,12 @@ from medssl.project.network_drive import is_on_network_drive
 BUSY_TIMEOUT_S = 30.0  # how long a write waits for another process; every transaction takes milliseconds
 CHANGE_TIMEOUT_S = 5.0  # how long the change to another journal waits for others to close the project
 
+# What a killed program left beside a database belongs to that one only: SQLite would write it into the copy.
+RESTORE = (
+    "Move project.db-wal, project.db-shm and project.db-journal away, those that are there, and restore "
+    "project.db from a copy."
+)
+
 _BESIDE_BYTES = 1 << 16  # of the index of the write-ahead log and its first pages
 
 
@@ -90,7 +96,7 @@ class Database:
         if "not a database" in text or "malformed" in text:
             return ProjectError(
                 f"The project's database {self.path} is damaged.",
-                "Restore project.db from a copy; images, labels and models are in their folders, unharmed.",
+                f"{RESTORE} Images, labels and models are in their folders, unharmed.",
             )
         if "disk I/O error" in text:
             return StorageError(

@@ -11,6 +11,7 @@ from medssl import __version__
 from medssl.errors import LabelError, ProjectError
 from medssl.labels import BACKGROUND, UNANNOTATED, LabelSchema
 from medssl.project import tables
+from medssl.project.database import RESTORE
 from medssl.project.store import Store, now
 
 
@@ -32,7 +33,7 @@ def project_row(session: Session) -> tables.Project:
     """Return the one row of the project."""
     row = session.get(tables.Project, 1)
     if row is None:
-        raise ProjectError("The project's database has no project in it.", "Restore project.db from a copy.")
+        raise ProjectError("The project's database has no project in it.", RESTORE)
     return row
 
 
