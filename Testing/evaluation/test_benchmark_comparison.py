@@ -84,6 +84,8 @@ def test_seeds_are_gathered_and_the_baseline_comes_first(make_result: Make) -> N
     assert first.dice_of_seeds == pytest.approx((0.6, 0.6 + 0.1 / 3))
     assert first.dice.mean == pytest.approx(0.6 + 0.05 / 3)
     assert first.difference is None
+    assert first.ranking is not None
+    assert first.ranking.mean == pytest.approx(-1)  # the better, the less certain: the worst order there is
     assert second.difference is not None
     assert second.difference.mean == pytest.approx(0.1 - 0.05 / 3)
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 from filelock import FileLock
 from medssl.errors import Cancelled, DataError, UsageError
 from medssl.evaluation.benchmark.benchmark import RUNS, run_benchmark
-from medssl.evaluation.benchmark.measuring import divide
-from medssl.evaluation.benchmark.runs import planned, read_results
+from medssl.evaluation.benchmark.measuring import divide, measure_run
+from medssl.evaluation.benchmark.runs import Arm, Run, planned, read_results
 from medssl.evaluation.benchmark.settings import BenchmarkSettings, Measure, Start
 from medssl.events import Monitor
-from medssl.exchange.datasets import Dataset, DatasetCase
+from medssl.exchange.datasets import Dataset, DatasetCase, read_dataset
+from medssl.imaging.volume import Volume
+from medssl.inference.predictor import Prediction, Predictor
 from medssl.labels import LabelSchema, Segment
+from medssl.learning.card import read_card
+from medssl.project import Project
 from watching import Watcher
 
 
@@ -77,29 +85,71 @@ def test_every_run_is_done_once_and_new_ones_are_added(settings: BenchmarkSettin
     assert pretrained.difference is not None
     assert pretrained.difference.cases == 2
     result = next(iter(read_results(tmp_path / RUNS).values()))
-    assert [len(result.cases), len(result.proposals)] == [2, 3]
-    assert not {case.name for case in result.cases} & {case.name for case in result.proposals}
+    train, test = divide(read_dataset(settings.dataset), settings.measure)
+    assert [case.name for case in result.cases] == [case.name for case in test]
+    assert [case.name for case in result.proposals] == [case.name for case in train[1:4]]
     assert {path.name for path in tmp_path.iterdir()} >= {"cases.csv", "summary.json", "summary.md"}
     assert not (tmp_path / "working").exists()
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(settings: BenchmarkSettings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"starts": (Start(task="relative_location", share=0.25),)})
+    starts = (Start(task="relative_location", share=0.25),)
+    settings = settings.model_copy(
+        update={"starts": starts, "methods": ("dual_task",), "annotated": (2,), "seeds": (5,)}
+    )
     with pytest.raises(Cancelled):
         run_benchmark(settings, tmp_path / "a", Watcher(stop_at=1, stage=": Training"))
     assert list((tmp_path / "a" / "working").rglob("checkpoint*"))
     watcher = Watcher()
 
     run_benchmark(settings, tmp_path / "a", watcher)
-    run_benchmark(settings, tmp_path / "b", Monitor())
+    dataset = read_dataset(settings.dataset)
+    (run,) = planned(settings, dataset.name)
+    whole = measure_run(dataset, run, tmp_path / "b", Monitor())
 
     stages = {event.stage.split(": ")[1] for event in watcher.reported}
     assert stages == {"Training", "Scoring"}  # the pretraining was finished
-    (resumed,), (whole,) = (read_results(tmp_path / name / RUNS).values() for name in "ab")
+    (resumed,) = read_results(tmp_path / "a" / RUNS).values()
     assert resumed.steps == whole.steps == 3
     for mine, other in zip(resumed.cases, whole.cases, strict=True):
         assert mine.dice == pytest.approx(other.dice, abs=1e-3)
         assert mine.uncertainty == pytest.approx(other.uncertainty, abs=1e-3)
+    with Project.open(tmp_path / "b" / "project") as project:
+        cards = [read_card(project.model(model.id).folder) for model in project.models()]
+        assert (project.count_cases(), project.count_cases(state="annotated")) == (6, 2)
+    assert {card.method for card in cards} == {"dual_task", "relative_location"}
+    assert [card.seed for card in cards] == [5, 5]
+    assert {card.annotated_cases for card in cards if card.method == "dual_task"} == {2}
+
+
+def test_a_pretraining_takes_its_share_of_the_processor_time_and_all_segments_are_scored_as_one(
+    settings: BenchmarkSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = settings.measure.model_copy(update={"steps": None, "core_seconds": 1.0, "proposals": 0})
+    start = Start(task="relative_location", share=0.5)
+    run = Run(
+        dataset="small", measure=measure, annotated=1, arm=Arm(method="supervised", start=start), seed=0
+    )
+    dataset = read_dataset(settings.dataset)
+    ticks, predict = itertools.count(), Predictor.predict
+
+    def all_of_the_first_segment(predictor: Predictor, channels: Sequence[Volume]) -> Prediction:
+        found = predict(predictor, channels)
+        return replace(found, values=np.full_like(found.values, predictor.schema.segments[0].value))
+
+    monkeypatch.setattr(time, "process_time", lambda: next(ticks) / 100)
+    monkeypatch.setattr(Predictor, "predict", all_of_the_first_segment)
+
+    result = measure_run(dataset, run, tmp_path, Monitor())
+
+    assert 0.7 <= result.seconds <= 1.1
+    assert next(ticks) >= 90  # it was this clock that ran out
+    assert min(result.pretraining_steps, result.steps) > 1
+    for case in result.cases:
+        (known,) = (each for each in dataset.cases if each.name == case.name)
+        truth = sitk.GetArrayFromImage(sitk.ReadImage(str(known.labels)))
+        assert case.whole == pytest.approx(2 * (truth > 0).sum() / ((truth > 0).sum() + truth.size))
+        assert case.dice[0] == pytest.approx(2 * (truth == 1).sum() / ((truth == 1).sum() + truth.size))
 
 
 def test_a_run_that_another_process_does_is_waited_for(settings: BenchmarkSettings, tmp_path: Path) -> None:
