@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import slicer
 import slicer_runtime
 from pictures import save_picture
 from shiboken6 import isValid
 
 ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def person_answers(monkeypatch: pytest.MonkeyPatch, act: Callable[[Any], None] | str) -> Iterator[list[str]]:
+    """Let questions be asked as they are outside of tests; one that comes in the block is answered.
+
+    Args:
+        monkeypatch: of the test.
+        act: what is done with the message box, or the words on the button of it that is clicked.
+
+    Yields:
+        The question and the words on its buttons, in a list that is empty until it was asked.
+    """
+    from PySide6 import QtCore, QtWidgets
+
+    told: list[str] = []
+
+    def answer() -> None:
+        box = QtWidgets.QApplication.activeModalWidget()
+        if not isinstance(box, QtWidgets.QMessageBox):
+            QtCore.QTimer.singleShot(50, waiting, answer)
+            return
+        told.extend([box.text, *(button.text for button in box.buttons())])
+        if callable(act):
+            act(box)
+        else:
+            next(button for button in box.buttons() if button.text == act).click()
+
+    waiting = QtCore.QObject()  # nothing is answered any more once it is gone
+    with monkeypatch.context() as person:
+        person.setattr(slicer.app, "testingEnabled", lambda: False)
+        QtCore.QTimer.singleShot(0, waiting, answer)
+        yield told
+    waiting.deleteLater()
 
 
 class OpenPanel:

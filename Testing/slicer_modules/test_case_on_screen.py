@@ -13,7 +13,7 @@ from desks import draw, logic, show
 from learning import project_with_proposals
 from medssl.client import Client, Project
 from MedSSLLib import asking
-from panels import OpenPanel
+from panels import OpenPanel, person_answers
 
 VOLUME, SEGMENTATION = "vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"
 
@@ -152,24 +152,15 @@ def test_a_case_does_not_come_into_what_was_left_while_it_was_loading(
 def test_closing_the_question_about_a_drawing_that_cannot_stay_saves_it(
     opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    from PySide6 import QtCore, QtTest, QtWidgets
+    from PySide6 import QtCore, QtTest
 
-    draw(show(opened, "annotate", "small_1").desk)
-    buttons: list[str] = []
-
-    def close_it() -> None:
-        box = QtWidgets.QApplication.activeModalWidget()
-        if not isinstance(box, QtWidgets.QMessageBox):
-            QtCore.QTimer.singleShot(50, close_it)
-            return
-        buttons.extend(button.text for button in box.buttons())
+    def close_it(box: Any) -> None:
         QtTest.QTest.keyClick(box, QtCore.Qt.Key.Key_Escape) if how == "Escape" else box.close()
 
-    with monkeypatch.context() as person:
-        person.setattr(slicer.app, "testingEnabled", lambda: False)
-        QtCore.QTimer.singleShot(0, close_it)
+    draw(show(opened, "annotate", "small_1").desk)
+    with person_answers(monkeypatch, close_it) as told:
         slicer.mrmlScene.Clear(0)
-    assert sorted(buttons) == ["Discard", "Save"]
+    assert sorted(told[1:]) == ["Discard", "Save"]
     client = opened.session.client
     opened.wait_until(lambda: client.case(project.key, "small_1").annotation.version == 2, 60)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from learning import ActedEngine, new_project, register_model
 from medssl.client import Client, Project
-from panels import OpenPanel
+from panels import OpenPanel, person_answers
 
 
 @pytest.fixture
@@ -60,9 +60,18 @@ def test_two_models_are_laid_side_by_side(opened: OpenPanel) -> None:
     assert not opened.find("exportModelButton").enabled
 
 
-def test_a_model_is_deleted_after_a_question(opened: OpenPanel, engine: Client, project: Project) -> None:
+def test_a_model_is_deleted_after_a_question(
+    opened: OpenPanel, engine: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     choose(opened, "First")
-    opened.click("deleteModelButton")
+    with person_answers(monkeypatch, "Keep") as told:
+        opened.click("deleteModelButton")
+    assert "Delete the model 'First, " in told[0]
+    opened.wait_until(lambda: not opened.session.background._pending)
+    assert len(engine.models(project.key)) == 3
+
+    with person_answers(monkeypatch, "Delete"):
+        opened.click("deleteModelButton")
     opened.wait_until(lambda: opened.find("modelsTable").rowCount == 2)
     assert {model.name for model in engine.models(project.key)} == {"Second", "Encoder"}
 

@@ -11,7 +11,7 @@ import pytest
 import slicer
 from learning import ActedJob, project_with_proposals
 from medssl.client import Annotation, Client, Project
-from panels import OpenPanel
+from panels import OpenPanel, person_answers
 
 NAMES = ("small_3", "small_2", "small_4")
 
@@ -113,7 +113,7 @@ def test_buttons_lead_to_the_worst_slice_and_through_the_uncertain_places(
     opened: OpenPanel, where: Callable[[Any], np.ndarray]
 ) -> None:
     scene = review(opened).scene
-    to_world = where(scene) @ scene.grid.ijk_to_ras
+    to_world = scene.grid.ijk_to_ras
 
     def shown() -> list[int]:
         """The voxel (z, y, x) that all three slice views go through."""
@@ -128,6 +128,8 @@ def test_buttons_lead_to_the_worst_slice_and_through_the_uncertain_places(
         here = np.linalg.solve(np.array(normals), np.array(offsets))
         return [round(index) for index in (back @ np.array([*here, 1.0]))[:3][::-1]]
 
+    assert shown() == [4, 6, 5]  # a case opens at its worst slice
+    to_world = where(scene) @ to_world
     opened.click("worstSliceButton")
     assert shown() == [4, 6, 5]
     assert opened.find("placeLabel").text == "2 uncertain places"
@@ -221,6 +223,22 @@ def test_drawing_and_taking_it_back_is_no_correction(opened: OpenPanel, project:
     opened.click("acceptButton")
     wait_for(opened, "small_2")
     assert newest(client, project, "small_3").kind == "accepted"
+
+
+def test_what_was_drawn_is_only_rejected_after_a_question(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = opened.session.client
+    draw(opened)
+    with person_answers(monkeypatch, "No") as told:
+        opened.click("rejectButton")
+    assert "lose what you changed" in told[0]
+    assert review(opened).desk.touched
+    assert not review(opened).desk.busy
+    with person_answers(monkeypatch, "Yes"):
+        opened.click("rejectButton")
+    wait_for(opened, "small_2")
+    assert client.case(project.key, "small_3").state == "rejected"
 
 
 def test_while_the_editor_is_open_undo_is_the_editors_own(opened: OpenPanel, project: Project) -> None:
