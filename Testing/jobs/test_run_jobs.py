@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from medssl.errors import Cancelled, DataError, MedSSLError, ProjectError, UsageError
 from medssl.events import Event, Monitor, State
+from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
+from medssl.inference.predictor import Predictor
 from medssl.jobs import (
     REQUEST,
     EvaluateRequest,
@@ -34,6 +36,7 @@ from medssl.jobs import (
     settings_for,
 )
 from medssl.labels import LabelSchema
+from medssl.learning.model import load_model
 from medssl.project import Project
 from pydantic import ValidationError
 
@@ -188,6 +191,20 @@ def test_a_training_that_has_nothing_to_learn_from_is_refused_at_once(tmp_path: 
         assert empty.jobs() == []
 
 
+def assert_shown_where_the_model_is_unsure(project: Project) -> None:
+    """Compare where to look in the first proposal of the queue with what the model says of the scan."""
+    case = project.case(project.review_queue()[0].id)
+    found = Predictor(load_model(project.model().folder), "cpu").predict(
+        [read_volume(path) for path in case.channels]
+    )
+    assert case.pseudo_label is not None
+    assert found.worst_slice > 0
+    assert case.pseudo_label.worst_slice == found.worst_slice
+    assert found.regions
+    assert case.pseudo_label.worst_region == found.regions[0].box
+    assert case.pseudo_label.regions == found.regions
+
+
 def test_from_two_annotated_cases_to_scores_of_new_scans(
     project: Project, small_dataset: Path, tmp_path: Path
 ) -> None:
@@ -202,6 +219,7 @@ def test_from_two_annotated_cases_to_scores_of_new_scans(
     assert [c.name for c in project.review_queue()] == [p.case for p in proposed.proposals]
     assert len(proposed.proposals) == 2
     assert project.case(left_out).pseudo_label is None
+    assert_shown_where_the_model_is_unsure(project)
     project.set_role(left_out, "training")
     proposed = run_job(project, ProposeRequest(device="cpu"), Monitor()).result
     assert isinstance(proposed, ProposeResult)
