@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from medssl.demo import DemoSettings, run_demo
 from medssl.errors import DataError, UsageError
+from medssl.evaluation.metrics import score_case
+from medssl.evaluation.summary import mean_dice
 from medssl.events import Monitor
+from medssl.imaging.labels import read_labels
+from medssl.inference.ledger import Ledger
+from medssl.learning.card import read_card
 from medssl.project import Project
+from scipy.stats import spearmanr
 
 
 def test_the_demo_goes_from_two_annotated_scans_to_scores_of_new_ones(
@@ -29,8 +36,34 @@ def test_the_demo_goes_from_two_annotated_scans_to_scores_of_new_ones(
     with Project.open(outcome.project) as project:
         assert project.count_cases(state="annotated") == 2 + 2 + 1
         assert [model.name for model in project.models()] == ["refined", "first"]
-        kinds = {project.annotations(name)[-1].kind for name in outcome.corrected}
-        assert kinds == {"corrected"}
+        assert [model.id for model in project.models()] == [outcome.refined_model, outcome.first_model]
+        assert read_card(project.model(outcome.refined_model).folder).started_from == outcome.first_model
+        for names, kind in ((outcome.accepted, "accepted"), (outcome.corrected, "corrected")):
+            assert {project.annotations(name)[-1].kind for name in names} == {kind}
+        names, scores, dice = zip(*proposals(project, small_dataset), strict=True)
+    assert (outcome.corrected, set(outcome.accepted)) == (names[:1], set(names[2:]))
+    assert outcome.ranking == pytest.approx(spearmanr(scores, dice).statistic)
+    for scored, name, model in (
+        (outcome.before, "segmentations-first-model", outcome.first_model),
+        (outcome.after, outcome.segmentations.name, outcome.refined_model),
+    ):
+        folder = tmp_path / "demo" / name
+        assert [row.model_id for row in Ledger(folder).segmentations()] == [model, model]
+        report = json.loads((scored.report.parent / "report.json").read_text(encoding="utf-8"))
+        assert report["settings"]["Segmentations"] == str(folder)
+
+
+def proposals(project: Project, dataset: Path) -> list[tuple[str, float, float]]:
+    """Name, uncertainty and true Dice of every proposal, decided or not, the least sure first."""
+    found = []
+    for case in map(project.case, project.cases()):
+        if case.pseudo_label is not None:
+            truth = read_labels(dataset / "labelsTr" / f"{case.name}.nii.gz").volume
+            proposal = project.read_pseudo_label(case.pseudo_label)
+            dice = mean_dice(score_case(proposal, truth.array, truth.grid, project.schema, distances=False))
+            assert dice is not None
+            found.append((case.name, case.pseudo_label.score, dice))
+    return sorted(found, key=lambda each: -each[1])
 
 
 def test_the_demo_writes_into_no_folder_that_holds_something(small_dataset: Path, tmp_path: Path) -> None:
