@@ -90,11 +90,21 @@ def test_progress_losses_and_figures_are_reported(make_case, plan: Plan) -> None
     assert progress[-1].done == progress[-1].total == 3
 
 
-def test_a_collapse_is_told_while_there_is_time(make_case, plan: Plan, monkeypatch) -> None:
+def test_a_target_follows_every_step_and_a_collapse_is_told_while_there_is_time(
+    make_case, plan: Plan, monkeypatch
+) -> None:
+    followed, after_step = [], PriorGuidedLocal.after_step
+
+    def follow(task: PriorGuidedLocal, fraction: float) -> None:
+        followed.append(fraction)
+        after_step(task, fraction)
+
+    monkeypatch.setattr(PriorGuidedLocal, "after_step", follow)
     monkeypatch.setattr(PriorGuidedLocal, "trouble", lambda self, outcome: "It has collapsed.")
     monitor = Watcher()
     pretrain([make_case(0)], plan, PretrainingSettings(method="pgl", steps=2), CPU, monitor)
     assert "It has collapsed." in "\n".join(monitor.told)
+    assert followed == [0.5, 1.0]
 
 
 def test_too_few_scans_for_a_task_are_refused(make_case, plan: Plan) -> None:

@@ -9,7 +9,7 @@ import torch
 from medssl.learning.checkpoint import random_generator
 from medssl.learning.plan import Plan
 from medssl.learning.pretext import Scans
-from medssl.learning.pretext.exemplar import MARGIN, Exemplar, triplet_loss
+from medssl.learning.pretext.exemplar import MARGIN, Exemplar, Exemplars, triplet_loss
 
 OTHERS = ~torch.eye(3, dtype=torch.bool)
 
@@ -37,10 +37,23 @@ def test_when_all_negatives_are_nearer_the_farthest_counts() -> None:
     assert triplet_loss(found, OTHERS) == pytest.approx((0.5 - 0.4 + MARGIN) / 3)
 
 
-def test_crops_of_the_same_scan_are_no_negatives() -> None:
-    found = torch.tensor([[0.5, 0.51, 2.0], [0.51, 0.5, 2.0], [2.0, 2.0, 0.5]])
-    scans = torch.tensor([0, 0, 1])
-    assert triplet_loss(found, scans[:, None] != scans) == 0
+class AsItIs(torch.nn.Module):
+    """In place of an encoder: what is seen is what was shown, on one level."""
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [images]
+
+
+def test_crops_of_the_same_scan_are_no_negatives(plan: Plan) -> None:
+    task = Exemplar(plan)
+    task.encoder, task.projection = AsItIs(), torch.nn.Flatten()
+    alike = torch.tensor([[1.0, 0.0], [1.0, 0.1], [-1.0, 0.0]]).view(3, 1, 1, 1, 2)
+
+    def loss(*scans: int) -> float:
+        return float(task.learn(Exemplars(alike, alike, torch.tensor(scans))).losses["exemplar"])
+
+    assert loss(0, 0, 1) == 0
+    assert loss(0, 1, 2) > 0.1  # the first two are too much alike for crops of different scans
 
 
 def test_all_three_share_one_projection_so_that_no_constant_satisfies_it(scans: Scans, plan: Plan) -> None:
