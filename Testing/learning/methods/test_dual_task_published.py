@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from medssl.labels import UNANNOTATED
 from medssl.learning.methods import METHODS, Step
 from medssl.learning.methods.dual_task_published import (
     CONSISTENCY_WEIGHT,
@@ -91,6 +92,42 @@ def test_a_patch_full_of_a_structure_gives_finite_losses(step: Step) -> None:
     full = dataclasses.replace(step.batch.labelled, labels=torch.ones_like(step.batch.labelled.labels))
     losses = DualTaskPublished().losses(dataclasses.replace(step, batch=Batch(full)))
     assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+def test_a_level_set_is_taught_to_be_negative_inside(step: Step, monkeypatch) -> None:
+    patches = step.batch.labelled
+    inside = torch.stack([patches.labels == value for value in (1, 2)], dim=1)
+    assert inside.any()
+
+    def loss(sign: float) -> float:
+        level_sets = torch.where(inside, -sign, sign)
+        output = {"segmentation": torch.zeros((len(patches), 3, *inside.shape[2:])), "level_set": level_sets}
+        monkeypatch.setattr(step.network, "forward", lambda images: output)
+        alone = dataclasses.replace(step, batch=Batch(patches))
+        return float(DualTaskPublished().losses(alone)["level_set"])
+
+    assert loss(0.5) < loss(0.0) < loss(-0.5)
+
+
+@pytest.mark.parametrize("term", ["segmentation", "level_set"])
+def test_voxels_that_nobody_looked_at_teach_the_annotated_terms_nothing(
+    step: Step, monkeypatch, term: str
+) -> None:
+    patches = step.batch.labelled
+    labels = patches.labels.clone()
+    labels[:, :6] = UNANNOTATED
+    shape, generator = labels.shape[1:], torch.Generator().manual_seed(0)
+    output = {
+        name: torch.randn((len(labels), channels, *shape), generator=generator).requires_grad_()
+        for name, channels in (("segmentation", 3), ("level_set", 2))
+    }
+    monkeypatch.setattr(step.network, "forward", lambda images: output)
+    alone = dataclasses.replace(step, batch=Batch(dataclasses.replace(patches, labels=labels)))
+    DualTaskPublished().losses(alone)[term].backward()
+    gradient = output[term].grad
+    assert gradient is not None
+    assert gradient[:, :, :6].abs().max() == 0
+    assert gradient[:, :, 6:].abs().max() > 0
 
 
 def test_squared_dice_is_zero_for_the_truth_and_one_without_overlap() -> None:
