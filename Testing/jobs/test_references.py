@@ -10,6 +10,7 @@ import pytest
 from medssl.cli.app import run
 from medssl.errors import DataError
 from medssl.events import Monitor
+from medssl.imaging.reading import read_grid
 from medssl.jobs import (
     EvaluateRequest,
     EvaluateResult,
@@ -55,6 +56,12 @@ def score(project: Project, model: ModelRecord, out: Path) -> EvaluateResult:
 def origins(result: EvaluateResult) -> dict[str, str]:
     with result.table.open(encoding="utf-8", newline="") as file:
         return {line["case"]: line["reference"] for line in csv.DictReader(file)}
+
+
+def volumes_ml(result: EvaluateResult, column: str) -> float:
+    """Of all segments together, in the case that the model proposed for."""
+    with result.table.open(encoding="utf-8", newline="") as file:
+        return sum(float(line[column]) for line in csv.DictReader(file) if line["case"] == _NAME)
 
 
 def page(result: EvaluateResult) -> str:
@@ -135,6 +142,9 @@ def test_a_proposal_that_a_person_corrected_or_drew_anew_is_a_reference(
     result = score(project, model, tmp_path / "corrected")
     assert (result.cases, result.left_out, result.accepted) == (3, {}, ())
     assert origins(result)[_NAME] == "corrected"
+    voxel_ml = read_grid(project.case(_NAME).channels[0]).voxel_ml
+    assert volumes_ml(result, "volume_ml") == pytest.approx((values > 0).sum() * voxel_ml, rel=1e-4)
+    assert volumes_ml(result, "reference_ml") == pytest.approx(values.size * voxel_ml, rel=1e-4)
     project.save_annotation(_NAME, values)
     assert origins(score(project, model, tmp_path / "drawn"))[_NAME] == "drawn"
 
