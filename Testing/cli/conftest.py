@@ -48,12 +48,12 @@ def medssl(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
 
 @pytest.fixture
 def start_medssl() -> Iterator[Start]:
-    """Start a command in a process of its own; what still runs at the end is killed."""
+    """Start a command in its own process, after lines of Python; what still runs at the end is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: object) -> subprocess.Popen[str]:
+    def start(*arguments: object, before: str = "") -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(_BACKEND)}
-        program = "from medssl.cli import main; main()"
+        program = f"{before}\nfrom medssl.cli import main; main()"
         process = subprocess.Popen(
             [sys.executable, "-c", program, *map(str, arguments)],
             stdout=subprocess.PIPE,
