@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 import torch
-from medssl.labels import UNANNOTATED
+from medssl.labels import UNANNOTATED, MirrorAxis
 from medssl.learning import sampling
+from medssl.learning.appearance import Appearance
 from medssl.learning.cases import TrainingCase, bytes_of
 from medssl.learning.plan import Plan
 from medssl.learning.residence import moved_close
@@ -32,6 +33,30 @@ def test_both_structures_are_seen_often(make_case, plan: Plan) -> None:
     patches = PatchSampler([make_case(0)], plan, STILL, False).draw(40, torch.Generator().manual_seed(0), CPU)
     for index in (1, 2):
         assert (patches.labels == index).flatten(1).any(dim=1).float().mean() > 0.3
+
+
+def test_a_small_structure_of_a_large_scan_is_in_two_of_three_patches(plan: Plan) -> None:
+    labels = torch.zeros((64, 64, 64), dtype=torch.uint8)
+    labels[40:42, 10:12, 20:22] = 1
+    case = TrainingCase("large", torch.zeros((1, *labels.shape)), labels)
+    plainly = dataclasses.replace(STILL, appearance=Appearance(chance=0.0, rare_chance=0.0))
+    patches = PatchSampler([case], plan, plainly, False).draw(100, torch.Generator().manual_seed(0), CPU)
+    # By chance alone it would be in one of fifty.
+    assert 0.5 < (patches.labels == 1).flatten(1).any(dim=1).float().mean() < 0.85
+
+
+@pytest.mark.parametrize("axes", [(), ("left-right",), ("up-down", "front-back")])
+def test_patches_are_mirrored_along_the_axes_of_the_label_schema(
+    plan: Plan, axes: tuple[MirrorAxis, ...]
+) -> None:
+    schema = plan.label_schema.model_copy(update={"mirror_axes": axes})
+    ramps = torch.stack(torch.meshgrid(*(torch.arange(20.0),) * 3, indexing="ij"))
+    of_schema = plan.model_copy(update={"label_schema": schema})
+    sampler = PatchSampler([TrainingCase("ramps", ramps, None)], of_schema, STILL, False)
+    plain = sampler.draw(20, torch.Generator().manual_seed(0), CPU).plain
+    for axis, name in enumerate(("up-down", "front-back", "left-right")):
+        falls = plain[:, axis].diff(dim=1 + axis).mean(dim=(1, 2, 3)) < 0
+        assert int(falls.sum()) in (range(4, 17) if name in axes else [0])
 
 
 def test_patches_lie_inside_a_scan_that_is_larger(make_case, plan: Plan) -> None:

@@ -14,8 +14,9 @@ import torch
 from medssl.errors import Cancelled, DataError
 from medssl.events import Monitor
 from medssl.learning import loop, sampling, trainer
+from medssl.learning.checkpoint import random_generator
 from medssl.learning.device import knows_bfloat16
-from medssl.learning.loop import learning_rate_factor, mixed_precision
+from medssl.learning.loop import Learners, Loop, fresh_state, learning_rate_factor, mixed_precision
 from medssl.learning.losses import segmentation_loss
 from medssl.learning.methods import METHODS
 from medssl.learning.network import Network
@@ -256,6 +257,21 @@ def test_weights_that_are_no_numbers_never_become_a_model(make_case, plan: Plan)
     settings = TrainingSettings(method="supervised", steps=2)
     with pytest.raises(DataError, match="diverged at step 2"):
         train([make_case(0)], [], plan, settings, CPU, Monitor(), validate=spoil)
+
+
+def test_a_step_down_a_steep_loss_moves_weights_no_further_than_one_of_gradient_1() -> None:
+    network = torch.nn.Linear(10, 10)
+    settings = TrainingSettings(steps=1)
+    state = fresh_state(network, [Learners(network.parameters())], settings, random_generator(0))
+    group = {"params": list(network.parameters()), "initial_lr": 1.0, "begin": 0.0}
+    state.optimiser = torch.optim.SGD([group], lr=1.0)  # AdamW's first step is as long for any gradient
+    before = torch.cat([p.detach().flatten() for p in network.parameters()])
+    steps = Loop(state, settings, Monitor(), stage=STAGE)
+    for _ in steps:
+        steps.step({"steep": 1e6 * (network(torch.ones(1, 10)) ** 2).sum()})
+    after = torch.cat([p.detach().flatten() for p in network.parameters()])
+    rate = state.optimiser.param_groups[0]["lr"]
+    assert float((after - before).norm()) == pytest.approx(rate, rel=1e-3)
 
 
 def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
