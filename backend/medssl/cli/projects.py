@@ -92,7 +92,7 @@ def new(
 
     It needs segments: from --segments, --schema, --template or --dataset.
     """
-    _check_one_source(segments, schema, template, dataset)
+    _check_one_source("--segments, --schema, --template and --dataset", segments, schema, template, dataset)
     if dataset is not None:
         from medssl.exchange.datasets import read_dataset
 
@@ -148,12 +148,13 @@ def show_or_change_schema(
 ) -> None:
     """Show the label schema (the segments with values, names, colours and codes), or change it.
 
-    What was drawn keeps its value; names and colours may change, and segments
-    may be added.
+    The list that is given takes the place of the old one: name every segment. What
+    was drawn keeps its value; names and colours may change, segments may be added,
+    and those that nobody drew may be left out.
     """
     with opened(project) as found:
         if segments or schema is not None:
-            _check_one_source(segments, schema)
+            _check_one_source("--segments and --schema", segments, schema)
             found.set_schema(_schema(segments, schema, "", found.schema))
         labels = found.schema
         rows = [
@@ -192,11 +193,9 @@ def _show(place: Workplace, as_json: bool) -> None:
     answer("\n".join(lines), content, as_json)
 
 
-def _check_one_source(*sources: object) -> None:
+def _check_one_source(options: str, *sources: object) -> None:
     if sum(map(bool, sources)) != 1:
-        raise UsageError(
-            "A project needs segments.", "Give exactly one of --segments, --schema, --template and --dataset."
-        )
+        raise UsageError("The segments have to be given in one way.", f"Give exactly one of {options}.")
 
 
 def _schema(text: str, file: Path | None, template: str, before: LabelSchema | None = None) -> LabelSchema:

@@ -219,7 +219,8 @@ def _for_a_person(error: BaseException, row: JobRow) -> MedSSLError:
     """Turn whatever ended a job into the sentence and the remedy that are shown."""
     if isinstance(error, (Cancelled, KeyboardInterrupt)):
         what = error.what if isinstance(error, Cancelled) else "Stopped at once."
-        return Cancelled(what, f'Go on with: medssl job resume {row.id} --project "{row.folder.parents[1]}"')
+        command = f'medssl job resume {row.id} --project "{row.folder.parents[1]}"'
+        return Cancelled(what, f"Resume it to go on where it stopped ({command}).")
     if isinstance(error, MedSSLError):
         return error
     if is_out_of_memory(error):

@@ -238,7 +238,7 @@ def _check_segments(labelled: Sequence[TrainingCase], plan: Plan) -> None:
         raise DataError(
             f"The annotations show too little of {' and '.join(missing)}: at the spacing of the training, "
             f"{' x '.join(f'{mm:.3g}' for mm in reversed(plan.spacing_mm))} mm, no voxel of it is left.",
-            "Draw more of it, or remove the segment from the label schema.",
+            "Draw more of it, or take the segment out of the label schema (medssl project schema).",
         )
 
 
