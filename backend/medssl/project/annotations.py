@@ -140,7 +140,7 @@ def check_trainable(store: Store) -> None:
     if missing:
         raise DataError(
             f"No annotation of the project {store.folder} shows {' and '.join(missing)}.",
-            "Draw it in at least one annotated case, or take the segment out of the label schema (medssl project schema).",
+            "Draw it in one annotated case, or take it out of the label schema (medssl project schema).",
         )
 
 
