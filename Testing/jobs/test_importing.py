@@ -65,6 +65,24 @@ def test_a_damaged_scan_of_a_dataset_stops_none_of_the_others(small_dataset: Pat
     assert states == ["annotated"] * 3 + ["new"] * 3
 
 
+def test_a_name_that_no_case_can_have_stops_none_of_the_others_of_a_dataset(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    dataset, invisible = tmp_path / "dataset", "small\N{NO-BREAK SPACE}7"
+    (dataset / "imagesTr").mkdir(parents=True)
+    for name in ("small_6", invisible, "small_8"):
+        shutil.copy(small_dataset / "imagesTr" / "small_1.nii.gz", dataset / "imagesTr" / f"{name}.nii.gz")
+    description = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "Head": 1}}
+    (dataset / "dataset.json").write_text(json.dumps(description))
+    watcher = Watcher()
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        done = run_job(project, ImportRequest(folder=dataset), watcher)
+        assert [case.name for case in project.cases()] == ["small_6", "small_8"]
+    assert done.result == ImportResult(cases=2, annotated=0, already_there=0, refused=1)
+    (warning,) = watcher.warnings
+    assert "has characters that cannot be shown" in warning
+
+
 def test_labels_of_a_dataset_that_are_none_stop_none_of_the_others(
     small_dataset: Path, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
@@ -146,27 +146,39 @@ def _add_found(
     if scan.unfit is not None:
         monitor.log(f"{scan.name} was passed over. {scan.unfit}", "warning")
         return "passed over"
-    try:
+
+    def add() -> None:
         scan.check()
         if alone:
             _add_alone(project, scan, request.role, monitor)
-        else:
-            case = project.add_case(
-                scan.name, [scan.source], copy=request.copy_files, role=request.role, must_be_scan=True
-            )
-            _tell(case.name, case.notes, monitor)
+            return
+        case = project.add_case(
+            scan.name, [scan.source], copy=request.copy_files, role=request.role, must_be_scan=True
+        )
+        _tell(case.name, case.notes, monitor)
+
+    try:
+        return "added" if _is_added(scan.name, add, monitor) else "refused"
     except NoIntensitiesError as error:
         monitor.log(f"{scan.name} was passed over. {error} If it is a scan, add it by itself.", "warning")
         return "passed over"
+
+
+def _is_added(name: str, add: Callable[[], None], monitor: Monitor) -> bool:
+    """Add one case of many; when it cannot be one, that is told with its reason, and the others go on."""
+    try:
+        add()
+    except NoIntensitiesError:
+        raise  # it is no scan, and nothing to refuse
     except (ImageError, ProjectError, UsageError, MissingPackageError) as error:
-        monitor.log(f"{scan.name} was not added. {error}", "warning")
-        return "refused"
+        monitor.log(f"{name} was not added. {error}", "warning")
+        return False
     except (MedSSLError, MemoryError):
         raise  # about all scans
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a scan, the others go on
-        monitor.log(f"{scan.name} was not added. {unexpected(error, monitor)}", "warning")
-        return "refused"
-    return "added"
+        monitor.log(f"{name} was not added. {unexpected(error, monitor)}", "warning")
+        return False
+    return True
 
 
 def _holds_several(scan: Scan) -> bool:
@@ -277,14 +289,13 @@ def _annotate(
 
 
 def _add_described(project: Receiver, case: DatasetCase, role: Role, copy: bool, monitor: Monitor) -> bool:
-    """Add a case of a data set; whether it could be read."""
-    try:
+    """Add a case of a data set; whether it could be added."""
+
+    def add() -> None:
         new = project.add_case(case.name, case.channels, copy=copy, role=role)
-    except (ImageError, ProjectError, MissingPackageError) as error:
-        monitor.log(f"{case.name} was not added. {error}", "warning")
-        return False
-    _tell(new.name, new.notes, monitor)
-    return True
+        _tell(new.name, new.notes, monitor)
+
+    return _is_added(case.name, add, monitor)
 
 
 def _roles_there(project: Receiver, wanted: Sequence[tuple[str, Role]], monitor: Monitor) -> dict[str, Role]:
