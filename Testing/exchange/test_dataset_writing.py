@@ -65,6 +65,16 @@ def test_nnunet_gets_classes_in_a_row_channels_by_number_and_a_split(
     assert splits == [{"train": ["patient_1_left"], "val": ["patient_1_left-2"]}]
 
 
+def test_cases_whose_names_are_too_long_for_files_leave_under_shorter_ones(
+    tmp_path: Path, cases: list[CaseFiles]
+) -> None:
+    long = [replace(cases[0], name="\N{CYRILLIC SMALL LETTER A}" * 250 + end) for end in ("bc", "bd")]
+    write_dataset(tmp_path / "out", "Kidney", SCHEMA, ("MR",), long, "nnunet")
+    names = [case.name for case in read_dataset(tmp_path / "out").cases]
+    assert len({name.casefold() for name in names}) == 2
+    assert all(name.startswith("\N{CYRILLIC SMALL LETTER A}" * 100) for name in names)
+
+
 def test_packed_nifti_is_copied_byte_for_byte(tmp_path: Path, cases: list[CaseFiles]) -> None:
     write_dataset(tmp_path / "out", "k", SCHEMA, ("MR",), cases, "decathlon")
     copied = tmp_path / "out" / "imagesTr" / "patient_1_left.nii.gz"

@@ -36,6 +36,7 @@ _RESERVED = {  # names that say what no segment is, in either layout and whateve
     "background": "what is no segment",
     _IGNORE: "what nobody annotated",
 }
+_NAME_BYTES = 200  # leaves room for channel and ending in the 255 bytes a file's name may have
 _ODD = re.compile(r"[^\w.-]+")
 
 
@@ -138,7 +139,8 @@ def _named(cases: Sequence[CaseFiles]) -> dict[str, CaseFiles]:
     named: dict[str, CaseFiles] = {}
     taken: set[str] = set()
     for case in cases:
-        stem = _ODD.sub("_", case.name).strip("._") or "case"
+        whole = _ODD.sub("_", case.name).strip("._").encode()
+        stem = whole[:_NAME_BYTES].decode(errors="ignore") or "case"
         number = 1
         while (free := stem if number == 1 else f"{stem}-{number}").casefold() in taken:
             number += 1
