@@ -355,3 +355,20 @@ def test_a_result_that_is_damaged_hides_no_other_job(engine: Engine) -> None:
             project.set_job_state(row.id, "finished")
             (row.folder / RESULT_FILE).write_bytes(damage)
     assert [job.result for job in engine.client.jobs(record.key)] == [None, None]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has access lists instead of modes")
+def test_a_folder_that_was_there_keeps_its_mode_and_is_refused_where_others_may_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it comes no further
+        port = str(taken.getsockname()[1])
+        for mode, told in ((0o777, "Others may"), (0o775, "Others may"), (0o755, "cannot listen")):
+            shared.chmod(mode)
+            arguments = ["--port", port, "--state-folder", str(shared), "--root", str(tmp_path)]
+            assert run(["serve", *arguments]) == 2
+            assert told in capsys.readouterr().err
+            assert shared.stat().st_mode & 0o777 == mode
+    assert (shared / "uploads").stat().st_mode & 0o777 == 0o700

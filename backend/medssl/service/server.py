@@ -6,17 +6,17 @@ import asyncio
 import logging
 import os
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 from filelock import FileLock, Timeout
 
 from medssl import __version__
-from medssl.endpoint import API, ENDPOINT_FILE, LOCK_FILE, Endpoint, endpoint_text
+from medssl.endpoint import API, ENDPOINT_FILE, LOCK_FILE, Endpoint, endpoint_text, state_folder
 from medssl.errors import MedSSLError, UsageError
 from medssl.service.settings import ServiceSettings
 from medssl.storage import storage_error, write_text
@@ -45,10 +45,10 @@ def serve(settings: ServiceSettings, ready: Callable[[Endpoint], None]) -> None:
 
     Raises:
         RunningError: another one of this user has the lock, which does not outlive its process.
-        UsageError: the port is taken, or the address is not this computer's.
+        UsageError: the port is taken, the address is not this computer's, or others may write in its folder.
         StorageError: its folder may not be written.
     """
-    _make_private(settings.state_folder)
+    _make_folders(settings)
     lock = FileLock(settings.state_folder / LOCK_FILE)
     try:
         lock.acquire(blocking=False)
@@ -199,10 +199,22 @@ def _url(settings: ServiceSettings, bound: socket.socket) -> str:
     return f"{scheme}://{host}:{bound.getsockname()[1]}"
 
 
-def _make_private(folder: Path) -> None:
+def _make_folders(settings: ServiceSettings) -> None:
+    """Make the service's folders for this user alone; a folder that a person chose keeps its mode.
+
+    Others may look into such a folder, where the token and the uploads have modes of their own, but they may
+    not write: what is started in it would run their programs.
+    """
+    folder = settings.state_folder
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.name == "posix":
-            folder.chmod(0o700)
+        if os.name == "posix" and folder == state_folder().absolute():
+            folder.chmod(0o700)  # the usual one, which the panel may have made
+        if os.name == "posix" and folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise UsageError(
+                f"Others may write in the folder {folder}, in which the service keeps its token.",
+                f"Choose a folder of your own, or take that right away: chmod go-w '{folder}'.",
+            )
+        settings.uploads.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise storage_error(error, folder) from error
