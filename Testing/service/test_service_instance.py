@@ -38,11 +38,15 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_second_start_finds_the_first(engine: Engine) -> None:
-    again = serve("--state-folder", str(engine.state), "--json")
+def test_a_second_start_finds_the_first_and_gives_it_a_new_token_when_asked_to(engine: Engine) -> None:
+    old = engine.token
+    again = serve("--state-folder", str(engine.state), "--json", "--new-token")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["url"] == engine.url
     assert engine.token not in again.stdout
+    assert engine.token != old
+    refused = engine.request("GET", "/v1/service", headers={"Authorization": f"Bearer {old}"})
+    assert refused.status_code in (401, 429)
     found = start_or_attach(folder=engine.state)
     assert found.url == engine.url
     assert found.service().instance == engine.endpoint.instance
@@ -229,16 +233,14 @@ def test_open_to_other_computers_it_warns_and_ends_by_itself_when_asked_to(tmp_p
     assert ServiceSettings(host="0.0.0.0").allowed_folders() == (Path.home() / "MedSSL",)
 
 
-def test_it_starts_in_two_seconds_and_without_torch(engine: Engine) -> None:
+def test_it_starts_with_less_than_four_seconds_of_the_processor_and_without_torch(engine: Engine) -> None:
     times = engine.process.cpu_times()
     # Of the processor and not of the clock: other programs share this computer. It has worked since, too.
     assert times.user + times.system < 4
-    names = (
-        {Path(entry.path).name for entry in engine.process.memory_maps()}
-        if sys.platform == "linux"
-        else set()
-    )
-    assert not [name for name in names if "torch" in name]
+    if sys.platform == "linux":  # where a process tells which libraries it has loaded
+        names = {Path(entry.path).name for entry in engine.process.memory_maps()}
+        assert [name for name in names if "sqlite" in name]
+        assert not [name for name in names if "torch" in name]
 
 
 def test_two_services_share_one_project_and_a_polite_end_leaves_no_process_behind(
@@ -310,7 +312,8 @@ def test_tls_is_spoken_and_certificates_are_checked(start_engine: Start, certifi
 def test_a_kill_at_any_moment_of_saving_leaves_whole_annotations_only(start_engine: Start) -> None:
     """Every annotation whose saving was told is there, bit for bit; the process that was saving is gone.
 
-    The last test of the file: a hundred kills take longer than the file's own engine stays idle.
+    With the most time of all tests here it is the first to run: a hundred kills take longer than the file's
+    own engine, which is not there yet, stays idle.
     """
     told: dict[int, bytes] = {}
     kills = int(os.environ.get("MEDSSL_KILLS", "0")) or 2
