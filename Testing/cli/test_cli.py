@@ -270,9 +270,13 @@ def test_a_failed_job_is_shown_with_its_reason_and_its_log(
 
 
 def test_the_doctor_judges_every_point(medssl: Medssl, tmp_path: Path) -> None:
-    _, out, _ = medssl("doctor", tmp_path, "--json")
+    code, out, _ = medssl("doctor", tmp_path, "--json")
 
-    assert all(point["grade"] in ("ok", "warning", "failed") for point in json.loads(out)["points"])
+    grades = {point["name"]: point["grade"] for point in json.loads(out)["points"]}
+    assert list(grades) == ["Python", "torch", "GPU", "Memory", "Disk", "Path length", "Folder"]
+    assert set(grades.values()) <= {"ok", "warning", "failed"}
+    assert grades["Folder"] == "ok"
+    assert code == int("failed" in grades.values())
 
 
 def test_help_and_lists_start_without_torch(project_folder: Path) -> None:
