@@ -130,6 +130,9 @@ class ReviewLogic:
         def rejected(_case: Case) -> None:
             if self.desk.case is case:
                 self.desk.discard()
+            # Views have the key R too, and nothing asks before it rejects.
+            text = _("The proposal for {name} is rejected; Undo takes that back.")
+            self._session.say(text.format(name=case.name))
             self._decide(project, Decision(case.id, case.name, "rejected", 0), self._go_on)
 
         self.desk.wait(_("Rejecting {name}...").format(name=case.name))

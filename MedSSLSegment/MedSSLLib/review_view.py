@@ -14,6 +14,7 @@ from MedSSLLib.review_logic import ReviewLogic
 from MedSSLLib.review_queue import ENOUGH, ReviewQueue
 from MedSSLLib.sections import load_ui
 from MedSSLLib.shortcuts import Shortcuts
+from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
     from MedSSLLib.case_desk import Desk
@@ -71,6 +72,7 @@ class Editor(Protocol):
     """The panel's one Segment Editor; `MedSSLLib.editor.SegmentEditor`."""
 
     section: str
+    moved: Signal
 
     def take(self, section: str, layout: Any, segmentation: Any, volume: Any) -> None:
         """Edit a segmentation in a section."""
@@ -113,6 +115,7 @@ class ReviewView:
             self.keys.add(keys, button.click)
         self._desk.changed.connect(self._show)
         self._desk.shown.connect(self._show_case)
+        editor.moved.connect(self._allow)
         self._channels = ChannelBox(
             _NAME, self.ui.reviewChannelFrame, self.ui.reviewChannelBox, self._desk, editor
         )
@@ -132,6 +135,7 @@ class ReviewView:
     def close(self) -> None:
         """The module goes."""
         self.logic.close()
+        self._editor.moved.disconnect(self._allow)
         self.keys.close()
 
     def _keyed(self) -> dict[str, Any]:
@@ -219,18 +223,25 @@ class ReviewView:
         # What was decided elsewhere is not decided again; what is drawn here can still be saved beside it.
         deciding = deciding and (desk.touched or not desk.news)
         ui.acceptButton.enabled = deciding
-        ui.acceptButton.text = _("Save correction (A)") if desk.touched else _("Accept (A)")
+        ui.acceptButton.text = self._keyed_words(_("Save correction") if desk.touched else _("Accept"), "A")
         ui.rejectButton.enabled = deciding and not desk.news
+        ui.rejectButton.text = self._keyed_words(_("Reject"), "R")
         ui.correctButton.enabled = deciding
         ui.editorFrame.visible = editing
         others = [each for each in logic.queue.waiting if desk.case is None or each.id != desk.case.id]
         ui.nextButton.enabled = free and bool(others)
-        ui.nextButton.text = _("Next (N)") if desk.case is not None else _("Begin (N)")
+        ui.nextButton.text = self._keyed_words(_("Next") if desk.case is not None else _("Begin"), "N")
         ui.undoButton.enabled = free and logic.can_undo
         for keys, button in self._keyed().items():
-            self.keys.allow(keys, bool(button.enabled))
-        # While the person draws, these keys take back a stroke: they are the editor's own then.
-        self.keys.allow("Ctrl+Z", bool(ui.undoButton.enabled) and not editing)
+            self.keys.allow(keys, bool(button.enabled) and self._keys_work)
+
+    @property
+    def _keys_work(self) -> bool:
+        """Not while the person draws, in whatever section: the editor and its effects have these keys too."""
+        return self._editor.section == ""
+
+    def _keyed_words(self, words: str, key: str) -> str:
+        return f"{words} ({key})" if self._keys_work else words
 
     def _show_tour(self) -> None:
         tour = self.logic.tour

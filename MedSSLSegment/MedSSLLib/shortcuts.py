@@ -22,9 +22,8 @@ class Shortcuts:
         shortcut = qt.QShortcut(qt.QKeySequence(keys), slicer.util.mainWindow())
         shortcut.enabled = False
         shortcut.setAutoRepeat(False)  # a key that is held would decide about cases that nobody has seen
+        # Not `activatedAmbiguously`: of keys that two want, Qt would give us every other press.
         shortcut.activated.connect(lambda *_: do())
-        # The application or an extension may want the same keys; while the panel is open, it is first.
-        shortcut.activatedAmbiguously.connect(lambda *_: do())
         self._shortcuts[keys] = shortcut
         self._wanted[keys] = False
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import desks
 import numpy as np
 import pytest
 import slicer
@@ -197,9 +198,9 @@ def test_what_was_drawn_is_saved_as_a_correction(opened: OpenPanel, project: Pro
     editor = opened.session.editor
     assert editor.section == "review"
     assert editor.segmentation is review(opened).scene.segmentation
-    assert opened.find("acceptButton").text == "Accept (A)"
+    assert opened.find("acceptButton").text == "Accept"
     drawn = draw(opened)
-    assert opened.find("acceptButton").text == "Save correction (A)"
+    assert opened.find("acceptButton").text == "Save correction"
     opened.click("acceptButton")
     wait_for(opened, "small_2")
     assert editor.section == ""
@@ -241,18 +242,70 @@ def test_what_was_drawn_is_only_rejected_after_a_question(
     assert client.case(project.key, "small_3").state == "rejected"
 
 
-def test_while_the_editor_is_open_undo_is_the_editors_own(opened: OpenPanel, project: Project) -> None:
+def test_a_rejection_by_a_mistaken_key_is_told_and_taken_back(opened: OpenPanel, project: Project) -> None:
+    press("R")
+    wait_for(opened, "small_2")
+    assert opened.message == "The proposal for small_3 is rejected; Undo takes that back."
+    press("Ctrl+Z")
+    wait_for(opened, "small_3")
+    assert opened.session.client.case(project.key, "small_3").state == "proposed"
+    assert "The rejection of small_3 is taken back" in opened.message
+
+
+def keyed(panel: OpenPanel) -> list[str]:
+    """The decisions that name a key."""
+    buttons = ("acceptButton", "rejectButton", "nextButton")
+    return [panel.find(name).text for name in buttons if panel.find(name).text.endswith(")")]
+
+
+def test_no_key_decides_while_the_editor_is_open(opened: OpenPanel, project: Project) -> None:
     client = opened.session.client
     opened.click("acceptButton")
     wait_for(opened, "small_2")
     opened.click("correctButton")
-    press("Ctrl+Z")
-    opened.wait_until(lambda: not review(opened).desk.busy)
-    assert client.case(project.key, "small_3").state == "annotated"
+    assert keyed(opened) == []
+    for keys in ("A", "R", "N", "Ctrl+Z"):
+        press(keys)
+        assert not review(opened).desk.busy
+    assert review(opened).desk.case.name == "small_2"
+    assert [client.case(project.key, name).state for name in NAMES] == ["annotated", "proposed", "proposed"]
     opened.click("correctButton")
+    assert keyed(opened) == ["Accept (A)", "Reject (R)", "Next (N)"]
     press("Ctrl+Z")
     wait_for(opened, "small_3")
     assert client.case(project.key, "small_3").state == "proposed"
+
+
+def test_while_another_section_draws_undo_is_the_editors_own_every_time(
+    opened: OpenPanel, project: Project
+) -> None:
+    client = opened.session.client
+    opened.click("acceptButton")
+    wait_for(opened, "small_2")
+    annotate = desks.show(opened, "annotate", "small_5")
+    editor = opened.session.editor.widget
+    scan = slicer.util.arrayFromVolume(annotate.desk.scene.volume)
+    for percent in (90, 50):
+        editor.setActiveEffectByName("Threshold")
+        effect = editor.activeEffect()
+        effect.setParameter("MinimumThreshold", float(np.percentile(scan, percent)))
+        effect.setParameter("MaximumThreshold", float(scan.max()))
+        effect.self().onApply()
+
+    def drawn() -> int:
+        scene = annotate.desk.scene
+        values = slicer.util.arrayFromSegmentBinaryLabelmap(
+            scene.segmentation, editor.currentSegmentID(), scene.volume
+        )
+        return 0 if values is None else int(values.sum())
+
+    amounts = [drawn()]
+    for keys in ("Ctrl+Z", "Ctrl+Z", "A", "N"):
+        press(keys)
+        amounts.append(drawn())
+    assert amounts[0] > amounts[1] > amounts[2] == 0
+    assert client.case(project.key, "small_3").state == "annotated"
+    assert annotate.desk.case.name == "small_5"
 
 
 def test_going_to_the_next_case_keeps_what_was_drawn(opened: OpenPanel, project: Project) -> None:

@@ -43,3 +43,18 @@ def test_a_key_that_is_held_down_does_something_once(pressed: list[str]) -> None
     assert pressed == ["A"]
     hold(repeats=0)
     assert pressed == ["A", "A"]
+
+
+def test_a_key_that_something_else_has_too_does_nothing_rather_than_every_other_time(
+    pressed: list[str],
+) -> None:
+    from PySide6 import QtGui
+
+    other = QtGui.QShortcut(QtGui.QKeySequence("A"), slicer.util.mainWindow())
+    hold(repeats=0)
+    hold(repeats=0)
+    assert pressed == []
+    other.setEnabled(False)
+    hold(repeats=0)
+    assert pressed == ["A"]
+    other.deleteLater()
