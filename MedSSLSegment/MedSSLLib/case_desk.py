@@ -197,7 +197,8 @@ class Desk:
             then()
             return
         title, question = self._owner.question(self.case)
-        answer = asking.choose(title, question, (_("Save"), _("Discard"), _("Stay")), while_testing=_SAVE)
+        answers = (_("Save"), _("Discard"), _("Stay"))
+        answer = asking.choose(title, question, answers, while_testing=_SAVE, losing=_DISCARD)
         if answer == _SAVE:
             self._owner.save(then)
         elif answer == _DISCARD:
@@ -279,7 +280,8 @@ class Desk:
             return False
         title, question = self._owner.question(self.case)
         answers = (_("Save"), _("Discard"))
-        if asking.choose(title, question, answers, while_testing=_SAVE, closing=_SAVE) != _SAVE:
+        answer = asking.choose(title, question, answers, while_testing=_SAVE, closing=_SAVE, losing=_DISCARD)
+        if answer != _SAVE:
             return False
         try:
             self.scene.draw_as_voxels()

@@ -200,6 +200,7 @@ class Safety:
               "'{project}'. Save it now?").format(names=names, project=project.name),
             (_("Save"), _("Discard"), _("Ask later")),
             while_testing=_SAVE,
+            losing=_DISCARD,
         )  # fmt: skip
         for each in drawings:
             if answer == _SAVE:

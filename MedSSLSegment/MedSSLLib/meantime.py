@@ -31,7 +31,8 @@ class Overtaken(Problem):
         """Ask whether what is drawn here is to be a further version, which then counts.
 
         Args:
-            otherwise: what else can be answered; the last is what nobody's click means.
+            otherwise: what else can be answered; the last is what nobody's click means, and one before it
+                loses what is drawn.
 
         Returns:
             0 for a further version, else the place of the other answer, from 1.
@@ -39,7 +40,13 @@ class Overtaken(Problem):
         text = _("{news} Save what you drew as a further version? It counts then, and the other one is kept.")
         answers = (_("Save as further version"), *otherwise)
         question = text.format(news=self.message)
-        return asking.choose(_("Changed in the meantime"), question, answers, while_testing=len(otherwise))
+        return asking.choose(
+            _("Changed in the meantime"),
+            question,
+            answers,
+            while_testing=len(otherwise),
+            losing=1 if len(otherwise) > 1 else None,
+        )
 
 
 def version_of(case: Case) -> int:

@@ -82,6 +82,7 @@ class ModelsLogic:
             _("Delete the model '{name}' for good? What it proposed stays.").format(name=title_of(model)),
             [_("Delete"), _("Keep")],
             while_testing=0,
+            losing=0,
         )
         if answer == 0:
             key = project.key

@@ -25,7 +25,7 @@ _FACTS = 14
 _MB = 1_000_000
 _EXACT_MB = 10  # below it one decimal is shown
 _SAID = ("id", "name", "created")  # by the headings
-_FORMATS = {"zip": ".zip", "monai": "", "onnx": ".onnx"}
+_SUFFIXES = {"zip": ".zip", "monai": "", "onnx": ".onnx"}  # of exported models; a MONAI bundle is a folder
 
 
 class Models(Protocol):
@@ -154,13 +154,12 @@ class ModelsView:
         model = self._logic.model(self._chosen())
         if model is None:
             return
-        answers = [_("MedSSL file (.zip)"), _("MONAI bundle"), _("ONNX"), _("Cancel")]
+        formats = {"zip": _("MedSSL file (.zip)"), "monai": _("MONAI bundle"), "onnx": _("ONNX")}
         question = _("Write '{name}' as what?").format(name=model.name)
-        answer = asking.choose(_("Export model"), question, answers, while_testing=0)
-        if answer >= len(_FORMATS):
+        file_format = asking.pick(_("Export model"), question, formats, while_testing="zip")
+        if not file_format:
             return
-        file_format, suffix = list(_FORMATS.items())[answer]
-        path = asking.new_file(_("Export model"), f"{model.name}{suffix}")
+        path = asking.new_file(_("Export model"), f"{model.name}{_SUFFIXES[file_format]}")
         if path:
             self._logic.export(model.id, path, file_format)
 

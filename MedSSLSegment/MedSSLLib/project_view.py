@@ -113,12 +113,10 @@ class ProjectView:
         if project is None:
             return
         question = _("Write the scans and their annotations in whose layout?")
-        answer = asking.choose(title, question, [*FORMATS.values(), _("Cancel")], while_testing=0)
-        if answer < len(FORMATS):
-            file_format = list(FORMATS)[answer]
-            folder = asking.new_file(title, folder_name(project.name, file_format))
-            if folder:
-                self.export.start(folder, file_format)
+        file_format = asking.pick(title, question, FORMATS, while_testing="nnunet")
+        folder = asking.new_file(title, folder_name(project.name, file_format)) if file_format else ""
+        if folder:
+            self.export.start(folder, file_format)
 
     def _go(self, mode: str) -> None:
         self._mode = mode

@@ -384,7 +384,7 @@ class ReviewLogic:
             self._decided.remove(decision)
 
     def _sure(self, question: str) -> bool:
-        return asking.choose(_("Review"), question, [_("Yes"), _("No")], while_testing=0) == 0
+        return asking.choose(_("Review"), question, [_("Yes"), _("No")], while_testing=0, losing=0) == 0
 
     def _open_asked(self, case: CaseSummary) -> None:
         if case.state == WAITS:

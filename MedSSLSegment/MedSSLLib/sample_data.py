@@ -74,7 +74,7 @@ class SampleData:
         )
         answers = [_("Delete"), _("Keep")]
         title = _("Remove the downloaded scans")
-        if asking.choose(title, question.format(folder=folder), answers, while_testing=0) != 0:
+        if asking.choose(title, question.format(folder=folder), answers, while_testing=0, losing=0) != 0:
             return
 
         def removed(all_of_it: bool) -> None:

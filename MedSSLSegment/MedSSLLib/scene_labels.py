@@ -46,6 +46,7 @@ def find_values(
         _("The project '{project}' has no segment {names}.").format(project=project.name, names=names),
         (_("Add to the project"), _("Save without"), _("Cancel")),
         while_testing=0,
+        losing=1,
     )
     if answer == 0:
         _add(

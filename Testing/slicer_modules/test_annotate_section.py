@@ -150,7 +150,7 @@ def test_a_drawing_that_does_not_get_its_segment_is_still_to_be_saved(
     name = open_next(opened)
     _draw_a_cyst(opened)
     if why == "the person cancels":
-        monkeypatch.setattr(asking, "choose", lambda *_, while_testing: 2)
+        monkeypatch.setattr(asking, "choose", lambda *_, **_more: 2)
     else:
         _SlowSchema(opened, monkeypatch, refuses=True).go_on()
     opened.click("saveAnnotationButton")
@@ -164,7 +164,7 @@ def test_leaving_a_case_asks_about_what_is_not_saved(
 ) -> None:
     asked: list[str] = []
 
-    def answer(_title: str, text: str, _answers: object, while_testing: int) -> int:
+    def answer(_title: str, text: str, *_: object, **_more: object) -> int:
         asked.append(text)
         return 2  # stay
 

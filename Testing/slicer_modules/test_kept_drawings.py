@@ -177,7 +177,7 @@ def test_a_kept_drawing_is_discarded_or_asked_about_again(
     end_slicer_without_an_engine(opened)
     asked: list[str] = []
 
-    def choose(_title: str, text: str, _answers: object, while_testing: int, closing: int = -1) -> int:
+    def choose(_title: str, text: str, *_: object, **_more: object) -> int:
         asked.append(text)
         return button
 

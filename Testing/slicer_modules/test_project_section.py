@@ -149,7 +149,7 @@ def test_what_another_project_calls_otherwise_is_asked_about_and_not_taken_for_a
     drawn = add_segmentation(read_labels(tmp_path / "drawn.nrrd"), vessels, "Patient 3 segmented", volume)
     asked: list[str] = []
 
-    def add_it(_title: str, text: str, _answers: object, while_testing: int) -> int:
+    def add_it(_title: str, text: str, *_: object, **_more: object) -> int:
         asked.append(text)
         return 0
 
@@ -178,7 +178,7 @@ def test_a_segmentation_with_nothing_on_the_scan_is_no_annotation_unless_the_per
         labels = read_labels(tmp_path / "drawn.nrrd")
     drawn = add_segmentation(labels, panel.session.project, "Drawn", volume)
     if sure:
-        monkeypatch.setattr(asking, "choose", lambda *_, while_testing: 0)
+        monkeypatch.setattr(asking, "choose", lambda *_, **_more: 0)
     _add_from_scene(panel, volume, drawn)
     if not sure:
         panel.wait_until(lambda: "'Patient 3' was not added: nothing is drawn on it." in panel.message)
@@ -292,21 +292,20 @@ def test_the_project_of_last_time_is_forgotten_when_it_is_gone_and_not_when_the_
     assert bool(panel.session.settings.value("project.folder", "")) == kept
 
 
-@pytest.mark.parametrize("answer, layout", [(0, "nnunet"), (1, "decathlon"), (2, "")])
+@pytest.mark.parametrize("layout", ["nnunet", "decathlon", ""])
 def test_the_project_is_exported_as_a_data_set(
     panel: OpenPanel,
     engine: Client,
     small_dataset: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    answer: int,
     layout: str,
 ) -> None:
     panel.ready()
     panel.session.set_project(new_project(engine, small_dataset))
     panel.wait_until(lambda: panel.find("exportButton").enabled)
     named: list[str] = []
-    monkeypatch.setattr(asking, "choose", lambda *question, while_testing: answer)
+    monkeypatch.setattr(asking, "pick", lambda *question, while_testing: layout)
     monkeypatch.setattr(asking, "new_file", lambda title, name: named.append(name) or str(tmp_path / name))
     panel.click("exportButton")
     if not layout:

@@ -141,7 +141,7 @@ def test_only_what_was_downloaded_is_removed_and_only_after_a_question(
     asked: list[str] = []
     answers = [1, 0]
 
-    def choose(_title: str, text: str, _answers: object, while_testing: int) -> int:
+    def choose(_title: str, text: str, *_: object, **_more: object) -> int:
         asked.append(text)
         return answers[len(asked) - 1]
 
