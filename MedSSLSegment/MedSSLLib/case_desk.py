@@ -212,6 +212,7 @@ class Desk:
 
     def lose(self) -> None:
         """The nodes are about to leave the scene: the last moment to keep what was drawn."""
+        self._stop_loading()
         scene, case = self.scene, self.case
         if scene is None or case is None:
             return

@@ -133,7 +133,7 @@ def test_a_case_that_is_still_loading_does_not_come_after_the_one_that_was_asked
     assert len(names(SEGMENTATION)) == 1
 
 
-@pytest.mark.parametrize("how", ["another project", "module closed"])
+@pytest.mark.parametrize("how", ["another project", "module closed", "scene closed"])
 def test_a_case_does_not_come_into_what_was_left_while_it_was_loading(
     opened: OpenPanel, project: Project, how: str
 ) -> None:
@@ -141,11 +141,14 @@ def test_a_case_does_not_come_into_what_was_left_while_it_was_loading(
     annotate.open(opened.session.client.case(project.key, "small_1").id)
     if how == "module closed":
         opened.widget.cleanup()
+    elif how == "scene closed":
+        slicer.mrmlScene.Clear(0)
     else:
         opened.session.set_project(None)
     opened.wait_until(lambda: not opened.session.background._pending)
     assert annotate.desk.case is None
-    assert names(VOLUME) == {"Mine"}
+    assert not annotate.desk.busy
+    assert names(VOLUME) == (set() if how == "scene closed" else {"Mine"})
 
 
 @pytest.mark.parametrize("how", ["Escape", "the window's X"])
