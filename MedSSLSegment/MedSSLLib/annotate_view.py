@@ -6,7 +6,6 @@ import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
-import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib.annotate_logic import AnnotateLogic
@@ -90,7 +89,6 @@ class AnnotateView:
         ui.partlyBox.toggled.connect(lambda *_: self._set_partly())
         ui.sliceDoneButton.clicked.connect(lambda *_: self._mark_slice())
         ui.drawnDoneButton.clicked.connect(lambda *_: logic.mark_drawn_slices())
-        ui.stripLabel.sizePolicy = qt.QSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
         self._desk.changed.connect(self._show)
         self._desk.shown.connect(self._show_case)
         self._channels = ChannelBox(_NAME, ui.annotateChannelFrame, ui.annotateChannelBox, self._desk, editor)
