@@ -124,7 +124,8 @@ class CaseScene:
 
     def _own(self, node: Any, project: str, case: Case) -> None:
         mark_as_case(node, project, case.id)
-        node.SetSaveWithScene(False)
+        for each in (node, *_displays_of(node)):
+            each.SetSaveWithScene(False)
 
     def _observe(self, caller: Any, event: Any, call: Callable[..., Any]) -> None:
         self._observed.append((caller, caller.AddObserver(event, call)))
@@ -144,8 +145,14 @@ def remove_node(node: Any) -> None:
     """Take a node out of the scene with what displays it."""
     if not slicer.mrmlScene.IsNodePresent(node):
         return
-    displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
+    displays = _displays_of(node)
     slicer.mrmlScene.RemoveNode(node)
     for display in displays:
-        if display is not None and slicer.mrmlScene.IsNodePresent(display):
+        if slicer.mrmlScene.IsNodePresent(display):
             slicer.mrmlScene.RemoveNode(display)
+
+
+def _displays_of(node: Any) -> tuple[Any, ...]:
+    """What displays a node, also its legend."""
+    displays = (node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes()))
+    return tuple(each for each in displays if each is not None)

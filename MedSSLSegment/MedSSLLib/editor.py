@@ -136,4 +136,5 @@ def _editor_node() -> vtk.vtkObject:
         return found
     node = slicer.vtkMRMLSegmentEditorNode()
     node.SetSingletonTag(tag)
+    node.SetSaveWithScene(False)
     return slicer.mrmlScene.AddNode(node)

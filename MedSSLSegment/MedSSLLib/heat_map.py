@@ -119,8 +119,9 @@ def _color_table() -> Any:
     table.SetTypeToUser()
     table.SetNumberOfColors(_COLORS)
     table.SetName(_TABLE)
-    table.SetHideFromEditors(False)
-    table.SetSaveWithScene(True)
+    # Slicer would ask at its end whether to save a table of colors that nobody made.
+    table.SetHideFromEditors(True)
+    table.SetSaveWithScene(False)
     for number in range(_COLORS):
         place = number / (_COLORS - 1)
         red, green, blue = _color(place)

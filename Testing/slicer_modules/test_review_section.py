@@ -10,6 +10,7 @@ import desks
 import numpy as np
 import pytest
 import slicer
+import vtk
 from learning import ActedJob, project_with_proposals
 from medssl.client import Annotation, Client, Project
 from panels import OpenPanel, person_answers
@@ -401,10 +402,22 @@ def test_an_answer_about_a_project_that_was_left_is_not_shown(opened: OpenPanel)
 def test_a_scene_is_saved_without_what_the_project_has(opened: OpenPanel, tmp_path: Path) -> None:
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Mine")
     assert len(review(opened).scene.nodes) == 3
-    slicer.mrmlScene.Commit(str(tmp_path / "scene.mrml"))
-    saved = (tmp_path / "scene.mrml").read_text()
-    assert 'name="Mine"' in saved
-    assert not [node.GetName() for node in review(opened).scene.nodes if f'id="{node.GetID()}"' in saved]
+    opened.click("correctButton")
+    slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
+    slicer.mrmlScene.Commit()
+    assert "MedSSL" not in (tmp_path / "scene.mrml").read_text()
+    slicer.mrmlScene.Connect()  # reads it in place of what is there
+    assert [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode")] == ["Mine"]
+    for kind in ("Segmentation", "SegmentationDisplay", "VolumeDisplay", "ColorLegendDisplay"):
+        assert not slicer.util.getNodesByClass(f"vtkMRML{kind}Node")
+
+
+def test_slicer_does_not_ask_about_a_scene_in_which_nothing_but_cases_was(opened: OpenPanel) -> None:
+    opened.session.set_project(None)
+    asked = vtk.vtkCollection()
+    slicer.mrmlScene.GetStorableNodesModifiedSinceRead(asked)
+    assert [asked.GetItemAsObject(each).GetName() for each in range(asked.GetNumberOfItems())] == []
+    assert not slicer.mrmlScene.GetModifiedSinceRead()
 
 
 def test_the_next_case_is_read_while_the_person_looks(opened: OpenPanel) -> None:
