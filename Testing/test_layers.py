@@ -14,7 +14,7 @@ _PACKAGE = Path(medssl.__file__).parent
 
 # From the ground up. A part may import from its own layer and from those above it in this list.
 _LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"", "errors", "faults", "words"}),  # '' is `medssl/__init__.py` itself
+    frozenset({"", "errands", "errors", "faults", "words"}),  # '' is `medssl/__init__.py` itself
     frozenset(
         {
             "access",
