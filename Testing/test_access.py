@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from medssl.access import refused_access
 from medssl.cli.app import run
+from medssl.host import why_not_writable
 from medssl.imaging.writing import write_volume
 from medssl.labels import LabelSchema
 from medssl.phantom import make_phantom
 from medssl.project import Project
+from medssl.service.context import Service
+from medssl.service.paths import Roots
+from medssl.service.routers.files import list_folder
 
 
 @pytest.fixture
@@ -78,3 +84,25 @@ def test_an_error_that_nobody_expected_tells_reading_from_writing(
 
     assert refused_access(reading.value, secret).what == f"{secret} may not be read."
     assert refused_access(writing.value, fixed / "new").what == f"{fixed / 'new'} may not be written."
+
+
+def test_a_closed_folder_keeps_no_others_from_being_listed(
+    tmp_path: Path, make_unreadable: Callable[[Path], None]
+) -> None:
+    for name in ("closed", "open"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    make_unreadable(tmp_path / "data" / "closed")
+    service = SimpleNamespace(roots=Roots([tmp_path / "data"], tmp_path / "uploads"))
+
+    found = list_folder(cast(Service, service), tmp_path / "data")
+
+    assert [(entry.name, entry.is_project) for entry in found.entries] == [("closed", False), ("open", False)]
+
+
+def test_the_reason_why_nothing_can_be_written_is_found_in_a_closed_folder(
+    tmp_path: Path, make_unreadable: Callable[[Path], None]
+) -> None:
+    (tmp_path / "closed").mkdir()
+    make_unreadable(tmp_path / "closed")
+
+    assert why_not_writable(tmp_path / "closed" / "inside") == "Permission denied"

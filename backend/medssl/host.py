@@ -88,8 +88,9 @@ def path_limit() -> int | None:
 def nearest_existing(folder: Path) -> Path:
     """The folder itself, or the closest folder above it that exists."""
     folder = folder.absolute()
-    # `Path.exists` raises where a folder may not be entered.
-    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
+    while folder != folder.parent:
+        if os.path.exists(folder):  # noqa: PTH110 - `exists` raises where a folder may not be entered
+            break
         folder = folder.parent
     return folder
 

@@ -122,10 +122,14 @@ def _entry(name: str, path: Path) -> FolderEntry:
         name=_as_text(name),
         path=path,
         is_folder=is_folder,
-        # `Path.is_file` raises in a folder that may not be entered, and the others are to be seen.
-        is_project=is_folder and os.path.isfile(path / DATABASE_NAME),  # noqa: PTH113
+        is_project=is_folder and _is_project(path),
         size_bytes=size,
     )
+
+
+def _is_project(folder: Path) -> bool:
+    """Whether a folder is a project, as far as one may see: one that is closed keeps no others from sight."""
+    return os.path.isfile(folder / DATABASE_NAME)  # noqa: PTH113 - `is_file` raises there
 
 
 def _as_text(name: str) -> str:
