@@ -200,7 +200,8 @@ class AnnotateLogic:
             version = annotation.version
             self._end()
             desk.saved(case, count, version)
-            session.say(_("{name} is saved, as version {version}.").format(name=name, version=version))
+            told = _("{name} is saved, as version {version}.").format(name=name, version=version)
+            session.say_with_notes(told, annotation.notes)
             if session.is_open(drawing.facts.project):  # else `then` would open a case of another one
                 then()
                 session.cases_changed.emit()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional, TypeVar
 
 import vtk
 from slicer.i18n import tr as _
@@ -19,13 +20,15 @@ from MedSSLLib.problems import Problem
 from MedSSLLib.scene_labels import find_values, may_be_empty
 from MedSSLLib.segmentations import SegmentationSnapshot, is_empty, labels_of, snapshot_segmentation
 from MedSSLLib.signals import Signal
-from MedSSLLib.volumes import VolumeSnapshot, snapshot_volume, write_snapshot
+from MedSSLLib.volumes import VolumeSnapshot, holds, snapshot_volume, write_snapshot
 from MedSSLLib.voxel_files import READABLE, stem_of, suffix_of, write_nrrd
 
 if TYPE_CHECKING:
     from medssl.client import Case, Client, Job, Project
 
     from MedSSLLib.session import Session
+
+T = TypeVar("T")
 
 _ONE_BAD_FILE = ("image", "grid", "usage", "too_large", "project")  # its codes for what stops no other
 _PATH_REFUSED = "path"  # the engine's code for a file that it may not touch
@@ -107,7 +110,7 @@ class CaseAdding:
             self._run(
                 _("Adding {name}...").format(name=path.name),
                 lambda client: _add_files(client, files, project, stem_of(path), [path], copy_files),
-                lambda case: _("'{name}' was added.").format(name=case.name),
+                _added,
             )
         else:
             raise Problem(
@@ -137,14 +140,11 @@ class CaseAdding:
                     "labels.nrrd",
                     lambda path: write_nrrd(path, labels_of(drawn, values), grid),
                 ) as path:
-                    client.save_annotation(project.key, case.id, path)
+                    saved = client.save_annotation(project.key, case.id, path)
+                case = replace(case, notes=(*case.notes, *saved.notes))
             return case
 
-        self._run(
-            _("Adding '{name}'...").format(name=name),
-            work,
-            lambda case: _("'{name}' was added.").format(name=case.name),
-        )
+        self._run(_("Adding '{name}'...").format(name=name), work, _added)
 
     def _import(self, project: Project, folder: Path, copy_files: bool) -> None:
         request = {"kind": "import", "folder": str(folder), "copy_files": copy_files}
@@ -181,13 +181,20 @@ class CaseAdding:
             )
             return text.format(added=len(found) - len(left), count=len(found), reason=left[0])
 
-        self._run(_("Sending the scans of {folder}...").format(folder=folder), work, str)
+        self._run(_("Sending the scans of {folder}...").format(folder=folder), work, lambda text: (text, ()))
 
-    def _run(self, doing: str, work: Callable[[Client], Any], told: Callable[[Any], str]) -> None:
+    def _run(
+        self,
+        doing: str,
+        work: Callable[[Client], T],
+        told: Callable[[T], tuple[str, Sequence[str]]],
+    ) -> None:
+        """Do something beside the main thread; `told` gives the sentence about its end, and notes on it."""
         self._begin(doing)
 
-        def done(answer: Any) -> None:
-            self._end(told(answer))
+        def done(answer: T) -> None:
+            self._stop()
+            self._session.say_with_notes(*told(answer))
             self._session.cases_changed.emit()
 
         self._session.ask(work, done, self._failed)
@@ -210,6 +217,11 @@ class CaseAdding:
         self._session.cases_changed.emit()
 
 
+def _added(case: Case) -> tuple[str, Sequence[str]]:
+    """Say that a case was added, with the engine's notes on how its files were read."""
+    return _("'{name}' was added.").format(name=case.name), case.notes
+
+
 def _add_scan(client: Client, files: EngineFiles, project: Project, scan: FolderScan) -> str:
     """Send a scan and add it; returns why that cannot be, '' when it was added."""
     refused = backend.client_package().EngineError
@@ -227,9 +239,10 @@ def _add_volumes(
     client: Client, files: EngineFiles, project: Project, name: str, volumes: Sequence[VolumeSnapshot]
 ) -> Case:
     """Add a case; volumes that are in unmodified files go by their paths and are not encoded anew."""
-    paths = [each.file for each in volumes]
-    if all(paths):
-        return _add_files(client, files, project, name, [path for path in paths if path], False)
+    paths = [each.file for each in volumes if each.file is not None and holds(each.file, each)]
+    if len(paths) == len(volumes):
+        passing = any(each.passing for each in volumes)
+        return _add_files(client, files, project, name, paths, copy_files=passing)
     with ExitStack() as stack:
         given = [
             stack.enter_context(

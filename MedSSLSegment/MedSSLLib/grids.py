@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import vtk
-
-if TYPE_CHECKING:
-    import SimpleITK as sitk
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_MM = 1e-3
@@ -45,6 +42,18 @@ class Grid:
         axes = self.ijk_to_ras[:3, :3] / self.spacing_mm
         return bool(np.abs(axes.T @ axes - np.eye(3)).max() > _RIGHT_ANGLE)
 
+    @property
+    def right_handed(self) -> Grid:
+        """The same voxels, counted from the other end along k where the axes are left-handed.
+
+        Slicer does so with a volume that it reads; many NIfTI files are left-handed.
+        """
+        if np.linalg.det(self.ijk_to_ras[:3, :3]) >= 0:
+            return self
+        reverse = np.diag([1.0, 1.0, -1.0, 1.0])
+        reverse[2, 3] = self.size[2] - 1
+        return Grid(self.size, self.ijk_to_ras @ reverse)
+
     def moved(self, transform: np.ndarray) -> Grid:
         """The same voxels under a transform (4, 4) in RAS."""
         return Grid(self.size, transform @ self.ijk_to_ras)
@@ -69,12 +78,13 @@ def corners_of(size: Sequence[int]) -> np.ndarray:
     return np.array(np.meshgrid(*[(0, n - 1) for n in size], [1])).reshape(4, -1)
 
 
-def grid_of_image(image: sitk.Image) -> Grid:
-    """The grid of an image that was read from a file."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    matrix[:3, 3] = image.GetOrigin()
-    return Grid(tuple(image.GetSize()), _TO_LPS @ matrix)
+def grid_of_image(image: Any) -> Grid:
+    """The first three axes of a SimpleITK image, or of a reader of images that has read the header."""
+    matrix, axes = np.eye(4), image.GetDimension()
+    directions = np.array(image.GetDirection()).reshape(axes, axes) * np.array(image.GetSpacing())
+    matrix[:3, :3] = directions[:3, :3]
+    matrix[:3, 3] = image.GetOrigin()[:3]
+    return Grid(tuple(image.GetSize()[:3]), _TO_LPS @ matrix)
 
 
 def array_of_matrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:

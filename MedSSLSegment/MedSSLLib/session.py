@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar
 
@@ -179,6 +179,10 @@ class Session:
     def say(self, text: str, remedy: str = "", grade: str = "info") -> None:
         """Show a sentence in the panel."""
         self.message.emit(text, remedy, grade)
+
+    def say_with_notes(self, text: str, notes: Sequence[str]) -> None:
+        """Show a sentence with the engine's notes on a file, if any: those do not go by themselves."""
+        self.say(text, " ".join(notes), "warning" if notes else "info")
 
     def report(self, error: Exception) -> None:
         """Show an error as one sentence, and put all of it into the log.

@@ -20,7 +20,7 @@ import vtk
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.grids import Grid, array_of_matrix, matrix_of_array
 from MedSSLLib.problems import Problem
-from MedSSLLib.voxel_files import LoadedVolume, read_volume, suffix_of, voxels_of, write_nrrd
+from MedSSLLib.voxel_files import LoadedVolume, read_grid, read_volume, suffix_of, voxels_of, write_nrrd
 
 if TYPE_CHECKING:
     from medssl.client import Case, Client
@@ -37,13 +37,15 @@ class VolumeSnapshot:
         name: of the node.
         image: its voxels, shared with the node.
         grid: where they lie in the scene, under the transforms that the node is under.
-        file: the file that holds exactly this, None when there is none.
+        file: that it was read from or saved to, and not changed since; None when there is none. See `holds`.
+        passing: whether Slicer itself deletes that file sooner or later.
     """
 
     name: str
     image: vtk.vtkImageData
     grid: Grid
     file: Optional[Path]
+    passing: bool
 
 
 def fetch_volumes(client: Client, files: EngineFiles, project: str, case: Case) -> tuple[LoadedVolume, ...]:
@@ -140,8 +142,19 @@ def snapshot_volume(node: vtk.vtkObject) -> VolumeSnapshot:
         )
     shared = vtk.vtkImageData()
     shared.ShallowCopy(image)
-    untouched = np.array_equal(transform, np.eye(4))
-    return VolumeSnapshot(name, shared, grid, _unmodified_file(node) if untouched else None)
+    file = _unmodified_file(node) if np.array_equal(transform, np.eye(4)) else None
+    return VolumeSnapshot(name, shared, grid, file, file is not None and _is_passing(file))
+
+
+def holds(path: Path, snapshot: VolumeSnapshot) -> bool:
+    """Whether a file says that its voxels lie where a snapshot has them; for a thread beside the main one.
+
+    Slicer can be told to read a file centered, or without its directions, and calls the volume unmodified.
+    """
+    try:
+        return read_grid(path).right_handed.is_same_as(snapshot.grid.right_handed)
+    except Problem:  # what MedSSL cannot read, Slicer may
+        return False
 
 
 def write_snapshot(snapshot: VolumeSnapshot, path: Path) -> None:
@@ -166,3 +179,11 @@ def _unmodified_file(node: vtk.vtkObject) -> Optional[Path]:
     if node.GetModifiedSinceRead() or not suffix_of(path) or not path.is_file():
         return None
     return path
+
+
+def _is_passing(path: Path) -> bool:
+    """Whether a file is where Slicer deletes: in its cache, as Sample Data is, or its temporary folder."""
+    cache = slicer.mrmlScene.GetCacheManager()
+    folders = (slicer.app.temporaryPath, "" if cache is None else cache.GetRemoteCacheDirectory())
+    resolved = path.resolve()
+    return any(folder and resolved.is_relative_to(Path(folder).resolve()) for folder in folders)

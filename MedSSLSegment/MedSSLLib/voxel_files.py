@@ -8,6 +8,8 @@ is a third of the time in which the module opens, and opening needs none of it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,25 +90,52 @@ def read_image(path: Path) -> sitk.Image:
     Raises:
         Problem: see `read_volume`.
     """
+    reader = _header_of(path)
+    if reader.GetDimension() > 3:
+        reader.SetExtractSize([*reader.GetSize()[:3], *[0] * (reader.GetDimension() - 3)])
+    with _told(path):
+        return reader.Execute()
+
+
+def read_grid(path: Path) -> Grid:
+    """Where a file says that its voxels lie, by its header alone; for a thread beside the main one.
+
+    Raises:
+        Problem: see `read_volume`.
+    """
+    return grid_of_image(_header_of(path))
+
+
+def _header_of(path: Path) -> sitk.ImageFileReader:
+    """Read the header of a file with one value a voxel.
+
+    Raises:
+        Problem: see `read_volume`.
+    """
     import SimpleITK as sitk
 
-    try:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    with _told(path):
         reader.ReadImageInformation()
-        extra = [n for n in reader.GetSize()[3:] if n > 1]
-        if extra or reader.GetDimension() < 3:
-            raise Problem(
-                f"{path} has {reader.GetDimension()} dimensions, not 3.", "Save one volume of it alone."
-            )
-        if reader.GetNumberOfComponents() > 1:
-            raise Problem(
-                f"{path} holds {reader.GetNumberOfComponents()} values a voxel, as color pictures do.",
-                "Use a volume with one value a voxel.",
-            )
-        if reader.GetDimension() > 3:
-            reader.SetExtractSize([*reader.GetSize()[:3], *[0] * (reader.GetDimension() - 3)])
-        return reader.Execute()
+    extra = [n for n in reader.GetSize()[3:] if n > 1]
+    if extra or reader.GetDimension() < 3:
+        raise Problem(
+            f"{path} has {reader.GetDimension()} dimensions, not 3.", "Save one volume of it alone."
+        )
+    if reader.GetNumberOfComponents() > 1:
+        raise Problem(
+            f"{path} holds {reader.GetNumberOfComponents()} values a voxel, as color pictures do.",
+            "Use a volume with one value a voxel.",
+        )
+    return reader
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say why a file cannot be read."""
+    try:
+        yield
     except RuntimeError as error:  # the only one that ITK raises
         reason = str(error).strip().splitlines()[-1].replace("ITK ERROR: ", "")
         raise Problem(

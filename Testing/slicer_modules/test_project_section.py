@@ -136,6 +136,53 @@ def test_a_scan_of_the_scene_becomes_a_case_with_what_is_drawn_on_it(
     assert not list((Path(project.folder) / "cache").glob("from-slicer/*"))
 
 
+def test_a_scan_that_was_loaded_centered_is_added_with_the_drawing_where_it_was_drawn(
+    panel: OpenPanel, tmp_path: Path
+) -> None:
+    _new_project(panel, tmp_path / "project")
+    away = np.eye(4)
+    away[:3, 3] = 70.0, -30.0, 12.0
+    write_nrrd(tmp_path / "scan.nrrd", np.ones(GRID.shape, np.int16), GRID.moved(away))
+    volume = slicer.util.loadVolume(str(tmp_path / "scan.nrrd"), {"center": True, "name": "Centered"})
+    drawn = add_segmentation(None, panel.session.project, "Drawn", volume)
+    values = np.zeros(GRID.shape, np.uint8)
+    values[2:4, 3:6, 4:7] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        values, drawn, drawn.GetSegmentation().GetNthSegmentID(0), volume
+    )
+    _add_from_scene(panel, volume, drawn)
+    panel.wait_until(lambda: panel.session.project.annotated == 1)
+    assert np.array_equal(_annotated(panel, "Centered"), values)
+
+
+def test_a_scan_in_slicers_cache_stays_in_the_project_when_the_cache_is_cleared(
+    panel: OpenPanel, tmp_path: Path
+) -> None:
+    _new_project(panel, tmp_path / "project")
+    cache = slicer.mrmlScene.GetCacheManager()
+    cache.SetRemoteCacheDirectory(str(tmp_path / "cache"))  # where the engine may read
+    path = _write_scan(tmp_path / "cache" / "Sample.nrrd")
+    _add_from_scene(panel, slicer.util.loadVolume(str(path)), None)
+    panel.wait_until(lambda: panel.session.project.cases == 1)
+    cache.ClearCache()
+    assert not path.exists()
+    case = panel.session.client.case(panel.session.project.key, "Sample")
+    assert read_volume(Path(case.channels[0])).grid.is_same_as(GRID)
+
+
+def test_what_the_engine_notes_about_a_file_is_shown_with_the_added_scan(
+    panel: OpenPanel, tmp_path: Path
+) -> None:
+    _new_project(panel, tmp_path / "project")
+    voxels = np.ones(GRID.shape, np.float32)
+    voxels[0, 0] = np.nan
+    write_nrrd(tmp_path / "scan.nrrd", voxels, GRID)
+    panel.widget.panel.views["project"].adding.from_disk(tmp_path / "scan.nrrd", copy_files=False)
+    panel.wait_until(lambda: "'scan' was added." in panel.message)
+    assert "not finite numbers" in panel.message
+    assert panel.widget.panel.message.grade == "warning"  # which stays until it is read
+
+
 def test_what_another_project_calls_otherwise_is_asked_about_and_not_taken_for_a_segment_of_this_one(
     panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

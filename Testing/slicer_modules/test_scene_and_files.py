@@ -24,7 +24,7 @@ from MedSSLLib.segmentations import (
     snapshot_segmentation,
 )
 from MedSSLLib.terminology import TAG, entry_of, terminology_of
-from MedSSLLib.volumes import add_volume, own_grid, snapshot_volume, write_snapshot
+from MedSSLLib.volumes import add_volume, holds, own_grid, snapshot_volume, write_snapshot
 from MedSSLLib.voxel_files import read_volume, voxels_of, write_nrrd
 
 KIDNEY = {
@@ -163,6 +163,25 @@ def test_an_unmodified_file_is_used_where_it_lies(tmp_path: Path, volume: vtk.vt
     voxels_of(volume.GetImageData())[0, 0, 0] += 1
     slicer.util.arrayFromVolumeModified(volume)
     assert snapshot_volume(volume).file is None
+
+
+def test_a_file_that_was_loaded_centered_or_without_its_directions_does_not_hold_the_volume(
+    tmp_path: Path,
+) -> None:
+    write_nrrd(tmp_path / "scan.nrrd", _voxels(), _grid())
+    held = []
+    for centered, with_directions in ((0, 1), (1, 1), (0, 0)):  # as the boxes in Slicer's dialog Add Data say
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+        storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+        storage.SetCenterImage(centered)
+        storage.SetUseOrientationFromFile(with_directions)
+        storage.SetFileName(str(tmp_path / "scan.nrrd"))
+        assert storage.ReadData(node)
+        node.SetAndObserveStorageNodeID(storage.GetID())
+        snapshot = snapshot_volume(node)
+        assert snapshot.file == tmp_path / "scan.nrrd"  # since Slicer calls the volume unmodified
+        held.append(holds(snapshot.file, snapshot))
+    assert held == [True, False, False]
 
 
 def test_a_file_of_an_engine_on_this_computer_is_read_where_it_lies(tmp_path: Path) -> None:

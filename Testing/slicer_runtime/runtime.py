@@ -111,6 +111,13 @@ def _add_generic_colors(scene: Any) -> None:
     scene.AddNode(node)
 
 
+def _add_cache(scene: Any, folder: Path) -> None:
+    """The cache for downloads, which qSlicerCoreApplication::initDataIO gives the scene."""
+    cache = slicer.vtkCacheManager()
+    cache.SetRemoteCacheDirectory(str(folder))
+    scene.SetCacheManager(cache)
+
+
 def _keep_constants() -> None:
     """Let None, True and False outlive what PySide6's wheels do to them.
 
@@ -134,6 +141,7 @@ def _start() -> Runtime:
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
     logic.SetHomeDirectory(application.slicerHome)
+    _add_cache(scene, Path(f"{application.temporaryPath} IO"))
     modules = ModuleManager()
     modules.modules.applicationLogic = lambda: logic
     slicer.app = application
