@@ -78,6 +78,8 @@ class AnnotateLogic:
         desk, marks = self.desk, self.marks
         if desk.case is None or desk.project is None or marks is None or desk.busy:
             return
+        if not desk.settle_preview():
+            return
         try:
             drawn = self._drawn()
             marks.check()

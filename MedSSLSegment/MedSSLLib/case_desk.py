@@ -193,6 +193,8 @@ class Desk:
         if self.busy:
             self._session.say(_("Wait a moment: {doing}").format(doing=self.busy))
             return
+        if not self.settle_preview():
+            return
         if not self.touched or self.case is None:
             then()
             return
@@ -233,7 +235,9 @@ class Desk:
             self.changed.emit()
 
     def discard(self) -> None:
-        """What was drawn is not wanted."""
+        """What was drawn is not wanted, nor what an effect previews."""
+        if self.scene is not None:
+            self._session.editor.drop_preview(self.scene.segmentation)
         self.changes.forget()
         self.changed.emit()
 
@@ -265,6 +269,24 @@ class Desk:
 
         self._session.ask(lambda client: client.case(project.key, case.id), compare, lambda _error: None)
 
+    def settle_preview(self, may_stay: bool = True) -> bool:
+        """Have an effect's preview on the case drawn or left out, as the person wants.
+
+        Args:
+            may_stay: whether the person can go on with it instead.
+
+        Returns:
+            False when it is still there: what was to follow must not.
+        """
+        if self.scene is None or self.case is None:
+            return True
+        try:
+            editor, name = self._session.editor, self.case.name
+            return editor.settle_preview(self.scene.segmentation, name, may_stay)
+        except Problem as problem:
+            self._session.report(problem)
+            return False
+
     def wait(self, sentence: str) -> None:
         """Tell what is waited for; '' for nothing."""
         self.busy = sentence
@@ -277,6 +299,7 @@ class Desk:
 
     def _rescue(self) -> bool:
         """Keep what was drawn, if the person wants it, when its nodes cannot stay; whether it is kept."""
+        self.settle_preview(may_stay=False)
         if not self.changes.at_risk or self.case is None or self.scene is None:
             return False
         title, question = self._owner.question(self.case)

@@ -7,6 +7,7 @@ from typing import Any, Optional
 import slicer
 import vtk
 
+from MedSSLLib import effect_preview
 from MedSSLLib.signals import Signal
 
 _UNDO_STATES = 10
@@ -47,6 +48,8 @@ class SegmentEditor:
             segmentation: what to edit.
             volume: what it is drawn on.
         """
+        if segmentation is not self.segmentation:
+            effect_preview.drop(self.widget)
         self.section = section
         layout.addWidget(self.widget)
         self.widget.visible = True
@@ -60,14 +63,26 @@ class SegmentEditor:
             self._observe()
         self.moved.emit()
 
+    def settle_preview(self, segmentation: vtk.vtkObject, name: str, may_stay: bool) -> bool:
+        """Ask what becomes of an effect's preview on a segmentation, see `effect_preview.settle`."""
+        if self._widget is None or segmentation is not self.segmentation:
+            return True
+        return effect_preview.settle(self._widget, name, may_stay)
+
+    def drop_preview(self, segmentation: vtk.vtkObject) -> None:
+        """Take an effect's preview on a segmentation away."""
+        if self._widget is not None and segmentation is self.segmentation:
+            effect_preview.drop(self._widget)
+
     def look_at(self, volume: vtk.vtkObject) -> None:
         """Go on with the same segmentation on another volume, such as another channel of the scan."""
         self.widget.setSourceVolumeNode(volume)
 
     def release(self) -> None:
-        """Edit nothing any more; what was drawn stays in its node."""
+        """Edit nothing any more; what was drawn stays in its node, and what an effect previews goes."""
         if self._widget is None:
             return
+        effect_preview.drop(self._widget)
         self._rest()
         self._widget.setSegmentationNode(None)
         self._widget.setSourceVolumeNode(None)

@@ -163,6 +163,8 @@ class ReviewLogic:
         project, case = self.desk.project, self.desk.case
         if project is None or case is None or case.pseudo_label is None or self.desk.busy:
             return
+        if not self.desk.settle_preview():
+            return
         count = self.desk.changes.count  # what is drawn from now on counts as new
         drawing: Optional[Drawing] = None
         if self.desk.touched:

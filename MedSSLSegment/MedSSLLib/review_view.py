@@ -174,6 +174,8 @@ class ReviewView:
         scene, editing = self.logic.scene, bool(self.ui.correctButton.checked)
         if editing and scene is not None:
             self._editor.take(_NAME, self.ui.editorFrame.layout(), scene.segmentation, scene.volume)
+        elif self._editor.section == _NAME and not self._desk.settle_preview():
+            self.ui.correctButton.checked = True
         elif self._editor.section == _NAME:
             self._editor.release()
         self._show()

@@ -53,6 +53,13 @@ class Effect:
     def setCommonParameter(self, name: str, value: object) -> None:
         self.parameterSetNode().SetAttribute(name, str(value))
 
+    def nodeReference(self, name: str) -> Any:
+        own = self.parameterSetNode().GetNodeReference(f"{self.name}.{name}")
+        return self.parameterSetNode().GetNodeReference(name) if own is None else own
+
+    def setCommonNodeReference(self, name: str, node: Any) -> None:
+        self.parameterSetNode().SetNodeReferenceID(name, None if node is None else node.GetID())
+
     def selectEffect(self, name: str) -> None:
         self._select(name)
 

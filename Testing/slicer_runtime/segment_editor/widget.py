@@ -1,7 +1,7 @@
 """Stands in for qMRMLSegmentEditorWidget, on the application's real vtkSlicerSegmentEditorLogic.
 
-It has the effects Paint, Erase and Threshold, masking, undo and redo; the other effects of the original are
-not here.
+It has the effects Paint, Erase, Threshold and Grow from seeds, masking, undo and redo; the other effects of
+the original are not here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import vtk
 from PySide6 import QtCore, QtWidgets
 from slicer_runtime.mrml_widgets.mrml_widget import MRMLWidget
 from slicer_runtime.mrml_widgets.node_combo_box import NodeComboBox
+from slicer_runtime.segment_editor.auto_complete import GrowFromSeedsEffect
 from slicer_runtime.segment_editor.effects import EFFECTS, Effect
 from slicer_runtime.segment_editor.masking import MaskingSection
 from slicer_runtime.segment_editor.segments_table import SegmentsTableView
@@ -38,7 +39,8 @@ class SegmentEditorWidget(MRMLWidget):
         self._locked = False
         self._auto_show = True
         self._effects: dict[str, Effect] = {
-            made.name: made(self._logic, self.setActiveEffectByName) for made in EFFECTS
+            made.name: made(self._logic, self.setActiveEffectByName)
+            for made in (*EFFECTS, GrowFromSeedsEffect)
         }
         self._events = ViewEvents(self.activeEffect)
         self._shortcuts = EditorShortcuts(
