@@ -15,6 +15,7 @@ from MedSSLLib.segmentations import (
     add_segmentation,
     snapshot_segmentation,
 )
+from MedSSLLib.views_before import ViewsBefore
 from MedSSLLib.volumes import add_volume, mark_as_case
 from MedSSLLib.voxel_files import LoadedVolume
 
@@ -45,6 +46,7 @@ class CaseScene:
         changed: Callable[[], Any],
         going: Callable[[], Any],
     ) -> None:
+        self._before = ViewsBefore()
         self.grid: Grid = scans[0].grid
         names = project.channel_names if len(project.channel_names) == len(scans) > 1 else [""] * len(scans)
         self.volumes: tuple[Any, ...] = tuple(
@@ -111,8 +113,10 @@ class CaseScene:
         slicer.util.resetSliceViews()
 
     def remove(self) -> None:
-        """Take the nodes away."""
+        """Take the nodes away, and show in the views what they showed before."""
         self.forget()
+        if slicer.mrmlScene.IsNodePresent(self.volume):  # else the scene may be another one by now
+            self._before.show([volume.GetID() for volume in self.volumes])
         for node in (self.segmentation, *self.volumes):
             remove_node(node)
 

@@ -52,6 +52,7 @@ def settle(widget: Any, name: str, may_stay: bool) -> bool:
         answers if may_stay else answers[:_STAY],
         while_testing=_APPLY,
         closing=_STAY if may_stay else _APPLY,
+        losing=_DROP,
     )
     if answer == _APPLY:
         _apply(widget)

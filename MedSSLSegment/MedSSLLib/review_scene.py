@@ -90,6 +90,7 @@ class ReviewScene(CaseScene):
         self.heat_map: Any = add_heat_map(proposal.uncertainty, proposal.colors, f"{case.name} uncertainty")
         self._own(self.heat_map, project.key, case)
         _outline(self.segmentation)
+        self.show()
         self.show_heat_map(True, 0.6)
         self.fit()
 
@@ -100,11 +101,16 @@ class ReviewScene(CaseScene):
 
     def show_heat_map(self, visible: bool, opacity: float) -> None:
         """Lay the heat map over the scan in all slice views, or take it off."""
-        self.show()
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
             composite.SetForegroundVolumeID(self.heat_map.GetID() if visible else None)
             composite.SetForegroundOpacity(opacity if visible else 0.0)
         show_legend(self.heat_map, visible)
+
+    def fade_heat_map(self, opacity: float) -> None:
+        """Change how much of the scan is seen through the heat map, and nothing else."""
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            if composite.GetForegroundVolumeID() == self.heat_map.GetID():
+                composite.SetForegroundOpacity(opacity)
 
     def jump_to_voxel(self, voxel: Sequence[float]) -> None:
         """Show a voxel (z, y, x) in all slice views, wherever transforms put the scan."""

@@ -153,7 +153,7 @@ class ReviewView:
         ui.nextPlaceButton.clicked.connect(lambda *_: self._look(1))
         ui.previousPlaceButton.clicked.connect(lambda *_: self._look(-1))
         ui.heatMapBox.toggled.connect(lambda *_: self._show_heat_map())
-        ui.heatMapSlider.valueChanged.connect(lambda *_: self._show_heat_map())
+        ui.heatMapSlider.valueChanged.connect(lambda *_: self._fade_heat_map())
         ui.proposeButton.clicked.connect(lambda *_: logic.propose())
         ui.refineButton.clicked.connect(lambda *_: logic.refine())
         ui.queueTable.cellDoubleClicked.connect(lambda row, *_: self._open(row))
@@ -185,6 +185,11 @@ class ReviewView:
         self.ui.heatMapSlider.enabled = self.ui.heatMapBox.checked
         if scene is not None:
             scene.show_heat_map(bool(self.ui.heatMapBox.checked), self.ui.heatMapSlider.value / 100)
+
+    def _fade_heat_map(self) -> None:
+        scene = self.logic.scene
+        if scene is not None:
+            scene.fade_heat_map(self.ui.heatMapSlider.value / 100)
 
     def _show_case(self) -> None:
         """Another case is on the screen, or none."""

@@ -13,6 +13,7 @@ from desks import draw, logic, show
 from learning import project_with_proposals
 from medssl.client import Client, Project
 from MedSSLLib import asking
+from MedSSLLib.grids import array_of_matrix
 from panels import OpenPanel, person_answers
 
 VOLUME, SEGMENTATION = "vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"
@@ -131,6 +132,46 @@ def test_a_case_that_is_still_loading_does_not_come_after_the_one_that_was_asked
     assert not annotate.desk.busy
     assert review.desk.case.name == "small_3"
     assert len(names(SEGMENTATION)) == 1
+
+
+def views() -> list[Any]:
+    """What each slice view shows: its layers, their opacity, its plane, and how much of it."""
+    layers = [
+        (node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity())
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    ]
+    planes = [
+        np.round([*array_of_matrix(node.GetSliceToRAS()).ravel(), *node.GetFieldOfView()], 6).tolist()
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    ]
+    return [layers, planes]
+
+
+@pytest.mark.parametrize(("section", "case"), [("annotate", "small_1"), ("review", "small_3")])
+def test_the_views_show_what_they_showed_before_when_a_case_is_closed(
+    opened: OpenPanel, section: str, case: str
+) -> None:
+    mine = slicer.util.addVolumeFromArray(np.ones((4, 5, 6), np.int16), name="My scan")
+    other = slicer.util.addVolumeFromArray(np.ones((4, 5, 6), np.int16), name="My other scan")
+    slicer.util.setSliceViewerLayers(background=mine, foreground=other, foregroundOpacity=0.25, fit=True)
+    opened.wait_until(lambda: True)
+    before = views()
+    desk = show(opened, section, case).desk
+    assert views()[0] != before[0]
+    assert views()[1] != before[1]
+    desk.give_way()
+    assert views() == before
+
+
+def test_a_volume_that_the_person_put_into_a_view_stays_there_when_the_case_is_closed(
+    opened: OpenPanel,
+) -> None:
+    desk = show(opened, "review", "small_3").desk
+    mine = slicer.util.addVolumeFromArray(np.ones((4, 5, 6), np.int16), name="My scan")
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    red.SetBackgroundVolumeID(mine.GetID())
+    desk.give_way()
+    assert red.GetBackgroundVolumeID() == mine.GetID()
 
 
 @pytest.mark.parametrize("how", ["another project", "module closed", "scene closed"])

@@ -100,6 +100,23 @@ def test_scan_proposal_and_heat_map_are_in_the_views(opened: OpenPanel) -> None:
     } == {None}
 
 
+def test_the_slider_changes_nothing_but_how_much_is_seen_through_the_heat_map(opened: OpenPanel) -> None:
+    scene = review(opened).scene
+    red, green, yellow = (
+        slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
+        for name in ("Red", "Green", "Yellow")
+    )
+    red.SetLabelVolumeID(scene.volume.GetID())  # the person's own
+    green.SetForegroundVolumeID(scene.volume.GetID())
+    seen: list[object] = []
+    yellow.AddObserver("ModifiedEvent", lambda *_: seen.append(yellow.GetForegroundVolumeID()))
+    opened.find("heatMapSlider").value = 30
+    assert red.GetForegroundOpacity() == pytest.approx(0.3)
+    assert red.GetLabelVolumeID() == scene.volume.GetID()
+    assert green.GetForegroundVolumeID() == scene.volume.GetID()
+    assert set(seen) == {scene.heat_map.GetID()}
+
+
 def _linear(scene: Any) -> np.ndarray:
     """Put a case elsewhere; returns how."""
     move = np.array([[0, -1, 0, 20], [1, 0, 0, -30], [0, 0, 1, 40], [0, 0, 0, 1.0]])
