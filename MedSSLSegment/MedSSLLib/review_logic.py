@@ -131,8 +131,7 @@ class ReviewLogic:
             if self.desk.case is case:
                 self.desk.discard()
             # Views have the key R too, and nothing asks before it rejects.
-            text = _("The proposal for {name} is rejected; Undo takes that back.")
-            self._session.say(text.format(name=case.name))
+            self._session.say(_("{name} is rejected; Undo takes that back.").format(name=case.name))
             self._decide(project, Decision(case.id, case.name, "rejected", 0), self._go_on)
 
         self.desk.wait(_("Rejecting {name}...").format(name=case.name))
@@ -145,7 +144,7 @@ class ReviewLogic:
             self.desk.make_room(lambda: self._undo(last))
 
     def propose(self) -> None:
-        """Let the newest model propose for all cases that nobody annotated."""
+        """Let the newest model propose for all that nobody annotated."""
         self._session.jobs.submit({"kind": "propose", "model": "latest"})
 
     @property

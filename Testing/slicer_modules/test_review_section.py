@@ -263,7 +263,7 @@ def test_what_was_drawn_is_only_rejected_after_a_question(
 def test_a_rejection_by_a_mistaken_key_is_told_and_taken_back(opened: OpenPanel, project: Project) -> None:
     press("R")
     wait_for(opened, "small_2")
-    assert opened.message == "The proposal for small_3 is rejected; Undo takes that back."
+    assert opened.message == "small_3 is rejected; Undo takes that back."
     press("Ctrl+Z")
     wait_for(opened, "small_3")
     assert opened.session.client.case(project.key, "small_3").state == "proposed"
