@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from medssl.errors import DataError, GridError, StorageError
 from medssl.exchange.dataset_writing import CaseFiles, write_dataset
 from medssl.exchange.datasets import read_dataset
@@ -96,6 +97,16 @@ def test_what_was_written_reads_back(tmp_path: Path, cases: list[CaseFiles], lay
         if before.labels is not None and after.labels is not None and layout == "decathlon":
             expected = read_labels(before.labels).volume.array
             np.testing.assert_array_equal(read_labels(after.labels).volume.array, expected)
+
+
+def test_labels_leave_on_the_voxels_that_their_scan_has_now(tmp_path: Path, cases: list[CaseFiles]) -> None:
+    image, drawn = cases[0].channels[0], read_labels(cases[0].labels).volume.array
+    sitk.WriteImage(sitk.Flip(sitk.ReadImage(str(image)), (True, False, False)), str(image))
+    write_dataset(tmp_path / "out", "Kidney", SCHEMA, ("MR",), cases[:1], "decathlon")
+    (case,) = read_dataset(tmp_path / "out").cases
+    written = read_labels(case.labels).volume
+    assert written.grid.agrees_with(read_volume(case.channels[0]).grid)
+    np.testing.assert_array_equal(written.array, drawn[:, :, ::-1])
 
 
 def test_what_was_drawn_before_a_segment_was_renamed_leaves_with_its_values(

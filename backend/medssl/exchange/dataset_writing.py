@@ -23,7 +23,7 @@ from medssl.access import is_folder
 from medssl.errors import DataError, GridError, StorageError
 from medssl.exchange.formats import DatasetFormat
 from medssl.imaging.itk import image_of
-from medssl.imaging.labels import read_values
+from medssl.imaging.labels import read_values_on
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_image, write_volume
@@ -78,7 +78,8 @@ def write_dataset(
         DataError: no case is annotated.
         StorageError: something is in the folder, or it cannot be written.
         ImageError, LabelError: a file of a case cannot be read.
-        GridError: the files of a case's channels were changed, and do not lie on one grid any more.
+        GridError: the files of a case's channels were changed: they do not lie on one grid any more, or have
+            other voxels than those that were annotated.
     """
     if not any(case.labels for case in cases):
         raise DataError("No case is annotated, so there is no data set to write.", "Annotate a case first.")
@@ -161,7 +162,7 @@ def _write_case(folder: Path, stem: str, case: CaseFiles, schema: LabelSchema, l
         write_image(folder / f"images{part}" / f"{stem}{_PACKED}", _joined(case.channels))
     if case.labels is None:
         return False
-    labels = read_values(case.labels)
+    labels = read_values_on(case.labels, case.channels[0])
     array: NDArray[np.uint8] = labels.array
     schema.check(np.flatnonzero(count_values(array)), str(case.labels))
     partly = bool((array == UNANNOTATED).any())

@@ -12,14 +12,14 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from medssl.errors import ImageError, LabelError
+from medssl.errors import GridError, ImageError, LabelError
 from medssl.imaging.dicom_files import is_dicom
 from medssl.imaging.dicom_seg_reading import read_dicom_segmentation
-from medssl.imaging.fitting import fit_to_grid
+from medssl.imaging.fitting import fit_to_grid, on_same_voxels
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, writable_suffix
 from medssl.imaging.headers import header_grid, open_header
 from medssl.imaging.itk import image_of
-from medssl.imaging.reading import check_three_dimensions, read_voxels
+from medssl.imaging.reading import check_three_dimensions, read_grid, read_voxels
 from medssl.imaging.segments import FileSegment, parse_segments, segment_fields
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_image, write_volume
@@ -89,6 +89,27 @@ def read_values(path: Path) -> Volume:
         ImageError, LabelError: see `read_labels`.
     """
     return Volume(*_read(open_header(path), 1, path))
+
+
+def read_values_on(path: Path, scan: Path) -> Volume:
+    """Read a label map of a project's own on the voxels that its scan has now.
+
+    A scan outside of the project may be written anew with its axes in another order or direction: the labels
+    follow.
+
+    Raises:
+        GridError: the scan has other voxels than it had when it was annotated.
+        ImageError: either cannot be read.
+    """
+    labels, grid = read_values(path), read_grid(scan)
+    values = on_same_voxels(labels, grid)
+    if values is None:
+        raise GridError(
+            f"{scan} was changed after it was annotated: its {grid.shape} voxels are not those of {path}, "
+            f"{labels.grid.shape}.",
+            "Put the scan back that was annotated, or exclude the case.",
+        )
+    return Volume(values, grid)
 
 
 def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume:

@@ -15,8 +15,7 @@ from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session
 
 from medssl.errors import DataError, GridError, LabelError, NotFoundError, ProjectError, UsageError
-from medssl.imaging.fitting import on_same_voxels
-from medssl.imaging.labels import read_onto, read_values, write_labels
+from medssl.imaging.labels import read_onto, read_values_on, write_labels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.volume import Grid
 from medssl.labels import UNANNOTATED, LabelSchema, count_values
@@ -261,24 +260,12 @@ def add_decision(
 
 
 def read_drawn(case: Case) -> NDArray[np.uint8]:
-    """Read what is drawn on a case, label values (z, y, x) on the grid that its scan has now.
-
-    A scan outside of the project may be written anew with its axes in another order or direction: the labels
-    follow.
+    """Read what is drawn on a case: label values (z, y, x) on the grid that its scan has now.
 
     Raises:
         DataError: the case is not annotated.
-        GridError: the scan has other voxels than it had when it was annotated.
-        ImageError: the scan or the annotation cannot be read.
+        GridError, ImageError: see `read_values_on`.
     """
     if case.annotation is None:
         raise DataError(f"The case {case.name} is not annotated.", "Annotate it first.")
-    labels, scan = read_values(case.annotation.path), read_grid(case.channels[0])
-    values = on_same_voxels(labels, scan)
-    if values is None:
-        raise GridError(
-            f"{case.channels[0]} was changed after it was annotated: its {scan.shape} voxels are not "
-            f"those of {case.annotation.path}, {labels.grid.shape}.",
-            "Put the scan back that was annotated, or exclude the case.",
-        )
-    return values
+    return read_values_on(case.annotation.path, case.channels[0]).array
