@@ -136,6 +136,7 @@ class ReviewView:
         """The module goes."""
         self.logic.close()
         self._editor.moved.disconnect(self._allow)
+        self._desk.changed.disconnect(self._show)  # a decision on its way may be answered yet
         self.keys.close()
 
     def _keyed(self) -> dict[str, Any]:
