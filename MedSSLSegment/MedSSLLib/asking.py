@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import qt
 import slicer
+
+_NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')
 
 
 def choose(
@@ -103,7 +106,13 @@ def file(title: str, kinds: str) -> str:
 
 
 def new_file(title: str, name: str) -> str:
-    """Let the person name a file to be written; '' when they did not, and always while testing."""
+    """Let the person name a file or folder to be written; '' when they did not, and always while testing.
+
+    Args:
+        title: of the window.
+        name: that is suggested, without what file names cannot have on some computers.
+    """
     if slicer.app.testingEnabled():
         return ""
-    return str(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name))
+    suggested = _NOT_IN_NAMES.sub("_", name)
+    return str(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, suggested))

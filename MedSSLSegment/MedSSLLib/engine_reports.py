@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from MedSSLLib.jobs_track import Track
+from MedSSLLib.problems import Problem
 
 if TYPE_CHECKING:
     from medssl.client import Client
@@ -30,7 +32,8 @@ def open_report(session: Session, track: Optional[Track]) -> None:
         return
     journey = session.journeys.of(track.job.id)
     if journey is not None and journey.arrived:
-        _open_file(str(Path(journey.here) / Path(report).name))
+        here = Path(journey.here) / Path(report).name
+        session.background.run(lambda: _checked(here), _open_file, session.report)
         return
 
     def fetch(client: Client) -> str:
@@ -43,6 +46,20 @@ def open_report(session: Session, track: Optional[Track]) -> None:
         return str(client.download(report, folder / Path(report).name))
 
     session.ask(fetch, _open_file)
+
+
+def _checked(report: Path) -> str:
+    """Look for a report, which the engine has no more; for a thread beside the main one.
+
+    Raises:
+        Problem: it is not there.
+    """
+    if not report.is_file():
+        raise Problem(
+            _("The report {path} is not there any more.").format(path=report),
+            _("Look where it was moved, or do the same work once more."),
+        )
+    return str(report)
 
 
 def _open_file(path: str) -> Any:

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.journeys import Errand
+from MedSSLLib.plurals import plural
 from MedSSLLib.told_errands import ToldErrands
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def _ended(track: Track, here: str) -> str:
     result = track.job.result or {}
     annotated, others = int(result.get("annotated", 0)), int(result.get("unannotated", 0))
     return str(
-        _("The data set is in {folder}: {annotated} annotated scans and {others} others.").format(
-            folder=here, annotated=annotated, others=others
-        )
+        plural(
+            annotated,
+            _("The data set is in {folder}: one annotated scan, and {others} without an annotation."),
+            _("The data set is in {folder}: {count} annotated scans, and {others} without an annotation."),
+        ).format(folder=here, count=annotated, others=others)
     )

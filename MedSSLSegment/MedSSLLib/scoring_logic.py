@@ -17,6 +17,7 @@ from MedSSLLib.told_errands import ToldErrands
 if TYPE_CHECKING:
     from medssl.client import CasePage
 
+    from MedSSLLib.background import Task
     from MedSSLLib.session import Session
 
 
@@ -30,6 +31,7 @@ class ScoringLogic:
     def __init__(self, session: Session) -> None:
         self.changed = Signal()
         self._session = session
+        self._looking: Optional[Task[Any]] = None
         self._errands = ToldErrands(session, _ended)
         session.jobs.told.connect(self._follow)
         session.jobs.listed.connect(self.changed.emit)
@@ -43,7 +45,7 @@ class ScoringLogic:
         """See whether there is anything to score a model on, and say so if not.
 
         Args:
-            done: called if there is.
+            done: called if there is, unless somebody looked again before that was known.
         """
         project = self._session.project
         if project is None:
@@ -62,7 +64,9 @@ class ScoringLogic:
                 "warning",
             )
 
-        self._session.ask(
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = self._session.ask(
             lambda client: client.cases(key, role="validation", state="annotated", limit=1), tell
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
+import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking, table_rows
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from medssl.client import Model
 
 _ROWS = 8
+_NEWEST = "latest"  # the engine's word for it, until it says which that was
 
 
 class Scoring(Protocol):
@@ -57,7 +59,7 @@ class ScoringView:
         self._model: Optional[Model] = None
         headings = [_("Segment"), _("Dice"), _("HD95 (mm)"), _("ASD (mm)")]
         table_rows.prepare(ui.scoresTable, headings, stretched=(0,), right=(1, 2, 3))
-        ui.scoreModelButton.clicked.connect(lambda *_: logic.look(self._ask))
+        ui.scoreModelButton.clicked.connect(lambda *_: self._begin())
         ui.cancelScoreButton.clicked.connect(lambda *_: logic.cancel())
         ui.scoreReportButton.clicked.connect(lambda *_: logic.open_report())
         logic.changed.connect(self.show)
@@ -92,17 +94,25 @@ class ScoringView:
         usable = model is not None and model.can_segment and not model.problem
         self.ui.scoreModelButton.enabled = usable and (track is None or track.over)
 
-    def _ask(self) -> None:
+    def _begin(self) -> None:
+        """Score the model that is selected now, whatever is by the time there is an answer."""
         model = self._model
-        folder = asking.folder(_("Folder for the table and the report")) if model is not None else ""
-        if model is not None and folder:
-            self.logic.start(model.id, folder)
+
+        def ask() -> None:
+            folder = asking.folder(_("Folder for the table and the report"))
+            if model is not None and folder:
+                self.logic.start(model.id, folder)
+
+        # Not within the answer: no other one would come while a person looks for a folder.
+        self.logic.look(lambda: qt.QTimer.singleShot(0, ask))
 
     def _sentence(self, track: Track) -> str:
         """Say in a line which model is or was scored, and on what."""
         asked, result = track.job.request or {}, track.job.result or {}
-        model = self._find(str(result.get("model_id") or asked.get("model", "")))
-        name = _("A model that is gone") if model is None else title_of(model)
+        wanted = str(result.get("model_id") or asked.get("model", _NEWEST))
+        model = self._find(wanted)
+        gone = _("The newest model") if wanted == _NEWEST else _("A model that is gone")
+        name = gone if model is None else title_of(model)
         if not track.over:
             left = f", {_('{time} left').format(time=track.left)}" if track.left else ""
             return f"{name}: {track.doing}{left}"

@@ -130,6 +130,30 @@ def test_nothing_to_score_on_is_said_before_a_folder_is_asked_for(
     assert not asked
 
 
+def test_while_a_folder_is_chosen_the_engines_answers_still_come(
+    opened: OpenPanel, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from MedSSLLib import asking
+
+    acted, answers = ActedEngine(monkeypatch, project), list[Project]()
+
+    def look_for_one(_title: str) -> str:
+        choose(opened, "Second")
+        opened.session.ask(lambda client: client.project(project.key), answers.append)
+        opened.wait_until(lambda: answers, 3)  # turns of the event loop, as in a window that is open
+        return str(tmp_path)
+
+    monkeypatch.setattr(asking, "folder", look_for_one)
+    choose(opened, "First")
+    opened.click("scoreModelButton")
+    opened.click("scoreModelButton")  # with an engine far away there is time for that
+    opened.wait_until(lambda: acted.jobs)
+    assert [each["model"] for each in acted.asked] == [
+        each.id for each in opened.session.models.models if each.name == "First"
+    ]
+    assert len(answers) == 1
+
+
 def test_scoring_that_fails_or_is_cancelled_says_so(
     opened: OpenPanel, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +161,7 @@ def test_scoring_that_fails_or_is_cancelled_says_so(
     logic = opened.widget.panel.views["models"].scoring.logic
     logic.start("latest", str(tmp_path))
     opened.wait_until(lambda: acted.jobs)
+    opened.wait_until(lambda: opened.find("scoreLabel").text == "The newest model: getting ready")
     acted.jobs[0].end("failed", "The weights are gone.", "Train again.")
     opened.wait_until(lambda: opened.message == "The weights are gone. Train again.")
     assert opened.find("scoreLabel").text.endswith(": failed. The weights are gone. Train again.")

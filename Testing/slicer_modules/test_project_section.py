@@ -358,7 +358,7 @@ def test_the_project_is_exported_as_a_data_set(
     if not layout:
         assert not named
         return
-    panel.wait_until(lambda: "2 annotated scans and 4 others" in panel.message, 60)
+    panel.wait_until(lambda: "2 annotated scans, and 4 without an annotation" in panel.message, 60)
     folder = tmp_path / {"nnunet": "Dataset001_Kidneys", "decathlon": "Task01_Kidneys"}[layout]
     assert panel.message.startswith(f"The data set is in {folder}: ")
     assert (folder / "dataset.json").is_file()

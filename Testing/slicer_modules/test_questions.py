@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import slicer
@@ -86,6 +87,18 @@ def test_no_two_buttons_have_one_role(
 def test_a_question_with_more_answers_than_roles_is_refused_also_while_testing() -> None:
     with pytest.raises(ValueError, match="too many for buttons"):
         asking.choose("Title", "As what?", ("ZIP", "ONNX", "Cancel"), while_testing=0)
+
+
+def test_a_name_is_suggested_that_any_computer_can_write(person: Callable[[Act], None]) -> None:
+    suggested: list[str] = []
+
+    def act(dialog: object) -> None:
+        suggested.append(Path(dialog.selectedFiles()[0]).name)
+        dialog.reject()
+
+    person(act)
+    asking.new_file("Export", "Task01_Kidney: left / right")
+    assert suggested == ["Task01_Kidney_ left _ right"]
 
 
 @pytest.mark.parametrize(("accepted", "taken"), [(True, "onnx"), (False, "")])

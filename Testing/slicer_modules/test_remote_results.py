@@ -62,6 +62,21 @@ def test_a_bundle_comes_with_all_its_folders_also_when_slicer_was_closed_meanwhi
     assert (here / "LICENSE").is_file()
 
 
+def test_a_report_that_came_home_and_was_moved_away_since_is_missed(
+    remote: OpenPanel, acted: ActedEngine, tmp_path: Path
+) -> None:
+    scoring, here = remote.widget.panel.views["models"].scoring.logic, tmp_path / "scores"
+    scoring.start("latest", str(here))
+    remote.wait_until(lambda: acted.jobs)
+    there = Path(str(acted.asked[0]["output"]))
+    table, report = write(there / "scores.csv", "case"), write(there / "report.html", "<p>report</p>")
+    acted.jobs[0].end(kind="evaluate", cases=1, segments=(), model_id="m", table=table, report=report)
+    remote.wait_until(lambda: remote.message.startswith("One scan is scored."))
+    (here / "report.html").rename(tmp_path / "moved.html")
+    scoring.open_report()
+    remote.wait_until(lambda: f"The report {here / 'report.html'} is not there any more." in remote.message)
+
+
 def test_a_model_is_imported_from_a_file_of_this_computer(
     remote: OpenPanel, acted: ActedEngine, tmp_path: Path
 ) -> None:
@@ -165,7 +180,7 @@ def test_the_scans_of_a_folder_are_sent_and_their_segmentations_and_report_come_
     remote.wait_until(lambda: remote.message == "ward/first is in the scene.")
     assert slicer.util.getNode("ward/first").IsA("vtkMRMLScalarVolumeNode")
     remote.click("reportButton")
-    assert opened == [str(here / "report.html")]
+    remote.wait_until(lambda: opened == [str(here / "report.html")])
 
 
 def test_results_from_elsewhere_never_mix_with_other_files(
