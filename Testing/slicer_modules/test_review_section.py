@@ -369,7 +369,7 @@ def test_the_module_may_be_closed_while_something_is_drawn(
 
 @pytest.mark.parametrize(("drawn", "saved_as"), [(False, "accepted"), (True, "corrected")])
 def test_ending_slicer_waits_until_a_decision_has_arrived(
-    opened: OpenPanel, project: Project, drawn: bool, saved_as: str
+    opened: OpenPanel, project: Project, drawn: bool, saved_as: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = opened.session.client
     if drawn:
@@ -377,6 +377,7 @@ def test_ending_slicer_waits_until_a_decision_has_arrived(
     opened.click("acceptButton")
     opened.close()
     assert newest(client, project, "small_3").kind == saved_as
+    assert "could not be shown" not in caplog.text
 
 
 def test_a_correction_waits_for_an_engine_that_is_away(opened: OpenPanel, project: Project) -> None:
