@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 
 import slicer
 
-from MedSSLLib import backend
+from MedSSLLib import backend, environments
 from MedSSLLib.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ PYTHON_VARIABLE = "MEDSSL_ENGINE_PYTHON"
 """The Python of the engine, for tests and for administrators; it goes before every choice."""
 
 ENVIRONMENT, SLICER, PYTHON, REMOTE = "environment", "slicer", "python", "remote"
-_STAMP = "medssl-environment.json"  # the note of bootstrap.py in an environment
 _ROOTS_REFUSED = "roots"  # the client's code for an engine that cannot be given further folders now
 
 
@@ -95,9 +93,9 @@ def current_choice(settings: Settings) -> Optional[EngineChoice]:
     if kind == PYTHON:
         python = settings.value("engine.python", "")
         return EngineChoice(PYTHON, Path(python)) if python else None
-    for folder in (environment_folder(settings), clone_environment()):
-        if is_ready(folder):
-            return EngineChoice(ENVIRONMENT, python_of(folder))
+    for folder in (environments.environment_folder(settings), environments.clone_environment()):
+        if environments.is_ready(folder):
+            return EngineChoice(ENVIRONMENT, environments.python_of(folder))
     return None
 
 
@@ -115,46 +113,3 @@ def agree(settings: Settings, address: str) -> None:
     """Remember that the person agreed that scans go to this address."""
     agreed = settings.texts("engine.agreed")
     settings.remember("engine.agreed", [*(each for each in agreed if each != address), address])
-
-
-def environment_folder(settings: Settings) -> Path:
-    """Where the engine's own environment is, or will be."""
-    chosen = settings.value("engine.environment", "")
-    return Path(chosen) if chosen else default_environment_folder()
-
-
-def default_environment_folder() -> Path:
-    """A folder of this user, with a short path, since Windows has a limit."""
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "medssl" / "env"
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "medssl" / "env"
-    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "medssl" / "env"
-
-
-def clone_environment() -> Path:
-    """Where bootstrap.py makes an environment when it is not told."""
-    return backend.backend_folder().parent / ".venv"
-
-
-def python_of(environment: Path) -> Path:
-    """The Python of an environment."""
-    if sys.platform == "win32":
-        return environment / "Scripts" / "python.exe"
-    return environment / "bin" / "python"
-
-
-def is_ready(environment: Path) -> bool:
-    """Whether bootstrap.py finished this environment, for the engine that is here."""
-    try:
-        stamp = json.loads((environment / _STAMP).read_text(encoding="utf-8"))
-        here = stamp["backend"] == str(backend.backend_folder())
-        return stamp["state"] == "ready" and here and python_of(environment).exists()
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def is_ours(environment: Path) -> bool:
-    """Whether bootstrap.py made this folder, finished or not, so that it may be removed."""
-    return (environment / _STAMP).is_file()

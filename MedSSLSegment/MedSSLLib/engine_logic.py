@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Optional
 import qt
 from slicer.i18n import tr as _
 
-from MedSSLLib import backend, engine_tokens
+from MedSSLLib import backend, engine_tokens, environments
 from MedSSLLib.background import Task
-from MedSSLLib.engine_choice import REMOTE, EngineChoice, current_choice, environment_folder, is_ours
+from MedSSLLib.engine_choice import REMOTE, EngineChoice, current_choice
 from MedSSLLib.engine_status import EngineStatus, ready_line, sentences
 from MedSSLLib.problems import Problem
 from MedSSLLib.signals import Signal
@@ -367,7 +367,7 @@ class EngineLogic:
 
     def _say_missing(self) -> None:
         """Say that there is no engine, or only one that another version of MedSSL was installed with."""
-        if is_ours(environment_folder(self._session.settings)):
+        if environments.is_ours(environments.environment_folder(self._session.settings)):
             line = _("The installed engine is not finished, or not of this version of MedSSL.")
             remedy = _("Press 'Set up...' and 'Install'; only what changed is downloaded.")
         else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLLib import backend, engine_choice, engine_tokens
+from MedSSLLib import backend, engine_choice, engine_tokens, environments
 from MedSSLLib.background import Task
 from MedSSLLib.engine_choice import ENVIRONMENT, PYTHON, REMOTE, SLICER
 from MedSSLLib.logged_process import LoggedProcess
@@ -59,7 +59,7 @@ class SetupLogic:
     @property
     def folder(self) -> Path:
         """Where the environment is, or will be."""
-        return engine_choice.environment_folder(self._session.settings)
+        return environments.environment_folder(self._session.settings)
 
     @property
     def kind(self) -> str:
@@ -83,11 +83,11 @@ class SetupLogic:
 
     def is_installed(self, folder: Path) -> bool:
         """Whether there is a finished environment in a folder."""
-        return engine_choice.is_ready(folder)
+        return environments.is_ready(folder)
 
     def may_remove(self, folder: Path) -> bool:
         """Whether a folder holds an environment that was made here."""
-        return engine_choice.is_ours(folder)
+        return environments.is_ours(folder)
 
     def has_agreed(self, address: str) -> bool:
         """Whether the person agreed before that scans go to this address."""
@@ -129,7 +129,7 @@ class SetupLogic:
         doing = _("Installing the engine. This takes some minutes.")
 
         def begin() -> None:
-            self._session.settings.remember("engine.environment", str(folder))
+            environments.choose_environment(self._session.settings, folder)
             self._run(doing, python, ["install", "--env", str(folder)])
             self._then = lambda: self._use(ENVIRONMENT, _("The engine is installed."))
 
@@ -137,7 +137,7 @@ class SetupLogic:
 
     def use_environment(self, folder: Path) -> None:
         """Use an environment that is there."""
-        self._session.settings.remember("engine.environment", str(folder))
+        environments.choose_environment(self._session.settings, folder)
         self._use(ENVIRONMENT, _("The environment in {folder} is used from now on.").format(folder=folder))
 
     def remove(self, python: Path, folder: Path) -> None:

@@ -133,7 +133,7 @@ def alone(panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("MEDSSL_ENGINE_PYTHON")
-    monkeypatch.setattr("MedSSLLib.engine_choice.clone_environment", lambda: tmp_path / "none")
+    monkeypatch.setattr("MedSSLLib.environments.clone_environment", lambda: tmp_path / "none")
     panel.reopen()
     yield panel
     running = attach()

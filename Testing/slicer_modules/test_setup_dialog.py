@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +12,19 @@ from typing import Any
 
 import psutil
 import pytest
+import qt
 import slicer
 from medssl.client import Client
 from medssl.phantom import SCHEMA
 from medssl.project import Project
+from MedSSLLib import environments
+from MedSSLLib.settings import Settings
 from panels import OpenPanel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bootstrap"))
 
 from bootstrap_checkout import Checkout, make_checkout
+from bootstrap_lib.stamp import Stamp, write_stamp
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def checkout(panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     variables.pop("PYTHONPATH", None)
     monkeypatch.setattr(slicer.util, "startupEnvironment", lambda: variables)
     monkeypatch.delenv("MEDSSL_ENGINE_PYTHON")
-    panel.session.settings.remember("engine.environment", str(tmp_path / "Umgebung"))
+    panel.session.settings.remember("engine.environments", [str(tmp_path / "Umgebung")])
     panel.ready()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where no engine runs
     panel.reopen()
@@ -73,6 +78,48 @@ def test_the_engine_is_installed_with_its_log_then_used_and_removed(
     panel.wait_until(lambda: "was removed" in ui.outcomeLabel.text, 60)
     assert not (tmp_path / "Umgebung").exists()
     assert panel.session.engine.choice is None
+
+
+def test_two_slicers_have_an_environment_each_and_one_whose_slicer_is_gone_is_taken_over(
+    runtime: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    qt.QSettings().clear()
+    settings = Settings()
+
+    def start(slicer_folder: str) -> Path:
+        """Where the environment of a Slicer is that shares its settings with the others."""
+        engine = tmp_path / slicer_folder / "backend"
+        engine.mkdir(parents=True, exist_ok=True)
+        monkeypatch.setattr("MedSSLLib.backend.backend_folder", lambda: engine)
+        return environments.environment_folder(settings)
+
+    def install(slicer_folder: str, folder: Path) -> None:
+        start(slicer_folder)
+        python = environments.python_of(folder)
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
+        stamp = Stamp("ready", str(folder), str(tmp_path / slicer_folder / "backend"))
+        write_stamp(folder, stamp)
+        environments.choose_environment(settings, folder)
+
+    first = start("Slicer 5.8")
+    install("Slicer 5.8", first)
+    second = start("Slicer 5.10")
+    assert second != first
+    install("Slicer 5.10", second)
+    install("Slicer 5.12", tmp_path / "chosen")
+    for name, folder in (
+        ("Slicer 5.8", first), ("Slicer 5.10", second), ("Slicer 5.12", tmp_path / "chosen")
+    ):  # fmt: skip
+        assert start(name) == folder
+        assert environments.is_ready(folder)
+    assert start("Slicer 5.14") not in (first, second, tmp_path / "chosen")
+    shutil.rmtree(tmp_path / "Slicer 5.8")
+    assert start("Slicer 5.14") == first
+    assert environments.is_ours(first)
+    assert not environments.is_ready(first)
 
 
 def test_an_installation_is_stopped_with_everything_it_started(
