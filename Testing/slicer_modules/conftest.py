@@ -39,6 +39,7 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
         use_properties("panels")
         use_properties("learning")
         use_properties("annotating")
+        use_properties("reviewing")
         use_properties(module_path.stem)
 
 
