@@ -80,8 +80,9 @@ def test_the_slider_changes_nothing_but_how_much_is_seen_through_the_heat_map(op
     red.SetLabelVolumeID(scene.volume.GetID())  # the person's own
     green.SetForegroundVolumeID(scene.volume.GetID())
     seen: list[object] = []
-    yellow.AddObserver("ModifiedEvent", lambda *_: seen.append(yellow.GetForegroundVolumeID()))
+    tag = yellow.AddObserver("ModifiedEvent", lambda *_: seen.append(yellow.GetForegroundVolumeID()))
     opened.find("heatMapSlider").value = 30
+    yellow.RemoveObserver(tag)
     assert red.GetForegroundOpacity() == pytest.approx(0.3)
     assert red.GetLabelVolumeID() == scene.volume.GetID()
     assert green.GetForegroundVolumeID() == scene.volume.GetID()

@@ -78,7 +78,8 @@ class SegmentEditorWidget(MRMLWidget):
             button = QtWidgets.QToolButton()
             button.setText(name or "None")
             button.setCheckable(True)
-            button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
+            # No wider for a longer name: the original's buttons have icons.
+            button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda *_, name=name: self.setActiveEffectByName(name))
             self._buttons[name] = button
             effects.addWidget(button, number // 4, number % 4)
