@@ -172,7 +172,7 @@ def test_a_folder_with_something_else_in_it_is_refused(
 def test_the_computer_is_checked_before_anything_is_installed(panel: OpenPanel, checkout: Checkout) -> None:
     panel.click("checkButton")
     ui = panel.widget.panel.views["engine"].setup.ui
-    panel.wait_until(lambda: "fit for it" in ui.outcomeLabel.text, 100)
+    panel.wait_until(lambda: "meets the requirements" in ui.outcomeLabel.text, 100)
     assert "Disk" in ui.logEdit.plainText
     assert "Nothing is installed yet." in ui.logEdit.plainText
 
