@@ -110,3 +110,11 @@ def test_the_package_itself_imports_nothing_heavy() -> None:
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     heavy = {"torch", "monai", "numpy", "SimpleITK", "sqlalchemy", "pydantic"}
     assert not heavy & set(told.stdout.split())
+
+
+def test_the_service_starts_without_what_learns_draws_or_reads_dicom() -> None:
+    script = "import sys; import medssl.service.app; print(*{name.split('.')[0] for name in sys.modules})"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(told.stdout.split())
+    assert "fastapi" in loaded
+    assert not {"torch", "monai", "scipy", "matplotlib", "PIL", "pydicom", "highdicom", "requests"} & loaded

@@ -279,12 +279,13 @@ def test_the_doctor_judges_every_point(medssl: Medssl, tmp_path: Path) -> None:
     assert code == int("failed" in grades.values())
 
 
-def test_help_and_lists_start_without_torch(project_folder: Path) -> None:
+def test_help_and_lists_start_without_what_learns_draws_or_reads_dicom(project_folder: Path) -> None:
     program = (
         "import sys; from medssl.cli.app import run; "
         f"assert run(['--help']) == 0; assert run(['case', 'list', '-p', {str(project_folder)!r}]) == 0; "
         "assert run(['job', 'list', '-p', " + repr(str(project_folder)) + "]) == 0; "
-        "heavy = {'torch', 'monai', 'scipy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
+        "heavy = {'torch', 'monai', 'scipy', 'matplotlib', 'PIL', 'pydicom', 'requests'} & set(sys.modules); "
+        "assert not heavy, heavy"
     )
     backend = Path(__file__).parents[2] / "backend"
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from medssl.access import cannot_be_read, is_folder
 from medssl.errors import ImageError
-from medssl.imaging.dicom_files import SeriesHeader, Slice, read_slice
 from medssl.imaging.dicom_geometry import Placed, stack
+from medssl.imaging.dicom_slices import SeriesHeader, Slice
 from medssl.imaging.dicom_tilt import Tilt, straighten
-from medssl.imaging.dicom_voxels import read_slices
 from medssl.imaging.file_names import check_name
 from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import SeriesNames, suffix_of
@@ -109,6 +108,8 @@ def series_of(
     Raises:
         ImageError: a file cannot be opened, and nobody is to be told of it.
     """
+    from medssl.imaging.dicom_files import read_slice  # here, so that the engine starts without it
+
     groups: dict[str, dict[Hashable, Slice]] = {}
     for number, file in enumerate(files):
         if number % _HEARD_EVERY == 0:
@@ -138,6 +139,8 @@ def read_series(series: Series) -> Volume:
         ImageError: it is no volume, or one of its files is damaged.
         MissingPackageError: it is compressed in a way for which a package is missing.
     """
+    from medssl.imaging.dicom_voxels import read_slices  # here, so that the engine starts without it
+
     grid = series_grid(series)
     array = read_slices(series.placed, series.title)
     notes: tuple[str, ...] = ()

@@ -8,8 +8,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +18,8 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from medssl.access import cannot_be_read
 from medssl.errors import ImageError
+from medssl.imaging.dicom_slices import Plane, SeriesHeader, Slice, looks_like_dicom
 from medssl.imaging.file_names import check_name
-from medssl.imaging.formats import suffix_of
 
 # Scanners break DICOM's rules for text in thousands of harmless ways; a warning for each helps nobody, and
 # its text would be the patient's.
@@ -46,81 +45,6 @@ BROKEN = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class SeriesHeader:
-    """What every image of a series says of the series, as DICOM names it; texts may be empty.
-
-    `sequence` joins the kind, the variant and the name of the pulse sequence; `contrast` is whether an agent
-    is named; `burnt_in` is whether writing is part of the pictures; `patient_id` is never shown unless the
-    person asks for it.
-    """
-
-    uid: str
-    study_uid: str
-    patient_id: str
-    number: int
-    modality: str
-    description: str
-    protocol: str
-    sequence: str
-    image_type: tuple[str, ...]
-    contrast: bool
-    burnt_in: bool
-
-
-@dataclass(frozen=True)
-class Plane:
-    """One picture of a file: where it lies and what its numbers mean.
-
-    Attributes:
-        spacing_mm: between rows and between columns; None when missing.
-        position_mm: the centre of the first pixel, LPS; None when missing.
-        orientation: the directions along a row and along a column, LPS; None when missing.
-        slope, intercept: what turns stored numbers into units; 1 and 0 when missing.
-    """
-
-    spacing_mm: tuple[float, ...] | None
-    position_mm: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
-    slope: float
-    intercept: float
-
-
-@dataclass(frozen=True)
-class Slice:
-    """What one image's file says.
-
-    Attributes:
-        path: the file.
-        series: what it says of its series.
-        image_uid: of this image.
-        patient: ID and name, to tell whether images are of one person; never shown.
-        image_number: the Instance Number.
-        size: columns and rows.
-        samples: numbers for each pixel; 3 in colour images.
-        frames: how many pictures it says to hold.
-        planes: one, or one for each frame of a file of several; a single one without a position where such a
-            file does not place its frames.
-        complete: whether the file is long enough for its pixels.
-    """
-
-    path: Path
-    series: SeriesHeader
-    image_uid: str
-    patient: tuple[str, str]
-    image_number: int
-    size: tuple[int, int]
-    samples: int
-    frames: int
-    planes: tuple[Plane, ...]
-    complete: bool
-
-    @property
-    def identity(self) -> Hashable:
-        """The same for copies of one image, and only for those: some programs give many images one UID."""
-        return self.image_uid, self.series.study_uid, self.patient, self.planes
-
-
 def read_slice(path: Path) -> Slice | None:
     """Read one file's header; None when it is not a DICOM image.
 
@@ -129,7 +53,7 @@ def read_slice(path: Path) -> Slice | None:
     """
     try:
         with path.open("rb") as file:
-            if not _looks_like_dicom(file.read(132), path):
+            if not looks_like_dicom(file.read(132), path):
                 return None
             check_name(path)
             file.seek(0)
@@ -160,17 +84,6 @@ def read_slice(path: Path) -> Slice | None:
         planes=_planes(header, frames),
         complete=whole and path.stat().st_size - pixels_from >= _stored_bytes(header, needed),
     )
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a path is a file that begins as DICOM files do, and may be read."""
-    if suffix_of(path) is not None:
-        return False
-    try:
-        with path.open("rb") as file:
-            return _looks_like_dicom(file.read(132), path)
-    except OSError:
-        return False  # whoever reads it will say why
 
 
 def _series_header(header: pydicom.Dataset, uid: str) -> SeriesHeader:
@@ -244,17 +157,6 @@ def _text(header: pydicom.Dataset, name: str) -> str:
         return ""
     several = isinstance(value, Sequence) and not isinstance(value, str)
     return "\\".join(map(str, value)) if several else str(value).strip()
-
-
-def _looks_like_dicom(start: bytes, path: Path) -> bool:
-    if start[128:132] == b"DICM":
-        return True
-    # Old files lack the preamble; their first element is then one of group 0002 or 0008, little endian.
-    return (
-        path.suffix.lower() in ("", ".dcm", ".ima")
-        and start[:2] in (b"\x02\x00", b"\x08\x00")
-        and len(start) == 132
-    )
 
 
 def _is_packed(header: pydicom.Dataset) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medssl.errors import ImageError
-from medssl.imaging.dicom_files import Plane, Slice
+from medssl.imaging.dicom_slices import Plane, Slice
 from medssl.imaging.dicom_tilt import Tilt, straightened
 from medssl.imaging.headers import EXPORT_AGAIN
 from medssl.imaging.volume import Grid

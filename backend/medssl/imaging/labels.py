@@ -13,8 +13,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from medssl.errors import GridError, ImageError, LabelError
-from medssl.imaging.dicom_files import is_dicom
-from medssl.imaging.dicom_seg_reading import read_dicom_segmentation
+from medssl.imaging.dicom_slices import is_dicom
 from medssl.imaging.fitting import fit_to_grid, on_same_voxels
 from medssl.imaging.formats import SEGMENTATION_SUFFIX, writable_suffix
 from medssl.imaging.headers import header_grid, open_header
@@ -260,6 +259,8 @@ def _merge(layers: NDArray[np.uint8], found: tuple[FileSegment, ...], grid: Grid
 
 
 def _from_dicom(path: Path) -> LabelVolume:
+    from medssl.imaging.dicom_seg_reading import read_dicom_segmentation  # here, for the engine's start
+
     found = read_dicom_segmentation(path)
     notes = (_overlap_note(path, found.overlapping),) if found.overlapping else ()
     named = tuple(

@@ -14,7 +14,7 @@ import numpy as np
 
 from medssl.access import is_folder
 from medssl.errors import ImageError
-from medssl.imaging.dicom_files import is_dicom
+from medssl.imaging.dicom_slices import is_dicom
 from medssl.imaging.finite import make_finite
 from medssl.imaging.headers import header_grid, open_header
 from medssl.imaging.reading import read_volume, read_voxels

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from medssl.access import is_folder
 from medssl.errors import ImageError
 from medssl.imaging.dicom import only_series, read_series, series_grid
-from medssl.imaging.dicom_files import is_dicom
+from medssl.imaging.dicom_slices import is_dicom
 from medssl.imaging.finite import make_finite
 from medssl.imaging.formats import suffix_of
 from medssl.imaging.headers import header_grid, incomplete, open_header, placing_notes, unreadable

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from medssl.access import escaped, is_file, is_folder
 from medssl.errors import ImageError
 from medssl.imaging.dicom import Series, read_series, series_of
-from medssl.imaging.dicom_files import is_dicom
+from medssl.imaging.dicom_slices import is_dicom
 from medssl.imaging.file_names import check_name
 from medssl.imaging.formats import SeriesNames, stem_of, suffix_of
 from medssl.imaging.reading import read_volume

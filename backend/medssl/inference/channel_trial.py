@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medssl.errors import DataError
-from medssl.imaging.dicom_files import SeriesHeader
+from medssl.imaging.dicom_slices import SeriesHeader
 from medssl.inference.channels import ModelChannels
 from medssl.inference.inputs import find_inputs
 from medssl.inference.series_sources import series_sources

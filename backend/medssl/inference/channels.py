@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, Va
 
 from medssl.errors import ModelError, UsageError
 from medssl.faults import first_fault
-from medssl.imaging.dicom_files import SeriesHeader
+from medssl.imaging.dicom_slices import SeriesHeader
 from medssl.storage import storage_error, write_text
 
 CHANNELS_FILE = "channels.json"  # beside a model's card

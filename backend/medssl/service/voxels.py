@@ -18,7 +18,6 @@ import psutil
 
 from medssl.errors import ImageError, StorageError, UsageError
 from medssl.imaging.dicom import Series, read_series
-from medssl.imaging.dicom_files import read_slice
 from medssl.imaging.formats import DICOM_SUFFIX, suffix_of
 from medssl.imaging.headers import open_header
 from medssl.imaging.labels import match_schema, read_labels, read_values, write_labels
@@ -217,6 +216,8 @@ def _check_upload(path: Path) -> Grid | None:
 
 
 def _check_dicom(path: Path) -> None:
+    from medssl.imaging.dicom_files import read_slice  # here, so that the service starts without it
+
     found = read_slice(path)
     if found is None:
         raise ImageError(f"{path.name} is no DICOM image.", "Send the images of one series.")
