@@ -12,6 +12,7 @@ from pathlib import Path
 
 import medssl
 import pytest
+from medssl.cli.app import run
 from medssl.client import Client, EngineError
 from medssl.client.answers import record
 from medssl.client.records import ServiceInfo
@@ -127,6 +128,29 @@ def test_another_program_is_not_taken_for_an_engine_and_gets_no_token_by_a_detou
     with pytest.raises(EngineError, match="not MedSSL"):
         Client(server.url, "t").service()
     assert {path for _, path in server.asked} == {"/v1/service"}
+
+
+@pytest.mark.parametrize("answer", [b'{"status": "ok"}', b"[]", b'["a"]', b'"up"', b"1", b"null"])
+def test_a_service_that_speaks_json_is_not_taken_for_an_engine(server: Flaky, answer: bytes) -> None:
+    client = Client(server.url, "t")
+    for ask in (client.service, client.device, lambda: client.open_project("/x"), lambda: client.jobs("p")):
+        server.answers = [(200, answer)]
+        with pytest.raises(EngineError) as told:
+            ask()
+        assert told.value.code == "unreachable"
+        assert told.value.message == f"What answers at {server.url} is not MedSSL."
+        assert "medssl serve" in told.value.remedy
+
+
+def test_a_command_says_in_a_sentence_that_no_engine_is_at_an_address(
+    server: Flaky, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEDSSL_TOKEN", "t")
+    server.answers = [(200, b'{"status": "ok"}')]
+    assert run(["--remote", server.url, "case", "list", "--project", "/data/kidneys"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"What answers at {server.url} is not MedSSL. ")
+    assert said.count("\n") == 1
 
 
 def test_half_a_file_is_no_file(server: Flaky, tmp_path: Path) -> None:

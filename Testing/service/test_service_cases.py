@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from medssl.client import Client, EngineError, Project
+from medssl.client.answers import case_of
 from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_volume
 from medssl.project import Project as OpenProject
@@ -153,8 +154,8 @@ def test_nobody_decides_beside_an_annotation_they_have_not_seen(
     with pytest.raises(EngineError, match="version 1 counts now"):
         client.undo(project.key, case.id, seen_version=2)
     # Older clients send no body.
-    undone = client.connection.change("POST", f"/v1/projects/{project.key}/cases/{case.id}/undo")
-    assert undone["annotation"] is None
+    undone = client.connection.change("POST", f"/v1/projects/{project.key}/cases/{case.id}/undo", case_of)
+    assert undone.annotation is None
 
 
 def test_cases_are_paged_filtered_and_sorted(engine: Engine, client: Client, project: Project) -> None:

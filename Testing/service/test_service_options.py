@@ -36,7 +36,7 @@ def test_a_method_that_the_engine_does_not_have_is_refused(engine: Engine) -> No
 
 
 def test_the_label_schemas_to_begin_with_are_offered(engine: Engine) -> None:
-    found = engine.client.connection.get("/v1/templates")
+    found = engine.client.connection.get("/v1/templates", list)
     assert [each["name"] for each in found] == [template.name for template in list_templates()]
     segments = next(each for each in found if each["name"] == "left-atrium")["label_schema"]["segments"]
     assert segments[0]["terminology"]["type"]["value"] == "82471001"

@@ -1,14 +1,18 @@
-"""From the service's answers to records."""
+"""From the service's answers to records.
+
+What is no answer of a service raises an `AttributeError`, a `LookupError`, a `TypeError` or a `ValueError`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
 from medssl.client.records import (
     Annotation,
     Case,
+    CasePage,
     CaseSummary,
     Device,
     Effort,
@@ -18,10 +22,13 @@ from medssl.client.records import (
     Gpu,
     Grid,
     Job,
+    ModelChannels,
+    ModelFact,
     Options,
     Project,
     PseudoLabel,
     Segment,
+    ServiceInfo,
     Suggestion,
     UncertainRegion,
     Upload,
@@ -36,6 +43,32 @@ def record(kind: type[T], found: Mapping[str, Any], **nested: Any) -> T:
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # see above
     values = {name: found[name] for name in names if name in found}
     return kind(**{**values, **nested})
+
+
+def record_of(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
+    """Give what makes a record of a kind of an answer."""
+    return lambda found: record(kind, found)
+
+
+def each(make: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    """Give what makes a tuple of an answer that is a list."""
+
+    def made(found: Any) -> tuple[T, ...]:
+        if not isinstance(found, list):
+            raise TypeError("it is no list")
+        return tuple(make(one) for one in found)
+
+    return made
+
+
+def done(found: Mapping[str, Any]) -> None:
+    """Take an answer that says that something was done, and no more."""
+    found["done"]
+
+
+def service_of(found: Mapping[str, Any]) -> ServiceInfo:
+    """Make the description of a service of an answer."""
+    return record(ServiceInfo, found, roots=tuple(found["roots"]))
 
 
 def device_of(found: Mapping[str, Any]) -> Device:
@@ -57,6 +90,11 @@ def project_of(found: Mapping[str, Any]) -> Project:
     return record(
         Project, found, channel_names=names, segments=segments, mirror_axes=tuple(schema["mirror_axes"])
     )
+
+
+def cases_of(found: Mapping[str, Any]) -> CasePage:
+    """Make a page of cases of an answer."""
+    return record(CasePage, found, cases=each(record_of(CaseSummary))(found["cases"]))
 
 
 def case_of(found: Mapping[str, Any]) -> Case:
@@ -116,3 +154,13 @@ def upload_of(found: Mapping[str, Any]) -> Upload:
 def folder_of(found: Mapping[str, Any]) -> Folder:
     """Make a folder of an answer."""
     return record(Folder, found, entries=tuple(record(FolderEntry, each) for each in found["entries"]))
+
+
+def fact_of(found: Mapping[str, Any]) -> ModelFact:
+    """Make a line of a comparison of an answer."""
+    return record(ModelFact, found, values=tuple(found["values"]))
+
+
+def channels_of(found: Mapping[str, Any]) -> ModelChannels:
+    """Make the rules for a model's channels of an answer."""
+    return record(ModelChannels, found, channels=tuple(found["channels"]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from medssl.client.answers import annotation_of, case_of, record, suggestion_of
+from medssl.client.answers import annotation_of, case_of, cases_of, each, suggestion_of
 from medssl.client.calls import Calls, as_text, case_path, project_path
-from medssl.client.records import Annotation, Case, CasePage, CaseSummary, Suggestion
+from medssl.client.records import Annotation, Case, CasePage, Suggestion
 from medssl.client.transfers import SLOW_S, receive
 
 
@@ -36,18 +36,17 @@ class CaseCalls(Calls):
             "offset": offset,
             "limit": limit,
         }
-        found = self.connection.get(f"{project_path(project)}/cases", query)
-        return record(CasePage, found, cases=tuple(record(CaseSummary, each) for each in found["cases"]))
+        return self.connection.get(f"{project_path(project)}/cases", cases_of, query)
 
     def case(self, project: str, case: int | str) -> Case:
         """Return everything about a case, by its id or its name."""
         if isinstance(case, int):
-            return case_of(self.connection.get(case_path(project, case)))
-        return case_of(self.connection.get(f"{project_path(project)}/cases/named", {"name": case}))
+            return self.connection.get(case_path(project, case), case_of)
+        return self.connection.get(f"{project_path(project)}/cases/named", case_of, {"name": case})
 
     def suggestion(self, project: str) -> Suggestion:
         """Suggest the case to work on next, with a reason for a person."""
-        return suggestion_of(self.connection.get(f"{project_path(project)}/suggestion"))
+        return self.connection.get(f"{project_path(project)}/suggestion", suggestion_of)
 
     def thumbnail(self, project: str, case: int) -> bytes:
         """Return a small PNG picture of a case: one slice, with the outlines of what was drawn or proposed.
@@ -77,13 +76,12 @@ class CaseCalls(Calls):
             "role": role,
             "must_be_scan": must_be_scan,
         }
-        return case_of(
-            self.connection.change("POST", f"{project_path(project)}/cases", body, timeout_s=SLOW_S)
-        )
+        path = f"{project_path(project)}/cases"
+        return self.connection.change("POST", path, case_of, body, timeout_s=SLOW_S)
 
     def set_role(self, project: str, case: int, role: str) -> Case:
         """Use a case for 'training' or 'validation', or leave it out as 'excluded' until it is used again."""
-        return case_of(self.connection.change("PUT", f"{case_path(project, case)}/role", {"role": role}))
+        return self.connection.change("PUT", f"{case_path(project, case)}/role", case_of, {"role": role})
 
     def download_channel(self, project: str, case: int, channel: int, target: str | Path) -> Path:
         """Download one image of a case, the first being 0."""
@@ -91,8 +89,7 @@ class CaseCalls(Calls):
 
     def annotations(self, project: str, case: int) -> tuple[Annotation, ...]:
         """List all versions of a case's annotation, the oldest first."""
-        found = self.connection.get(f"{case_path(project, case)}/annotations")
-        return tuple(annotation_of(each) for each in found)
+        return self.connection.get(f"{case_path(project, case)}/annotations", each(annotation_of))
 
     def save_annotation(
         self,
@@ -115,7 +112,7 @@ class CaseCalls(Calls):
             "seen_version": seen_version,
         }
         path = f"{case_path(project, case)}/annotations"
-        return annotation_of(self.connection.change("POST", path, body, timeout_s=SLOW_S))
+        return self.connection.change("POST", path, annotation_of, body, timeout_s=SLOW_S)
 
     def restore_annotation(
         self, project: str, case: int, version: int, *, author: str = "", seconds: float | None = None
@@ -123,7 +120,7 @@ class CaseCalls(Calls):
         """Let an older version count again: as a new version with the same labels."""
         body = {"author": author, "seconds": seconds}
         path = f"{case_path(project, case)}/annotations/{version}/restore"
-        return annotation_of(self.connection.change("POST", path, body))
+        return self.connection.change("POST", path, annotation_of, body)
 
     def download_annotation(self, project: str, case: int, version: int, target: str | Path) -> Path:
         """Download one version of a case's annotation."""

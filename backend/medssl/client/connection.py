@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -18,6 +18,8 @@ _ATTEMPTS = 3  # of requests that change nothing
 _AGAIN_S = 0.3
 _CONNECT_S = 5.0
 _TRANSIENT = (502, 503, 504)
+
+T = TypeVar("T")
 
 
 class EngineError(Exception):
@@ -73,18 +75,22 @@ class Connection:
         self._direct = parts.hostname in ("localhost", "127.0.0.1", "::1")
         self._sessions = threading.local()  # requests does not promise that threads may share one
 
-    def get(self, path: str, query: Mapping[str, Any] | None = None, timeout_s: float | None = None) -> Any:
-        """Ask for something; asks again when the network fails, because asking changes nothing."""
-        attempt = 1
-        while True:
-            try:
-                return _content(self._send("GET", path, query, timeout_s=timeout_s))
-            except EngineError as error:
-                transient = error.code in ("unreachable", "timeout") or error.status in _TRANSIENT
-                if not transient or attempt == _ATTEMPTS:
-                    raise
-            time.sleep(_AGAIN_S * attempt)
-            attempt += 1
+    def get(
+        self,
+        path: str,
+        make: Callable[[Any], T],
+        query: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+    ) -> T:
+        """Ask for something; asks again when the network fails, because asking changes nothing.
+
+        Args:
+            path: on the service.
+            make: makes of the answer what the caller wants; where it cannot, no engine has answered.
+            query: what stands behind the path; what is None is left out.
+            timeout_s: when it is not the usual one.
+        """
+        return self._made(self._asked(path, query, timeout_s), make)
 
     def text(self, path: str) -> str:
         """Ask for a text."""
@@ -98,20 +104,37 @@ class Connection:
         self,
         method: str,
         path: str,
+        make: Callable[[Any], T],
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
-    ) -> Any:
+    ) -> T:
         """Change something; never asks again by itself, because the first time may have worked."""
-        return _content(self._send(method, path, query, json=body, timeout_s=timeout_s))
+        return self._made(self._send(method, path, query, json=body, timeout_s=timeout_s), make)
 
-    def send_file(self, path: str, file: IO[bytes], query: Mapping[str, Any], timeout_s: float) -> Any:
+    def send_file(
+        self, path: str, make: Callable[[Any], T], file: IO[bytes], query: Mapping[str, Any], timeout_s: float
+    ) -> T:
         """Send a file as a body, piece by piece."""
-        return _content(self._send("POST", path, query, data=file, timeout_s=timeout_s))
+        return self._made(self._send("POST", path, query, data=file, timeout_s=timeout_s), make)
 
     def stream(self, path: str, query: Mapping[str, Any] | None, timeout_s: float) -> requests.Response:
         """Ask for something that comes piece by piece; close the response when done."""
         return self._send("GET", path, query, timeout_s=timeout_s, stream=True)
+
+    def _asked(
+        self, path: str, query: Mapping[str, Any] | None, timeout_s: float | None
+    ) -> requests.Response:
+        attempt = 1
+        while True:
+            try:
+                return self._send("GET", path, query, timeout_s=timeout_s)
+            except EngineError as error:
+                transient = error.code in ("unreachable", "timeout") or error.status in _TRANSIENT
+                if not transient or attempt == _ATTEMPTS:
+                    raise
+            time.sleep(_AGAIN_S * attempt)
+            attempt += 1
 
     def _send(
         self,
@@ -154,8 +177,25 @@ class Connection:
             ) from error
         if response.status_code >= 300:
             with response:
-                raise _error_of(response, self.url)
+                raise self._error_of(response)
         return response
+
+    def _made(self, response: requests.Response, make: Callable[[Any], T]) -> T:
+        try:
+            return make(response.json())
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._stranger() from error
+
+    def _error_of(self, response: requests.Response) -> EngineError:
+        status = response.status_code
+        with suppress(ValueError, KeyError, TypeError, requests.exceptions.RequestException):
+            found = response.json()
+            return EngineError(str(found["code"]), str(found["message"]), str(found["remedy"]), status)
+        return self._stranger(status)
+
+    def _stranger(self, status: int | None = None) -> EngineError:
+        what = f"What answers at {self.url} is not MedSSL."
+        return EngineError("unreachable", what, "Give the address that 'medssl serve' names.", status)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._sessions, "session", None)
@@ -164,18 +204,3 @@ class Connection:
             session.trust_env = not self._direct
             self._sessions.session = session
         return session
-
-
-def _content(response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError as error:
-        raise EngineError("unreachable", f"What answers at {response.url} is not MedSSL.") from error
-
-
-def _error_of(response: requests.Response, url: str) -> EngineError:
-    status = response.status_code
-    with suppress(ValueError, KeyError, TypeError, requests.exceptions.RequestException):
-        found = response.json()
-        return EngineError(str(found["code"]), str(found["message"]), str(found["remedy"]), status)
-    return EngineError("unreachable", f"What answers at {url} is not MedSSL.", "Check the address.", status)

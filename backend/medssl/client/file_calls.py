@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medssl.client.answers import folder_of, record, upload_of
+from medssl.client.answers import done, folder_of, record_of
 from medssl.client.calls import Calls, as_text, one_part
 from medssl.client.records import Folder, ResultFolder, Upload
 from medssl.client.transfers import receive, send
@@ -26,15 +26,15 @@ class FileCalls(Calls):
             place: where in that folder, such as 'sub/scan.nii.gz'; the file's own name when left out.
         """
         where = None if folder is None else folder.id
-        return upload_of(send(self.connection, Path(file), where, place))
+        return send(self.connection, Path(file), where, place)
 
     def make_folder(self) -> ResultFolder:
         """Make a folder for uploads that belong together, or for results to download; it stays for a day."""
-        return record(ResultFolder, self.connection.change("POST", "/v1/uploads/folder"))
+        return self.connection.change("POST", "/v1/uploads/folder", record_of(ResultFolder))
 
     def remove_upload(self, upload_id: str) -> None:
         """Remove an uploaded file before its day is over."""
-        self.connection.change("DELETE", f"/v1/uploads/{one_part(upload_id)}")
+        self.connection.change("DELETE", f"/v1/uploads/{one_part(upload_id)}", done)
 
     def download(self, path: str | Path, target: str | Path) -> Path:
         """Download a result: a segmentation, a table or a report."""
@@ -46,4 +46,4 @@ class FileCalls(Calls):
         An answer that is not `complete` goes on at the `offset` after its entries.
         """
         query = {"folder": as_text(folder), "offset": offset}
-        return folder_of(self.connection.get("/v1/folders", query))
+        return self.connection.get("/v1/folders", folder_of, query)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medssl.client.answers import event_of, job_of
+from medssl.client.answers import each, event_of, job_of
 from medssl.client.calls import Calls, job_path, project_path
 from medssl.client.connection import EngineError
 from medssl.client.events import EventReader
@@ -19,33 +19,34 @@ class JobCalls(Calls):
 
     def submit(self, project: str, request: Mapping[str, Any]) -> Job:
         """Start a job: `kind` and the fields of that kind, as in the API."""
-        return job_of(self.connection.change("POST", f"{project_path(project)}/jobs", request))
+        return self.connection.change("POST", f"{project_path(project)}/jobs", job_of, request)
 
     def jobs(self, project: str, *, offset: int = 0, limit: int = 50) -> tuple[Job, ...]:
         """List jobs, the newest first."""
-        found = self.connection.get(f"{project_path(project)}/jobs", {"offset": offset, "limit": limit})
-        return tuple(job_of(each) for each in found["jobs"])
+        path, query = f"{project_path(project)}/jobs", {"offset": offset, "limit": limit}
+        return self.connection.get(path, lambda found: each(job_of)(found["jobs"]), query)
 
     def job(self, project: str, job: str) -> Job:
         """Return a job: its state, how far it is, and its result."""
-        return job_of(self.connection.get(job_path(project, job)))
+        return self.connection.get(job_path(project, job), job_of)
 
     def cancel(self, project: str, job: str) -> Job:
         """Ask a job to stop; returns at once."""
-        return job_of(self.connection.change("POST", f"{job_path(project, job)}/cancel"))
+        return self.connection.change("POST", f"{job_path(project, job)}/cancel", job_of)
 
     def resume(self, project: str, job: str) -> Job:
         """Go on with a job that was cancelled, failed or interrupted."""
-        return job_of(self.connection.change("POST", f"{job_path(project, job)}/resume"))
+        return self.connection.change("POST", f"{job_path(project, job)}/resume", job_of)
 
     def events(self, project: str, job: str, after: int = 0) -> tuple[Event, ...]:
         """Return all that a job reported after the event with a number."""
         path, found = f"{job_path(project, job)}/events", list[Event]()
         while True:  # a page of the engine holds some thousands
-            page = self.connection.get(path, {"after": found[-1].number if found else after})["events"]
+            query = {"after": found[-1].number if found else after}
+            page = self.connection.get(path, lambda page: _events(page["events"]), query)
             if not page:
                 return tuple(found)
-            found += (event_of(each["number"], each["event"]) for each in page)
+            found += page
 
     def watch(
         self,
@@ -81,3 +82,6 @@ class JobCalls(Calls):
         """Download what a job over folders made of a scan, as `.seg.nrrd`, however the job wrote it."""
         path = f"{job_path(project, job)}/rows/segmentation"
         return receive(self.connection, path, {"name": name}, Path(target))
+
+
+_events = each(lambda one: event_of(one["number"], one["event"]))

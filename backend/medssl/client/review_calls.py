@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medssl.client.answers import annotation_of, case_of, record
+from medssl.client.answers import annotation_of, case_of, each, record_of
 from medssl.client.calls import Calls, as_text, case_path, project_path
 from medssl.client.records import Annotation, Case, CaseSummary
 from medssl.client.transfers import SLOW_S, receive
@@ -16,9 +16,7 @@ class ReviewCalls(Calls):
 
     def review_queue(self, project: str) -> tuple[CaseSummary, ...]:
         """List the cases whose proposal waits for a decision, the most uncertain first."""
-        return tuple(
-            record(CaseSummary, each) for each in self.connection.get(f"{project_path(project)}/review")
-        )
+        return self.connection.get(f"{project_path(project)}/review", each(record_of(CaseSummary)))
 
     def download_proposal(self, project: str, case: int, target: str | Path) -> Path:
         """Download the label map of the newest proposal for a case."""
@@ -46,7 +44,7 @@ class ReviewCalls(Calls):
         another one counts.
         """
         body = _decision(pseudo_label, author, seconds, seen_version)
-        return annotation_of(self.connection.change("POST", f"{case_path(project, case)}/accept", body))
+        return self.connection.change("POST", f"{case_path(project, case)}/accept", annotation_of, body)
 
     def correct(
         self,
@@ -61,8 +59,8 @@ class ReviewCalls(Calls):
     ) -> Annotation:
         """Make the corrected label map of a proposal an annotation; `seen_version` as for `accept`."""
         body = {**_decision(pseudo_label, author, seconds, seen_version), "labels": as_text(labels)}
-        found = self.connection.change("POST", f"{case_path(project, case)}/correct", body, timeout_s=SLOW_S)
-        return annotation_of(found)
+        path = f"{case_path(project, case)}/correct"
+        return self.connection.change("POST", path, annotation_of, body, timeout_s=SLOW_S)
 
     def reject(
         self,
@@ -76,12 +74,12 @@ class ReviewCalls(Calls):
     ) -> Case:
         """Turn a proposal down; `seen_version` as for `accept`."""
         body = _decision(pseudo_label, author, seconds, seen_version)
-        return case_of(self.connection.change("POST", f"{case_path(project, case)}/reject", body))
+        return self.connection.change("POST", f"{case_path(project, case)}/reject", case_of, body)
 
     def undo(self, project: str, case: int, *, seen_version: int | None = None) -> Case:
         """Take back the last annotation or decision of a case; `seen_version` as for `accept`."""
         body = {"seen_version": seen_version}
-        return case_of(self.connection.change("POST", f"{case_path(project, case)}/undo", body))
+        return self.connection.change("POST", f"{case_path(project, case)}/undo", case_of, body)
 
 
 def _decision(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medssl.client.answers import device_of, options_of, project_of, record
+from medssl.client.answers import device_of, done, each, options_of, project_of, record_of, service_of
 from medssl.client.calls import Calls, as_schema, as_text, project_path
 from medssl.client.records import CheckPoint, Device, KnownProject, Options, Project, ServiceInfo
 from medssl.client.transfers import SLOW_S
@@ -17,29 +17,29 @@ class ServiceCalls(Calls):
 
     def service(self) -> ServiceInfo:
         """Describe the service."""
-        found = self.connection.get("/v1/service")
-        return record(ServiceInfo, found, roots=tuple(found["roots"]))
+        return self.connection.get("/v1/service", service_of)
 
     def device(self) -> Device:
         """Look at processor, memory, disk and GPUs of the engine's computer."""
-        return device_of(self.connection.get("/v1/device"))
+        return self.connection.get("/v1/device", device_of)
 
     def options(self) -> Options:
         """Name the methods and pretext tasks, and the settings of every effort."""
-        return options_of(self.connection.get("/v1/options"))
+        return self.connection.get("/v1/options", options_of)
 
     def check_computer(self, folder: str | Path | None = None) -> tuple[CheckPoint, ...]:
         """Check the engine's computer; takes some seconds."""
-        found = self.connection.get("/v1/doctor", {"folder": as_text(folder)}, SLOW_S)
-        return tuple(record(CheckPoint, point) for point in found["points"])
+        points = each(record_of(CheckPoint))
+        query = {"folder": as_text(folder)}
+        return self.connection.get("/v1/doctor", lambda found: points(found["points"]), query, SLOW_S)
 
     def shutdown(self, force: bool = False) -> None:
         """End the service; with `force` even when jobs run, which then go on without it."""
-        self.connection.change("POST", "/v1/shutdown", query={"force": force})
+        self.connection.change("POST", "/v1/shutdown", done, query={"force": force})
 
     def projects(self) -> tuple[KnownProject, ...]:
         """List the projects that were opened before, the one used last first."""
-        return tuple(record(KnownProject, each) for each in self.connection.get("/v1/projects"))
+        return self.connection.get("/v1/projects", each(record_of(KnownProject)))
 
     def create_project(
         self,
@@ -62,22 +62,21 @@ class ServiceCalls(Calls):
             "channel_names": list(channel_names),
             "folder": as_text(folder),
         }
-        return project_of(self.connection.change("POST", "/v1/projects", body))
+        return self.connection.change("POST", "/v1/projects", project_of, body)
 
     def open_project(self, folder: str | Path) -> Project:
         """Open the project in a folder."""
-        return project_of(self.connection.change("POST", "/v1/projects/open", {"folder": as_text(folder)}))
+        return self.connection.change("POST", "/v1/projects/open", project_of, {"folder": as_text(folder)})
 
     def project(self, project: str) -> Project:
         """Describe a project."""
-        return project_of(self.connection.get(project_path(project)))
+        return self.connection.get(project_path(project), project_of)
 
     def forget_project(self, project: str) -> None:
         """Leave a project out of `projects`; its folder stays as it is."""
-        self.connection.change("DELETE", project_path(project))
+        self.connection.change("DELETE", project_path(project), done)
 
     def set_schema(self, project: str, segments: Mapping[int, str] | Mapping[str, Any]) -> Project:
         """Change the label schema: add segments, rename them, change colors and codes."""
-        return project_of(
-            self.connection.change("PUT", f"{project_path(project)}/schema", as_schema(segments))
-        )
+        path = f"{project_path(project)}/schema"
+        return self.connection.change("PUT", path, project_of, as_schema(segments))

@@ -9,18 +9,20 @@ from typing import Any
 
 import requests
 
+from medssl.client.answers import service_of, upload_of
 from medssl.client.connection import Connection, EngineError
+from medssl.client.records import Upload
 
 SLOW_S = 600.0  # for what reads voxels, which can be many, or loads torch
 _PIECE_BYTES = 1 << 20
 
 
-def send(connection: Connection, path: Path, folder: str | None = None, place: str | None = None) -> Any:
+def send(connection: Connection, path: Path, folder: str | None = None, place: str | None = None) -> Upload:
     """Upload a volume; see `Client.upload`."""
     try:
         with path.open("rb") as content:
             query = {"name": place or path.name, "sha256": sha256_of(path), "folder": folder}
-            return connection.send_file("/v1/uploads", content, query, SLOW_S)
+            return connection.send_file("/v1/uploads", upload_of, content, query, SLOW_S)
     except OSError as error:
         raise EngineError("file", f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except EngineError as error:
@@ -59,7 +61,7 @@ def _cut(target: Path) -> EngineError:
 
 
 def _most_bytes(connection: Connection) -> int:
-    return int(connection.get("/v1/service")["max_upload_bytes"])
+    return connection.get("/v1/service", service_of).max_upload_bytes
 
 
 def sha256_of(path: Path) -> str:
