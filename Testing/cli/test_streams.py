@@ -62,3 +62,26 @@ def test_a_job_is_finished_though_nobody_reads_on(start_medssl: Start, project_f
     with Project.open(project_folder) as project:
         assert {job.state for job in project.jobs()} == {"finished"}
         assert project.count_cases() == before + 8
+
+
+# What Windows says of a closed pipe, on every system.
+CLOSED_ON_WINDOWS = """
+import errno, io, os, sys
+class Closed(io.FileIO):
+    def write(self, data):
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OSError(errno.EINVAL, "Invalid argument") from error
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Closed(1, "w", closefd=False)))
+"""
+
+
+@pytest.mark.parametrize("before", ["", CLOSED_ON_WINDOWS], ids=["here", "Windows"])
+def test_help_that_nobody_reads_ends_as_other_commands_do(start_medssl: Start, before: str) -> None:
+    for arguments in (("case", "list", "--help"), ("--version",)):
+        asked = start_medssl(*arguments, before=before)
+        assert asked.stdout is not None
+        asked.stdout.close()
+        assert asked.stderr is not None
+        assert (asked.stderr.read(), asked.wait(120)) == ("", 141)

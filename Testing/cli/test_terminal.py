@@ -86,6 +86,6 @@ def test_a_terminal_without_colours_gets_none() -> None:
 
 
 def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers() -> None:
-    program = "from medssl.cli.streams import put, take_every_text; take_every_text(); put('患者7')"
+    program = "from medssl.cli.streams import prepare, put; prepare(); put('患者7')"
 
     assert "\\u60a3\\u80057" in _shown_by(program, PYTHONIOENCODING="cp1252")

@@ -35,7 +35,7 @@ from medssl.cli import (
 )
 from medssl.cli.display import write_json
 from medssl.cli.options import examples
-from medssl.cli.streams import NOBODY_READS, NobodyReadsError, release, take_every_text, tell
+from medssl.cli.streams import NOBODY_READS, NobodyReadsError, prepare, release, tell
 from medssl.cli.workplace import Elsewhere, work_elsewhere
 from medssl.endpoint import read_token, state_folder
 from medssl.errors import Cancelled, MedSSLError, UsageError
@@ -172,7 +172,7 @@ def main() -> None:
     What was done but for some scans or cases, which are listed, has failed for these: 1. What was done, but
     told to nobody as the reader of standard output had gone: 141.
     """
-    take_every_text()
+    prepare()
     code = run(sys.argv[1:])
     release()
     sys.exit(code)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import TextIO
 
@@ -17,8 +18,36 @@ class NobodyReadsError(Exception):
     """Whoever read standard output has gone."""
 
 
-def take_every_text() -> None:
-    """Let the streams of this process take whatever is in a name.
+class _Output(TextIOWrapper):
+    """Standard output of which all who write hear the same when its reader has gone.
+
+    What prints the help would end the process with a code of its own, and on Windows take a closed pipe for
+    a fault of the program.
+    """
+
+    def write(self, text: str) -> int:
+        """See `TextIOWrapper`; raises `NobodyReadsError`."""
+        with _somebody_reads():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """See `TextIOWrapper`; raises `NobodyReadsError`."""
+        with _somebody_reads():
+            super().flush()
+
+
+@contextmanager
+def _somebody_reads() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _CLOSED:
+            raise NobodyReadsError from error
+        raise
+
+
+def prepare() -> None:
+    """Let the streams of this process take whatever is in a name, and say when nobody reads the output.
 
     A program gets UTF-8 on every computer, also where Windows would write in its old code page. A terminal
     keeps its encoding, and shows the letters that it lacks as escapes.
@@ -26,6 +55,14 @@ def take_every_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout = _Output(
+            sys.stdout.buffer,
+            sys.stdout.encoding,
+            sys.stdout.errors,
+            line_buffering=sys.stdout.line_buffering,
+            write_through=sys.stdout.write_through,
+        )
 
 
 def put(text: str) -> None:
@@ -34,13 +71,9 @@ def put(text: str) -> None:
     Raises:
         NobodyReadsError: the other end was closed.
     """
-    try:
+    with _somebody_reads():
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except OSError as error:
-        if error.errno in _CLOSED:
-            raise NobodyReadsError from error
-        raise
 
 
 def tell(text: str) -> None:
@@ -56,7 +89,7 @@ def release() -> None:
     """Drop what nobody read of standard output: Python would complain of it when the process ends."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except (OSError, NobodyReadsError):
         _silence(sys.stdout)
 
 
