@@ -52,6 +52,21 @@ def test_a_second_start_finds_the_first_and_gives_it_a_new_token_when_asked_to(e
     assert found.service().instance == engine.endpoint.instance
 
 
+def test_a_second_start_says_that_its_options_were_not_applied(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = ["serve", "--state-folder", str(engine.state)]
+    assert run([*start, "--host", "0.0.0.0", "--root", "/data", "--port", "8443"]) == 0
+    out, err = capsys.readouterr()
+    assert f"The engine runs already at {engine.url}\n" in out
+    assert err.startswith(f"--host, --port and --root were not applied: the engine at {engine.url} keeps ")
+    assert "end it first: with Ctrl+C where 'medssl serve' runs" in err
+    assert str(engine.process.pid) in err
+    assert "unencrypted" not in err  # it is as it was, for this computer only
+    assert run(start) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_two_starts_at_once_end_with_one_service(tmp_path: Path) -> None:
     def start() -> Client:
         options = ["--root", str(tmp_path)]

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _WAIT_S = 30.0  # for a service that another start is just starting, or that is ending
 _LOOK_S = 0.2
 _CONNECT_S = 3.0
+# What an engine that runs keeps as it was; another folder of its own is another engine.
+_KEPT = ("host", "port", "root", "tls_cert", "tls_key", "idle_minutes", "max_upload_gb")
 
 
 EXAMPLES = examples(
@@ -56,6 +59,7 @@ StateFolderOption = Annotated[
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other computers connect.")
     ] = "127.0.0.1",
@@ -95,26 +99,41 @@ def serve(
     if new_token:
         TokenFile(settings.state_folder).renew()
     try:
-        _serve_or_find(settings, as_json)
+        _serve_or_find(settings, _given(context), as_json)
     except KeyboardInterrupt:
         return 0
     return 0
 
 
-def _serve_or_find(settings: ServiceSettings, as_json: bool) -> None:
-    """Run the service, or say where this user's runs; the place of one that is ending is waited for."""
+def _given(context: typer.Context) -> list[str]:
+    """The options for the service itself that a person gave, as they are written."""
+    sources = {name: context.get_parameter_source(name) for name in _KEPT}
+    return [
+        f"--{name.replace('_', '-')}"
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE"
+    ]
+
+
+def _serve_or_find(settings: ServiceSettings, given: Sequence[str], as_json: bool) -> None:
+    """Run the service, or say where this user's runs and that it has not the options that were given.
+
+    The place of one that is ending is waited for.
+    """
     from medssl.service import serve
     from medssl.service.server import RunningError
 
     give_up = time.monotonic() + _WAIT_S
     while True:
         try:
-            serve(settings, lambda endpoint: _announce(endpoint, settings, "listens", as_json))
+            serve(settings, lambda endpoint: _listening(endpoint, settings, as_json))
             return
         except RunningError as error:
             running = read_endpoint(settings.state_folder)
             if running is not None and _listens(running):
                 _announce(running, settings, "runs already", as_json)
+                if given:
+                    tell(_not_applied(running, given))
                 return
             if time.monotonic() >= give_up:
                 raise RunningError(
@@ -125,12 +144,25 @@ def _serve_or_find(settings: ServiceSettings, as_json: bool) -> None:
         time.sleep(_LOOK_S)
 
 
-def _announce(endpoint: Endpoint, settings: ServiceSettings, how: str, as_json: bool) -> None:
+def _listening(endpoint: Endpoint, settings: ServiceSettings, as_json: bool) -> None:
     if not settings.is_local and settings.tls_certificate is None:
         tell(
             "Warning: scans and the token travel unencrypted. Use --tls-cert, or listen on this computer "
             "only and connect through SSH."
         )
+    _announce(endpoint, settings, "listens", as_json)
+
+
+def _not_applied(running: Endpoint, given: Sequence[str]) -> str:
+    options = f"{given[0]} was" if len(given) == 1 else f"{', '.join(given[:-1])} and {given[-1]} were"
+    return (
+        f"{options} not applied: the engine at {running.url} keeps the options that it was started with. "
+        "To start it with other ones, end it first: with Ctrl+C where 'medssl serve' runs, or with 'Stop' in "
+        f"3D Slicer. It is the process {running.process_id}."
+    )
+
+
+def _announce(endpoint: Endpoint, settings: ServiceSettings, how: str, as_json: bool) -> None:
     folder = settings.state_folder
     # The token goes to a person's terminal only; elsewhere it would end up in a log.
     secret = f"/#token={read_token(folder)}" if sys.stdout.isatty() else ""
