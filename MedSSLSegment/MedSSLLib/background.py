@@ -4,6 +4,9 @@ In 3D Slicer a Python thread runs only while the main thread gives up the interp
 loop keeps it. As long as work is pending, a timer therefore gives the threads a few milliseconds at a time;
 it also hands over their answers. Reading files and waiting for the network need no lock and take no time
 from the viewer.
+
+An answer may bring a question to the person. While the question is open, the event loop turns inside the call
+that asked; other answers come all the same.
 """
 
 from __future__ import annotations
@@ -76,6 +79,8 @@ class Background:
         self._threads = threads
         self._started = False
         self._timer = qt.QTimer()
+        # Qt does not repeat a timer inside its own call: each turn starts the next before an answer can ask.
+        self._timer.setSingleShot(True)
         self._timer.setInterval(_PUMP_MS)
         self._timer.timeout.connect(self.turn)
 
@@ -136,6 +141,7 @@ class Background:
 
     def turn(self) -> None:
         """Let the threads work for a moment, and hand over their answers."""
+        self._timer.start()
         delivered = 0
         for number in range(_LONGEST_DELIVERY):
             try:

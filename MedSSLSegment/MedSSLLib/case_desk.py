@@ -156,8 +156,13 @@ class Desk:
             case: what is shown.
             make: puts its nodes into the scene.
         """
-        for desk in tuple(self._session.desks):
+        desks, project = tuple(self._session.desks), self.project
+        for desk in desks:
+            desk._stop_loading()  # or its case would come while a question about another one is open
+        for desk in desks:
             desk.give_way()
+        if _is_another(self.project, project):  # it came while a question was open
+            return
         scene = make()
         self.case, self.scene = case, scene
         self.version, self.news = version_of(case), ""
@@ -195,12 +200,15 @@ class Desk:
             return
         if not self.settle_preview():
             return
-        if not self.touched or self.case is None:
+        case = self.case
+        if not self.touched or case is None:
             then()
             return
-        title, question = self._owner.question(self.case)
+        title, question = self._owner.question(case)
         answers = (_("Save"), _("Discard"), _("Stay"))
         answer = asking.choose(title, question, answers, while_testing=_SAVE, losing=_DISCARD)
+        if self.case is not case:  # another project came while the question was open
+            return
         if answer == _SAVE:
             self._owner.save(then)
         elif answer == _DISCARD:
@@ -276,13 +284,15 @@ class Desk:
             may_stay: whether the person can go on with it instead.
 
         Returns:
-            False when it is still there: what was to follow must not.
+            False when it is still there, or the case left the screen while the question was open: what was
+            to follow must not.
         """
-        if self.scene is None or self.case is None:
+        case = self.case
+        if self.scene is None or case is None:
             return True
         try:
-            editor, name = self._session.editor, self.case.name
-            return editor.settle_preview(self.scene.segmentation, name, may_stay)
+            settled = self._session.editor.settle_preview(self.scene.segmentation, case.name, may_stay)
+            return settled and self.case is case
         except Problem as problem:
             self._session.report(problem)
             return False
@@ -300,12 +310,13 @@ class Desk:
     def _rescue(self) -> bool:
         """Keep what was drawn, if the person wants it, when its nodes cannot stay; whether it is kept."""
         self.settle_preview(may_stay=False)
-        if not self.changes.at_risk or self.case is None or self.scene is None:
+        case = self.case
+        if not self.changes.at_risk or case is None or self.scene is None:
             return False
-        title, question = self._owner.question(self.case)
+        title, question = self._owner.question(case)
         answers = (_("Save"), _("Discard"))
         answer = asking.choose(title, question, answers, while_testing=_SAVE, closing=_SAVE, losing=_DISCARD)
-        if answer != _SAVE:
+        if answer != _SAVE or self.case is not case:  # another answer has settled it already
             return False
         try:
             self.scene.draw_as_voxels()
@@ -323,7 +334,7 @@ class Desk:
 
     def _follow(self) -> None:
         project = self._session.project
-        another = (project and project.key) != (self.project and self.project.key)
+        another = _is_another(project, self.project)
         if another:
             self.give_way()
         elif self.case is not None and project is not None and self.project is not None:
@@ -332,6 +343,10 @@ class Desk:
                 self._session.say(changed)
         self.project = project
         self._owner.follow(another)
+
+
+def _is_another(project: Optional[Project], than: Optional[Project]) -> bool:
+    return (project and project.key) != (than and than.key)
 
 
 def _leave_all(desks: tuple[Desk, ...], then: Callable[[], Any]) -> None:

@@ -54,6 +54,8 @@ def settle(widget: Any, name: str, may_stay: bool) -> bool:
         closing=_STAY if may_stay else _APPLY,
         losing=_DROP,
     )
+    if preview_of(widget) is None:  # it went while the question was open
+        return True
     if answer == _APPLY:
         _apply(widget)
     elif answer == _DROP:

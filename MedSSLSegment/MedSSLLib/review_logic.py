@@ -201,7 +201,7 @@ class ReviewLogic:
                 return
             self._fail(error)
             desk.changes.send(0)
-            if drawing is not None and not here:  # it left the screen meanwhile
+            if drawing is not None and desk.case is not case:  # it left the screen meanwhile
                 self._session.safety.save(drawing)
 
         def saved(annotation: Annotation) -> None:
@@ -374,7 +374,7 @@ class ReviewLogic:
             self._session.cases_changed.emit()
             waits = found.state == WAITS
             self._session.say(last.taken_back(waits, found))
-            if waits:
+            if waits and self._session.is_open(project.key):
                 self._load(case)
 
         self.desk.wait(_("Taking the last decision back..."))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
-import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking, table_rows
@@ -103,8 +102,7 @@ class ScoringView:
             if model is not None and folder:
                 self.logic.start(model.id, folder)
 
-        # Not within the answer: no other one would come while a person looks for a folder.
-        self.logic.look(lambda: qt.QTimer.singleShot(0, ask))
+        self.logic.look(ask)
 
     def _sentence(self, track: Track) -> str:
         """Say in a line which model is or was scored, and on what."""

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
+from MedSSLLib import asking
 from MedSSLLib.background import Background
 from MedSSLLib.signals import Signal
+from panels import person_answers
 
 WAIT_S = 20.0
 STEP_US = 10_000
@@ -85,6 +87,34 @@ def test_a_broken_receiver_does_not_keep_later_answers_away(application, backgro
     background.run(lambda: time.sleep(0.1) or "second", answers.append)
     turn_until(application, lambda: bool(answers))
     assert answers == ["second"]
+
+
+def test_other_answers_come_while_a_question_that_an_answer_brought_is_open(
+    application, background, monkeypatch
+) -> None:
+    from PySide6 import QtCore
+
+    told: list[str] = []
+    asked = threading.Event()
+
+    def work() -> str:
+        asked.wait(WAIT_S)
+        return "while it was open"
+
+    def ask(_answer: None) -> None:
+        asked.set()
+        asking.choose("Title", "Save it?", ("Save", "Cancel"), while_testing=0)
+        told.append("answered")
+
+    def look(box: object, looks: int = 300) -> None:
+        box.reject() if told or not looks else QtCore.QTimer.singleShot(10, lambda: look(box, looks - 1))
+
+    with person_answers(monkeypatch, look):
+        background.run(work, told.append)
+        background.run(lambda: None, ask)
+        turn_until(application, lambda: len(told) == 2)
+    assert told == ["while it was open", "answered"]
+    turn_until(application, lambda: not background._timer.active)
 
 
 def test_an_idle_panel_takes_no_time_at_all(application, background) -> None:

@@ -125,6 +125,21 @@ def test_a_preview_that_its_effect_cannot_apply_is_told_and_what_is_drawn_is_kep
     assert np.array_equal(saved(opened, name), SEEDS)
 
 
+def test_a_preview_that_went_while_it_was_asked_about_is_no_error(
+    opened: OpenPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = open_next(opened)
+    preview(opened)
+
+    def choose(*_: object, **_more: object) -> int:
+        effect_preview.drop(opened.session.editor.widget)
+        return APPLY
+
+    monkeypatch.setattr(asking, "choose", choose)
+    save(opened, name, 1)
+    assert np.array_equal(saved(opened, name), SEEDS)
+
+
 def test_an_editor_that_lets_go_takes_the_preview_of_an_unknown_effect_away(opened: OpenPanel) -> None:
     open_next(opened)
     draw(opened)

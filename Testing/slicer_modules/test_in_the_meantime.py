@@ -251,6 +251,24 @@ def test_what_left_the_screen_follows_a_newer_annotation_only_when_the_person_sa
         assert "asked about at the next start" in opened.message
 
 
+def test_a_correction_that_leaves_the_screen_while_it_is_asked_about_is_kept(
+    opened: OpenPanel, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(show(opened, "review", "small_3").desk)
+    elsewhere.decide("small_3", "accept")
+    answers = [STAY, LATER]
+
+    def choose(*_: object, **_more: object) -> int:
+        opened.session.set_project(None)
+        return answers.pop(0)
+
+    monkeypatch.setattr(asking, "choose", choose)
+    opened.click("acceptButton")
+    opened.wait_until(lambda: not answers)
+    settled(opened)
+    assert len(kept_drawings.kept(elsewhere.key)) == 1
+
+
 def test_at_the_end_of_slicer_a_drawing_that_was_overtaken_is_kept_for_the_next_start(
     opened: OpenPanel, elsewhere: Elsewhere, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,11 @@ import pytest
 from desks import draw, logic, show
 from learning import project_with_proposals
 from medssl.client import Client, Project
+from MedSSLLib import asking
 from MedSSLLib.drawings import author_name
 from panels import OpenPanel
 
+SAVE, DISCARD = range(2)
 NAMES = ("small_3", "small_2", "small_4")
 
 
@@ -106,6 +108,56 @@ def test_what_was_asked_for_before_a_drawing_was_saved_is_not_shown_in_another_p
     settled(opened)
     assert len(client.annotations(project.key, client.case(project.key, name).id)) == before + 1
     assert all(logic(opened, each).desk.case is None for each in ("annotate", "review"))
+
+
+def arrives_while_asked(
+    monkeypatch: pytest.MonkeyPatch, panel: OpenPanel, project: Project, place: int
+) -> None:
+    """Every question is answered in the same way, and the first one when another project has come."""
+    coming = [project]
+
+    def choose(*_: object, **_more: object) -> int:
+        if coming:
+            panel.session.set_project(coming.pop())
+        return place
+
+    monkeypatch.setattr(asking, "choose", choose)
+
+
+@pytest.mark.parametrize("place", [SAVE, DISCARD])
+def test_a_case_that_was_asked_for_is_not_shown_in_a_project_that_came_while_the_question_was_open(
+    opened: OpenPanel, project: Project, other: Project, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    client, desk = opened.session.client, show(opened, "review", "small_3").desk
+    draw(desk)
+    arrives_while_asked(monkeypatch, opened, other, place)
+    _next(opened)
+    settled(opened)
+    assert desk.case is None
+    assert states(client, project)[0] == ("annotated" if place == SAVE else "proposed")
+    assert states(client, other) == ["proposed"] * 3
+
+
+@pytest.mark.parametrize(("place", "versions"), [(SAVE, 2), (DISCARD, 1)])
+def test_a_case_takes_no_place_in_a_project_that_came_while_the_drawing_there_was_asked_about(
+    opened: OpenPanel,
+    project: Project,
+    other: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: int,
+    versions: int,
+) -> None:
+    client, annotate = opened.session.client, show(opened, "annotate", "small_1")
+    review = logic(opened, "review")
+    review.open(client.case(project.key, "small_3").id)
+    draw(annotate.desk)  # before the other case is read
+    arrives_while_asked(monkeypatch, opened, other, place)
+    settled(opened)
+    assert len(versions_of(client, project)) == versions
+    assert annotate.desk.case is None
+    assert review.desk.case is None
+    assert "could not be shown" not in caplog.text
 
 
 def choose_annotated(panel: OpenPanel) -> None:
