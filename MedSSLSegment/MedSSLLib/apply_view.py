@@ -15,6 +15,7 @@ from MedSSLLib.channel_rules import ChannelRulesLogic
 from MedSSLLib.channel_rules_view import ChannelRulesView
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.learning_choices import Choice
+from MedSSLLib.plurals import plural
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 from MedSSLLib.train_refining import USUAL_DEVICE
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _ROWS = 10
 _STATES = {"done": "done", "skipped": "done before", "failed": "failed", "unfit": "left out"}
+_SEGMENTED = ("done", "skipped")  # a note on others is why they are not
 
 
 class Models(Protocol):
@@ -273,11 +275,21 @@ def folder_sentence(track: Track, rows: Sequence[Event]) -> str:
         return f"{track.doing}{left}"
     if track.state != "finished":
         return f"{track.doing}. {track.job.error} {track.job.remedy}".strip()
-    counts = dict.fromkeys(_STATES, 0)
-    for event in rows:
-        counts[event.state] = counts.get(event.state, 0) + 1
+    counts = {state: sum(event.state == state for event in rows) for state in _STATES}
     told = [f"{count} {_(_STATES[state])}" for state, count in counts.items() if count]
-    return _("Finished: {counts}.").format(counts=", ".join(told))
+    text = _("Finished: {counts}.").format(counts=", ".join(told))
+    noted = sum(_has_note(event) for event in rows)
+    if not noted:
+        return text
+    more = plural(
+        noted, _("One has a note: select it to read it."), _("{count} have notes: select one to read it.")
+    )
+    return f"{text} {more.format(count=noted)}"
+
+
+def _has_note(event: Event) -> bool:
+    """Whether there is more to know about a scan that was segmented, such as that voxels were replaced."""
+    return event.state in _SEGMENTED and bool(event.note)
 
 
 def _row(event: Event) -> table_rows.Row:
@@ -285,4 +297,7 @@ def _row(event: Event) -> table_rows.Row:
     names = ", ".join(f"{name} {volume:.2f} ml" for name, volume in event.volumes_ml.items())
     score = "" if event.uncertainty is None else f"{event.uncertainty:.2f}"
     state = _(_STATES.get(event.state, event.state))
-    return table_rows.Row(event.name, (event.name, state, volumes, score), tip=event.note or names)
+    if _has_note(event):
+        state = _("{state}, with a note").format(state=state)
+    tip = "\n".join(filter(None, (event.note, names)))
+    return table_rows.Row(event.name, (event.name, state, volumes, score), tip)

@@ -201,8 +201,8 @@ class VolumeLogic:
             self._fetch(run, sent, row)
             return
         run.sent = None
-        reason = row.note if row is not None and row.note else track.job.error
-        self._say(run, "", reason or _("The segmentation was cancelled."))
+        reason = "" if row is None else _note(row, run.name)
+        self._say(run, "", reason or track.job.error or _("The segmentation was cancelled."))
         self._session.ask(lambda client: apply_files.clean_up(client, files, sent))
 
     def _fetch(self, run: _Run, sent: SentVolume, row: Event) -> None:
@@ -242,7 +242,7 @@ class VolumeLogic:
         self.last = add_segmentation(labels, run.project, title, volume)
         # It was segmented where its transforms had put it.
         self.last.SetAndObserveTransformNodeID(None)
-        self._say(run, "", summary(row))
+        self._say(run, "", "\n".join(filter(None, (summary(row), _note(row, run.name)))))
 
     def _fail(self, run: _Run, error: Exception) -> None:
         if run.stopped:
@@ -267,3 +267,8 @@ def summary(row: Event) -> str:
     if row.uncertainty is not None:
         found.append(_("uncertainty {score:.2f}").format(score=row.uncertainty))
     return " · ".join(found)
+
+
+def _note(row: Event, name: str) -> str:
+    """What the engine has to say of a volume, by its name instead of the file that it was handed over in."""
+    return row.note.replace(row.source, name) if row.source else row.note

@@ -16,7 +16,7 @@ class Row:
     Attributes:
         key: what the line stands for; unique in its table.
         cells: texts, one a column.
-        tip: shown when the mouse rests on the line.
+        tip: shown when the mouse rests on the line, and told by a screen reader.
     """
 
     key: str
@@ -68,6 +68,7 @@ def show(table: Any, rows: Sequence[Row]) -> None:
                 item.setText(text)
             if item.toolTip() != row.tip:
                 item.setToolTip(row.tip)
+                item.setData(qt.Qt.AccessibleDescriptionRole, row.tip)
             if column == 0:
                 item.setData(qt.Qt.UserRole, row.key)
     if chosen != chosen_keys(table):

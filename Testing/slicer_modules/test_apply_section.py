@@ -6,9 +6,11 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import qt
 import slicer
 import vtk
 from learning import ActedEngine, ActedJob, new_project, register_model, run
@@ -96,10 +98,10 @@ def begin(panel: OpenPanel, acted: ActedEngine, volume: object) -> Path:
     return output
 
 
-def finish(job: ActedJob, output: Path, dataset: Path) -> None:
+def finish(job: ActedJob, output: Path, dataset: Path, **more: Any) -> None:
     """Let a model segment the volume."""
     write_labels(output / "scan.seg.nrrd", dataset)
-    job.report(Row(name="scan", state="done", output="scan.seg.nrrd"))
+    job.report(Row(name="scan", state="done", output="scan.seg.nrrd", **more))
     job.end(**result(output))
 
 
@@ -126,6 +128,18 @@ def test_a_volume_that_was_renamed_is_still_the_same_volume(
     finish(acted.jobs[0], output, small_dataset)
     panel.wait_until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
     assert panel.widget.panel.views["apply"].volume.last.GetName() == "T1 of March segmented"
+
+
+def test_a_note_on_a_volume_comes_with_its_segmentation_and_names_it_as_the_scene_does(
+    panel: OpenPanel, acted: ActedEngine, small_dataset: Path
+) -> None:
+    output = begin(panel, acted, add_scan(small_dataset, "T1"))
+    (file,) = acted.asked[-1]["inputs"]
+    told = {"volumes_ml": {"Kidney": 3.2}, "note": f"{file}: 3 voxels were not finite numbers."}
+    finish(acted.jobs[0], output, small_dataset, source=file, **told)
+    panel.wait_until(lambda: "Kidney" in panel.find("volumeOutcomeLabel").text)
+    shown = panel.find("volumeOutcomeLabel").text
+    assert shown == "Kidney 3.2 ml\nT1: 3 voxels were not finite numbers."
 
 
 def test_a_job_that_is_resumed_as_it_ends_is_not_called_cancelled(
@@ -284,6 +298,32 @@ def test_a_folder_fills_the_table_scan_by_scan(
     assert slicer.util.getNode("small_7").IsA("vtkMRMLScalarVolumeNode")
     assert slicer.util.getNode("small_7 segmented").GetSegmentation().GetNumberOfSegments() == 2
     panel.click("reportButton")
+
+
+def test_a_note_on_a_scan_of_a_folder_is_announced_and_can_be_read(
+    panel: OpenPanel, project: Project, tmp_path: Path
+) -> None:
+    request = {"kind": "predict", "inputs": [str(tmp_path)], "output": str(tmp_path / "out"), "model": "m"}
+    job, note = (
+        ActedJob(project, request),
+        "3 voxels of two.nii.gz have no number; the smallest one stands for them.",
+    )
+    volumes = {"Kidney": 120.4}
+    job.report(Row(name="one", state="done", volumes_ml=volumes))
+    job.report(Row(name="two", state="done", volumes_ml=volumes, note=note))
+    job.report(Row(name="wrong", state="failed", note="wrong.nii.gz cannot be read."))
+    job.end(**result(tmp_path / "out"))
+    open_section(panel, project)
+    table, label = panel.find("rowsTable"), panel.find("rowNoteLabel")
+    panel.wait_until(lambda: table.rowCount == 3)
+    assert [table.item(row, 1).text() for row in range(3)] == ["done", "done, with a note", "failed"]
+    counted = "Finished: 2 done, 1 failed. One has a note: select it to read it."
+    assert panel.find("folderStateLabel").text == counted
+    table.selectRow(1)
+    assert label.text == note
+    tip = table.item(1, 1).toolTip()
+    assert tip == f"{note}\nKidney 120.40 ml"
+    assert table.item(1, 1).data(qt.Qt.AccessibleDescriptionRole) == tip
 
 
 def test_whoever_comes_back_finds_the_table_of_the_folder(

@@ -223,7 +223,7 @@ class Event:
         time: seconds since 1970-01-01 UTC.
         left_s: estimated seconds to the end of the stage.
         name: of the curve of a metric, or of the scan or case of a row.
-        state: of the job; or of a row: 'done', 'skipped' or 'failed'.
+        state: of the job; or of a row: 'done', 'skipped', 'failed' or 'unfit'.
         code: of a failed job: the kind of its error, as `EngineError.code`; '' when unknown.
         volumes_ml: of a row, by segment.
         uncertainty: of a row, 0 for certain, 1 for uncertain.
