@@ -137,7 +137,7 @@ class AnnotateView:
         following = None if suggestion is None else suggestion.case
         is_open = case is not None and following is not None and case.id == following.id
         ui.nextCaseButton.enabled = not busy and following is not None and not is_open
-        ui.nextCaseButton.text = _("Open") if case is None else _("Next case")
+        ui.nextCaseButton.text = _("Open") if case is None else _("Next scan")
         # With a case on the screen, what is waited for stands beside the button, so that nothing moves.
         ui.annotateBusyLabel.text = busy
         ui.annotateBusyLabel.visible = bool(busy) and case is None

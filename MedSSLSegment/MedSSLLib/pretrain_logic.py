@@ -79,7 +79,7 @@ class PretrainLogic:
     def sources(self) -> tuple[Choice, ...]:
         """What to learn from: the open project's cases, or any folder of scans; '' and 'folder'."""
         project = self._session.project
-        of_project = _("The cases of the project")
+        of_project = _("The scans of the project")
         if project is not None:
             of_project = f"{of_project} {project.name} ({project.cases})"
         return (Choice("", of_project), Choice("folder", _("A folder of scans")))

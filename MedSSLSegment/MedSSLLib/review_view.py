@@ -106,7 +106,7 @@ class ReviewView:
         self._editor = editor
         self._jobs = jobs
         self.widget, self.ui = load_ui("Review")
-        table_rows.prepare(self.ui.queueTable, [_("Case"), _("Uncertainty")], stretched=(0,), right=(1,))
+        table_rows.prepare(self.ui.queueTable, [_("Scan"), _("Uncertainty")], stretched=(0,), right=(1,))
         told = _("The part of the proposal that the model expects to have wrong, 0 to 1")
         self.ui.queueTable.horizontalHeaderItem(1).setToolTip(told)
         self.keys = Shortcuts()
@@ -273,7 +273,7 @@ class ReviewView:
         ui.refineFrame.visible = queue.model is not None
         ui.proposeButton.visible = queue.model is not None and queue.unproposed > 0
         ui.proposeButton.enabled = "propose" not in kinds and "train" not in kinds
-        text = plural(queue.unproposed, _("Propose for 1 case"), _("Propose for {count} cases"))
+        text = plural(queue.unproposed, _("Propose for 1 scan"), _("Propose for {count} scans"))
         ui.proposeButton.text = text.format(count=queue.unproposed)
 
     def _refine_sentence(self) -> str:

@@ -105,7 +105,7 @@ class TrainLogic:
         if self._session.project is None:
             return str(_("Open a project first."))
         if self._annotated == 0:
-            return str(_("Annotate at least one case first: there is nothing to learn from yet."))
+            return str(_("Annotate at least one scan first: there is nothing to learn from yet."))
         if self._offers.options is None or self._annotated is None:
             return str(_("Asking the engine..."))
         return ""

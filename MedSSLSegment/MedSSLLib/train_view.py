@@ -105,7 +105,7 @@ class TrainView:
         self.ui.jobsGroup.layout().addWidget(self.jobs.widget)
         self._run = RunView(_run_widgets(self.ui), logic.run, logic.resume)
         self._preferred = ""
-        self._dice = Chart("dice", _("Dice on the validation cases"), _("Step"), _("Dice"), (0.0, 1.0))
+        self._dice = Chart("dice", _("Dice on the validation scans"), _("Step"), _("Dice"), (0.0, 1.0))
         self._loss = Chart("loss", _("Losses"), _("Step"), _("Loss"))
         choice_box.offer(
             self.ui.curveBox,
@@ -196,7 +196,7 @@ class TrainView:
         self.ui.noValidationLabel.text = (
             _("No scan for validation: choose the use 'validation' for an annotated scan to see Dice here.")
             if none
-            else _("The Dice on the validation cases comes with the first check.")
+            else _("The Dice on the validation scans comes with the first check.")
         )
 
     def _headings(self) -> list[str]:

@@ -17,7 +17,7 @@ def chart(runtime: slicer_runtime.Runtime) -> Any:
     from MedSSLLib.charts import PALETTE, Chart
     from MedSSLLib.jobs_track import Curve
 
-    chart = Chart("test", "Dice on the validation cases", "Step", "Dice", (0.0, 1.0))
+    chart = Chart("test", "Dice on the validation scans", "Step", "Dice", (0.0, 1.0))
     chart.lines = _lines(Curve, PALETTE)
     runtime.window.resize(1200, 800)
     runtime.window.show()

@@ -90,7 +90,7 @@ def test_the_cases_of_the_project_are_learned_from(
     opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acted = ActedEngine(monkeypatch, project)
-    assert opened.find("sourceBox").currentText == "The cases of the project Kidneys (6)"
+    assert opened.find("sourceBox").currentText == "The scans of the project Kidneys (6)"
     box = opened.find("taskBox")
     box.currentIndex = box.findData("rotation")
     opened.find("effortBox").currentIndex = 0

@@ -136,7 +136,7 @@ def test_curves_are_drawn_beside_those_of_the_last_supervised_training(
     opened.wait_until(lambda: losses(opened, job.id)[-1:] == [4])
     opened.click("showCurvesButton")
     charts = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
-    dice = next(chart for chart in charts if chart.GetTitle() == "Dice on the validation cases")
+    dice = next(chart for chart in charts if chart.GetTitle() == "Dice on the validation scans")
     lines = [dice.GetNthPlotSeriesNode(n) for n in range(dice.GetNumberOfPlotSeriesNodes())]
     assert [line.GetName() for line in lines] == [
         "Kidney",
@@ -232,7 +232,7 @@ def test_without_an_annotation_nothing_can_be_started(
     panel: OpenPanel, engine: Client, small_dataset: Path
 ) -> None:
     open_project(panel, new_project(engine, small_dataset, annotated=0, validation=0))
-    panel.wait_until(lambda: "Annotate at least one case" in panel.find("trainObstacleLabel").text)
+    panel.wait_until(lambda: "Annotate at least one scan" in panel.find("trainObstacleLabel").text)
     assert not panel.find("startButton").enabled
 
 
