@@ -62,9 +62,7 @@ def is_ours(environment: Path) -> bool:
 
 def _chosen(settings: Settings) -> tuple[Path, ...]:
     """The folders that the person chose, the last one first."""
-    earlier = settings.value("engine.environment", "")  # where earlier versions remembered one alone
-    texts = settings.texts(_CHOSEN) or ((earlier,) if earlier else ())
-    return tuple(Path(each) for each in texts)
+    return tuple(Path(each) for each in settings.texts(_CHOSEN))
 
 
 def _home() -> Path:
