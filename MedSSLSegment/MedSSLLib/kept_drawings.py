@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from slicer.i18n import tr as _
 
 from MedSSLLib import backend
 from MedSSLLib.drawings import DrawingFacts, DrawnSegment
 from MedSSLLib.grids import Grid, grid_of_image
 from MedSSLLib.problems import Problem
 from MedSSLLib.schema_logic import free_names
-from MedSSLLib.voxel_files import read_image, write_nrrd
+from MedSSLLib.voxel_files import read_image, unwritable, write_nrrd
 
 _FOLDER = "drawings"
 _VOXELS, _FACTS = "drawing.nrrd", "drawing.json"
@@ -69,12 +68,11 @@ def keep(name: str, facts: DrawingFacts, labels: np.ndarray, grid: Grid) -> Kept
         write_nrrd(folder / _VOXELS, labels, grid)
         # Last: without it, the folder is one whose writing was cut off.
         (folder / _FACTS).write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    except OSError as error:
+    except (OSError, Problem) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise Problem(
-            _("{path} cannot be written: {reason}.").format(path=folder, reason=error.strerror or error),
-            _("Free some space on the disk."),
-        ) from error
+        if isinstance(error, OSError):
+            raise unwritable(folder, error) from error
+        raise
     return KeptDrawing(folder, facts)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import vtk
+from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
 from MedSSLLib.grids import Grid, grid_of_image
@@ -121,12 +122,15 @@ def _header_of(path: Path) -> sitk.ImageFileReader:
     extra = [n for n in reader.GetSize()[3:] if n > 1]
     if extra or reader.GetDimension() < 3:
         raise Problem(
-            f"{path} has {reader.GetDimension()} dimensions, not 3.", "Save one volume of it alone."
+            _("{path} has {count} dimensions, not 3.").format(path=path, count=reader.GetDimension()),
+            _("Save one volume of it alone."),
         )
     if reader.GetNumberOfComponents() > 1:
         raise Problem(
-            f"{path} holds {reader.GetNumberOfComponents()} values a voxel, as color pictures do.",
-            "Use a volume with one value a voxel.",
+            _("{path} holds {count} values a voxel, as color pictures do.").format(
+                path=path, count=reader.GetNumberOfComponents()
+            ),
+            _("Use a volume with one value a voxel."),
         )
     return reader
 
@@ -139,7 +143,8 @@ def _told(path: Path) -> Iterator[None]:
     except RuntimeError as error:  # the only one that ITK raises
         reason = str(error).strip().splitlines()[-1].replace("ITK ERROR: ", "")
         raise Problem(
-            f"{path} cannot be read: {reason}", "Check that it is a whole file, with axes at right angles."
+            _("{path} cannot be read: {reason}").format(path=path, reason=reason),
+            _("Check that it is a whole file, with axes at right angles."),
         ) from error
 
 
@@ -175,9 +180,15 @@ def write_nrrd(path: Path, array: np.ndarray, grid: Grid) -> None:
             np.ascontiguousarray(array).tofile(file)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise Problem(
-            f"{path} cannot be written: {error.strerror or error}.", "Free some space on the disk."
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> Problem:
+    """What to say of a file or a folder that cannot be written."""
+    return Problem(
+        _("{path} cannot be written: {reason}.").format(path=path, reason=error.strerror or error),
+        _("Check the free space of the disk, and whether you may write there."),
+    )
 
 
 def new_image(

@@ -12,6 +12,9 @@ import slicer
 from learning import project_with_proposals
 from medssl.client import Client, EngineError, Project
 from MedSSLLib import asking, kept_drawings
+from MedSSLLib.drawings import DrawingFacts
+from MedSSLLib.grids import Grid
+from MedSSLLib.problems import Problem
 from panels import OpenPanel
 
 
@@ -203,6 +206,22 @@ def test_a_drawing_whose_writing_was_cut_off_or_damaged_is_not_offered(
         if text is not None:
             (home / name / "drawing.json").write_text(text)
     assert kept_drawings.kept(project.key) == ()
+
+
+def test_nothing_stays_of_a_drawing_whose_voxels_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(kept_drawings, "_home", lambda: tmp_path / "drawings")
+    facts, labels = DrawingFacts("p", 1, "scan", None, "me", 1.0), np.zeros((20, 20, 20), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # so that a real disk refuses the rest
+    try:
+        with pytest.raises(Problem, match="cannot be written"):
+            kept_drawings.keep("one", facts, labels, Grid((20, 20, 20), np.eye(4)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "drawings").iterdir())
 
 
 def test_a_disk_that_is_full_keeps_a_drawing_in_memory_and_says_so(
