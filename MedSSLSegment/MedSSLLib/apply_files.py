@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 
 from MedSSLLib import backend
 from MedSSLLib.dicom_series import DicomSeries, find_series, read_series
-from MedSSLLib.engine_files import take_back
+from MedSSLLib.engine_files import HANDED_OVER, take_back
 from MedSSLLib.segmentations import LoadedLabels, read_labels
 from MedSSLLib.volumes import VolumeSnapshot, write_snapshot
 from MedSSLLib.voxel_files import LoadedVolume, read_volume, suffix_of
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from medssl.client import Client, Job, Project
 
     from MedSSLLib.engine_files import EngineFiles
-
-_FOLDER = "from-slicer"  # inside a project's folder `cache`, of which everything may be deleted at any time
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def send_volume(
         Problem, EngineError: it cannot be written, sent, or segmented.
     """
     name = uuid.uuid4().hex[:12]
-    folder = str(PurePosixPath(Path(project.folder).as_posix()) / "cache" / _FOLDER / name)
+    folder = str(PurePosixPath(Path(project.folder).as_posix()) / "cache" / HANDED_OVER / name)
     upload: Optional[str] = None
     with ExitStack() as undo:
         undo.callback(lambda: _remove(client, files, folder, upload))

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import apply_files, backend, engine_reports
 from MedSSLLib.apply_files import RowFiles
+from MedSSLLib.engine_files import HANDED_OVER
 from MedSSLLib.jobs_track import Track
 from MedSSLLib.journeys import Errand, Journey
 from MedSSLLib.problems import Problem
@@ -186,5 +187,5 @@ def _is_folder(track: Track) -> bool:
     return (
         track.job.kind == "predict"
         and request is not None
-        and "/cache/from-slicer/" not in str(request.get("output", "")).replace("\\", "/")
+        and f"/cache/{HANDED_OVER}/" not in str(request.get("output", "")).replace("\\", "/")
     )

@@ -16,7 +16,7 @@ from MedSSLLib.segmentations import (
     snapshot_segmentation,
 )
 from MedSSLLib.views_before import ViewsBefore
-from MedSSLLib.volumes import add_volume, mark_as_case
+from MedSSLLib.volumes import add_volume
 from MedSSLLib.voxel_files import LoadedVolume
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class CaseScene:
         self.channel = 0
         self.segmentation: Any = add_segmentation(labels, project, name, self.volumes[0])
         for node in (*self.volumes, self.segmentation):
-            self._own(node, project.key, case)
+            self._own(node)
         self._observed: list[tuple[Any, int]] = []
         segmentation = self.segmentation.GetSegmentation()
         for event in (
@@ -126,8 +126,7 @@ class CaseScene:
             caller.RemoveObserver(tag)
         self._observed.clear()
 
-    def _own(self, node: Any, project: str, case: Case) -> None:
-        mark_as_case(node, project, case.id)
+    def _own(self, node: Any) -> None:
         for each in (node, *_displays_of(node)):
             each.SetSaveWithScene(False)
 

@@ -19,7 +19,8 @@ from MedSSLLib.voxel_files import suffix_of
 if TYPE_CHECKING:
     from medssl.client import Case, Client, Project, ResultFolder
 
-_FOLDER = "from-slicer"  # inside a project's folder `cache`, of which everything may be deleted at any time
+HANDED_OVER = "from-slicer"
+"""A folder inside a project's folder `cache`, of which everything may be deleted at any time."""
 
 _AWAY = ("unreachable", "timeout")  # codes of the client
 
@@ -80,7 +81,7 @@ class EngineFiles:
             write: writes it to the path it is given.
         """
         if self.shares_disk:
-            folder = Path(project.folder) / "cache" / _FOLDER / uuid.uuid4().hex[:12]
+            folder = Path(project.folder) / "cache" / HANDED_OVER / uuid.uuid4().hex[:12]
             try:
                 write(folder / name)
                 yield str(folder / name)

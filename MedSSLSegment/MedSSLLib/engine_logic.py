@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from MedSSLLib.session import Session
 
 _LOOK_MS = 5000
-_LOOK_TIMEOUT_S = 5.0
 _UNREACHABLE, _TIMEOUT = "unreachable", "timeout"  # codes of the client
 _LOG_BYTES = 200_000  # of its end
 

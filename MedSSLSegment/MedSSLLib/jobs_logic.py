@@ -13,7 +13,7 @@ from MedSSLLib.jobs_track import Track
 from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
-    from medssl.client import Client, EngineError, Event, Job, Project
+    from medssl.client import Client, EngineError, Event, Job
 
     from MedSSLLib.session import Session
 
@@ -85,7 +85,7 @@ class JobsLogic:
 
     def refresh(self) -> None:
         """Ask the engine for its list of jobs."""
-        project = self._open_project()
+        project = self._session.project
         if project is not None and self._session.client is not None:
             key = project.key
             self._session.ask(
@@ -101,7 +101,7 @@ class JobsLogic:
         failed: Optional[Callable[[Exception], Any]] = None,
     ) -> None:
         """Start a job; `begun` gets it once the engine has taken it, `failed` the reason when it does not."""
-        project = self._open_project()
+        project = self._session.project
         if project is None:
             return
         key = project.key
@@ -127,14 +127,14 @@ class JobsLogic:
 
     def log(self, job: str, done: Callable[[str], Any]) -> None:
         """Get the end of a job's log."""
-        project = self._open_project()
+        project = self._session.project
         if project is not None:
             key = project.key
             self._session.ask(lambda client: client.job_log(key, job), done)
 
     def recall(self, job: str, done: Callable[[Track], Any]) -> None:
         """Read what a job that is over reported, as far as nobody listened to it."""
-        track, project = self._tracks.get(job), self._open_project()
+        track, project = self._tracks.get(job), self._session.project
         if track is None or project is None:
             return
         if not track.over or track.whole or job in self._feeds:
@@ -160,12 +160,9 @@ class JobsLogic:
         for job in tuple(self._feeds):
             self._feeds.pop(job).stop()
 
-    def _open_project(self) -> Optional[Project]:
-        return self._session.project
-
     def _follow(self) -> None:
         """Another project, or another engine, whose events are the same but come from elsewhere."""
-        project = self._open_project()
+        project = self._session.project
         key = "" if project is None else project.key
         if key == self._project and self._session.client is self._client:
             return
@@ -276,7 +273,7 @@ class JobsLogic:
             self._session.models_changed.emit()
 
     def _change(self, job: str, change: Callable[[Client, str], Job]) -> None:
-        project = self._open_project()
+        project = self._session.project
         if project is None:
             return
         key = project.key

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     from MedSSLLib.jobs_track import Track
     from MedSSLLib.session import Session
+    from MedSSLLib.settings import Settings
 
-_LAST = "project.folder"
+LAST_PROJECT = "project.folder"
+"""The setting with the folder of the project that was opened last."""
+
+_PARENT = "project.parent"  # the setting with the folder around the project that was made last
 _ADDS_CASES = ("import", "sample")  # kinds of jobs
 _SHOWN_AGAIN_S = 2.0
 _DEEPEST = 3  # folders below those that the engine may touch
@@ -64,11 +68,11 @@ class ProjectLogic:
     @property
     def default_folder(self) -> Path:
         """Where new projects are proposed to be."""
-        return Path(self._session.settings.value("project.parent", str(Path.home() / "MedSSL")))
+        return projects_folder(self._session.settings)
 
     def enter(self) -> None:
         """The person comes: open the project of last time, also when the engine must be started for it."""
-        if self._session.project is None and self._session.settings.value(_LAST, "") and not self.busy:
+        if self._session.project is None and self._session.settings.value(LAST_PROJECT, "") and not self.busy:
             self._session.engine.when_ready(self._reopen)
 
     def close(self) -> None:
@@ -119,7 +123,7 @@ class ProjectLogic:
 
     def leave(self) -> None:
         """Close the project; nothing is deleted."""
-        self._session.settings.forget(_LAST)
+        self._session.settings.forget(LAST_PROJECT)
         self._session.set_project(None)
 
     def change_schema(self, segments: Sequence[SegmentDraft], done: Callable[[], Any]) -> None:
@@ -168,8 +172,8 @@ class ProjectLogic:
         def opened(project: Project) -> None:
             self.busy = ""
             if parent:
-                self._session.settings.remember("project.parent", parent)
-            self._session.settings.remember(_LAST, project.folder)
+                self._session.settings.remember(_PARENT, parent)
+            self._session.settings.remember(LAST_PROJECT, project.folder)
             self._session.set_project(project)
 
         def failed(error: Exception) -> None:
@@ -190,7 +194,7 @@ class ProjectLogic:
         self._session.engine.when_ready(ask)
 
     def _reopen(self) -> None:
-        folder = self._session.settings.value(_LAST, "")
+        folder = self._session.settings.value(LAST_PROJECT, "")
         if not folder or self._session.project is not None:
             return
 
@@ -200,7 +204,7 @@ class ProjectLogic:
 
         def failed(error: Exception) -> None:
             if not is_away(error) and getattr(error, "code", "") not in _NOT_LET_IN:
-                self._session.settings.forget(_LAST)
+                self._session.settings.forget(LAST_PROJECT)
             self._session.report(error)
 
         folder_jobs.attempt(
@@ -229,6 +233,11 @@ class ProjectLogic:
             self.changed.emit()
 
         self._session.ask(lambda client: client.projects(), listed)
+
+
+def projects_folder(settings: Settings) -> Path:
+    """Where new projects are proposed to be."""
+    return Path(settings.value(_PARENT, str(Path.home() / "MedSSL")))
 
 
 def _projects_there(client: Client) -> tuple[str, ...]:

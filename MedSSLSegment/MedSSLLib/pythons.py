@@ -18,6 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slicer.i18n import tr as _
+
+from MedSSLLib.problems import Problem
+
 OLDEST, TOO_NEW = (3, 10), (3, 14)
 _MINORS = (12, 11, 13, 10)  # in the order of preference
 _ASK = (
@@ -35,7 +39,6 @@ class FoundPython:
 
     path: Path
     version: str
-    of_slicer: bool = False
 
     @property
     def title(self) -> str:
@@ -69,8 +72,16 @@ def find_pythons(environment: Mapping[str, str], slicers_own: Path) -> tuple[Fou
         and os.path.realpath(slicers_own) not in seen
         and _makes_environments(slicers_own, environment)
     ):
-        found.append(FoundPython(slicers_own, version, of_slicer=True))
+        found.append(FoundPython(slicers_own, version))
     return tuple(found)
+
+
+def no_python() -> Problem:
+    """What to say when this computer has no Python that fits."""
+    return Problem(
+        _("No Python 3.10 to 3.13 was found on this computer."),
+        _("Install one from https://www.python.org/downloads/ and open this window again."),
+    )
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:

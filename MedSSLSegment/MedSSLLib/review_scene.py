@@ -85,10 +85,12 @@ class ReviewScene(CaseScene):
         going: Callable[[], Any],
     ) -> None:
         case = proposal.case
-        name = f"{case.name} proposal"
+        name = _("{case} proposal").format(case=case.name)
         super().__init__(project, case, proposal.scans, proposal.labels, name, changed, going)
-        self.heat_map: Any = add_heat_map(proposal.uncertainty, proposal.colors, f"{case.name} uncertainty")
-        self._own(self.heat_map, project.key, case)
+        self.heat_map: Any = add_heat_map(
+            proposal.uncertainty, proposal.colors, _("{case} uncertainty").format(case=case.name)
+        )
+        self._own(self.heat_map)
         _outline(self.segmentation)
         self.show()
         self.show_heat_map(True, 0.6)

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib import asking, folder_jobs, hippocampus
 from MedSSLLib.problems import Problem
+from MedSSLLib.project_logic import LAST_PROJECT, projects_folder
 from MedSSLLib.schema_logic import Template, read_templates, schema_of
 from MedSSLLib.signals import Signal
 
@@ -52,7 +53,7 @@ class SampleData:
     @property
     def _projects(self) -> Path:
         """Where new projects are made."""
-        return Path(self._session.settings.value("project.parent", str(Path.home() / "MedSSL")))
+        return projects_folder(self._session.settings)
 
     def make_up(self) -> None:
         """Make a project of scans that no patient has; they come one after the other."""
@@ -141,7 +142,7 @@ class SampleData:
 
         def made(found: tuple[Project, Job]) -> None:
             project, job = found
-            self._session.settings.remember("project.folder", project.folder)
+            self._session.settings.remember(LAST_PROJECT, project.folder)
             self._session.set_project(project)
             self._session.jobs.add(job)
             self._end("")

@@ -60,11 +60,6 @@ def needs_nothing(_session: Session) -> str:
     return ""
 
 
-def needs_engine(session: Session) -> str:
-    """For sections that ask the engine without a project."""
-    return "" if session.client is not None else _("Start the engine first, in the section Engine.")
-
-
 def needs_project(session: Session) -> str:
     """For sections that work on the open project."""
     if session.project is not None:

@@ -17,7 +17,7 @@ from MedSSLLib.background import Task
 from MedSSLLib.engine_choice import ENVIRONMENT, PYTHON, REMOTE, SLICER
 from MedSSLLib.logged_process import LoggedProcess
 from MedSSLLib.problems import Problem
-from MedSSLLib.pythons import FoundPython, find_pythons
+from MedSSLLib.pythons import FoundPython, find_pythons, no_python
 from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
@@ -313,14 +313,6 @@ def _install_into_slicer() -> bool:
     others = [each for each in needed if each.name != "torch"]
     pip_ensure(others, requester="MedSSL", skip_packages=["torch"])
     return True
-
-
-def no_python() -> Problem:
-    """What to say when this computer has no Python that fits."""
-    return Problem(
-        _("No Python 3.10 to 3.13 was found on this computer."),
-        _("Install one from https://www.python.org/downloads/ and open this window again."),
-    )
 
 
 def _grade(grade: str) -> str:

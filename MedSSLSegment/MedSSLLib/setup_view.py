@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from MedSSLLib.engine_choice import ENVIRONMENT, PYTHON, REMOTE, SLICER
 from MedSSLLib.problems import Problem
-from MedSSLLib.pythons import FoundPython
+from MedSSLLib.pythons import FoundPython, no_python
 from MedSSLLib.sections import load_ui
 from MedSSLLib.signals import Signal
 
@@ -252,7 +252,6 @@ class SetupView:
         ui.useSlicerButton.enabled = not why_not
         ui.progressBar.visible = busy
         ui.stopButton.visible = busy
-        ui.closeButton.enabled = True
         ui.checkComputerButton.enabled = not busy
         text = setup.doing or self._problem or setup.outcome[1]
         ui.outcomeLabel.text = text
@@ -273,8 +272,5 @@ class SetupView:
         if self._setup.pythons is None:
             return _("Looking for a Python...")
         if not self._setup.pythons:
-            return _(
-                "No Python 3.10 to 3.13 was found on this computer. Install one from "
-                "https://www.python.org/downloads/ and open this window again."
-            )
+            return str(no_python())
         return _("About 4 GB are downloaded and unpacked, 12 GB with an NVIDIA GPU; Slicer is not changed.")

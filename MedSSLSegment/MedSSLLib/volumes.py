@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Optional
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.grids import Grid, array_of_matrix, matrix_of_array
@@ -24,9 +25,6 @@ from MedSSLLib.voxel_files import LoadedVolume, read_grid, read_volume, suffix_o
 
 if TYPE_CHECKING:
     from medssl.client import Case, Client
-
-CASE_ATTRIBUTE = "MedSSL.case"
-"""Attribute of a node that belongs to a case: the project's key and the case's id, joined by a colon."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +74,6 @@ def add_volume(loaded: LoadedVolume, name: str) -> vtk.vtkObject:
     return node
 
 
-def mark_as_case(node: vtk.vtkObject, project: str, case: int) -> None:
-    """Write down which case a node belongs to; it travels with a saved scene."""
-    node.SetAttribute(CASE_ATTRIBUTE, f"{project}:{case}")
-
-
-def nodes_of_case(project: str, case: int, class_name: str) -> list[vtk.vtkObject]:
-    """The nodes of a class in the scene that belong to a case."""
-    wanted = f"{project}:{case}"
-    nodes = slicer.util.getNodesByClass(class_name)
-    return [node for node in nodes if node.GetAttribute(CASE_ATTRIBUTE) == wanted]
-
-
 def own_grid(node: vtk.vtkObject) -> Grid:
     """Where a volume's voxels lie by itself, without the transforms it is under."""
     matrix = vtk.vtkMatrix4x4()
@@ -108,8 +94,10 @@ def transform_to_world(node: vtk.vtkObject) -> np.ndarray:
         return np.eye(4)
     if not parent.IsTransformToWorldLinear():
         raise Problem(
-            f"'{node.GetName()}' is under the transform '{parent.GetName()}', which bends space.",
-            "Harden it on a copy in the module Transforms, and use the copy.",
+            _("'{name}' is under the transform '{transform}', which bends space.").format(
+                name=node.GetName(), transform=parent.GetName()
+            ),
+            _("Harden it on a copy in the module Transforms, and use the copy."),
         )
     matrix = vtk.vtkMatrix4x4()
     parent.GetMatrixTransformToWorld(matrix)
@@ -124,21 +112,25 @@ def snapshot_volume(node: vtk.vtkObject) -> VolumeSnapshot:
     """
     name, image = node.GetName(), node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
-        raise Problem(f"The volume '{name}' is empty.", "Choose another.")
+        raise Problem(_("The volume '{name}' is empty.").format(name=name), _("Choose another."))
     if image.GetNumberOfScalarComponents() > 1:
         raise Problem(
-            f"The volume '{name}' holds {image.GetNumberOfScalarComponents()} values a voxel, as color or "
-            "diffusion volumes do.",
-            "Use a volume with one value a voxel.",
+            _("The volume '{name}' holds {count} values a voxel, as color or diffusion volumes do.").format(
+                name=name, count=image.GetNumberOfScalarComponents()
+            ),
+            _("Use a volume with one value a voxel."),
         )
     transform = transform_to_world(node)
     grid = own_grid(node).moved(transform)
     if min(grid.size) < 2:
-        raise Problem(f"The volume '{name}' is a single slice.", "Use a scan with several slices.")
+        text = _("The volume '{name}' is a single slice.")
+        raise Problem(text.format(name=name), _("Use a scan with several slices."))
     if grid.sheared:
         raise Problem(
-            f"The axes of the volume '{name}' are not at right angles, which files of scans cannot hold.",
-            "Resample it in the module Resample Scalar/Vector/DWI Volume, and use the result.",
+            _(
+                "The axes of the volume '{name}' are not at right angles, which files of scans cannot hold."
+            ).format(name=name),
+            _("Resample it in the module Resample Scalar/Vector/DWI Volume, and use the result."),
         )
     shared = vtk.vtkImageData()
     shared.ShallowCopy(image)
@@ -168,7 +160,8 @@ def write_snapshot(snapshot: VolumeSnapshot, path: Path) -> None:
     write_nrrd(path, voxels_of(snapshot.image), snapshot.grid)
     if scalars.GetMTime() != before:
         path.unlink()
-        raise Problem(f"The volume '{snapshot.name}' changed while it was saved.", "Try again.")
+        text = _("The volume '{name}' changed while it was saved.")
+        raise Problem(text.format(name=snapshot.name), _("Try again."))
 
 
 def _unmodified_file(node: vtk.vtkObject) -> Optional[Path]:
