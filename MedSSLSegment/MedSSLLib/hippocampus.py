@@ -18,6 +18,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from slicer.i18n import tr as _
+
 from MedSSLLib.problems import Problem
 
 HOMEPAGE = "http://medicaldecathlon.com/"
@@ -70,10 +72,12 @@ def download(folder: Path, tell: Callable[[int, int], Any], address: str = ADDRE
         _list(unpacked / _FOLDER, folder / _LISTING)
         (unpacked / _FOLDER).replace(dataset)
     except tarfile.TarError as error:
-        raise Problem(f"{address} is not the archive that it should be.", "Try again.") from error
+        text = _("{address} is not the archive that it should be.").format(address=address)
+        raise Problem(text, _("Try again.")) from error
     except OSError as error:
         raise Problem(
-            f"{ARCHIVE} cannot be downloaded: {error}.", "Check the network and the free space of the disk."
+            _("{file} cannot be downloaded: {reason}.").format(file=ARCHIVE, reason=error),
+            _("Check the network and the free space of the disk."),
         ) from error
     finally:
         archive.unlink(missing_ok=True)
@@ -133,7 +137,7 @@ def _fetch(address: str, target: Path, tell: Callable[[int, int], Any]) -> None:
             done += len(piece)
             tell(done, total)
     if f"MD5:{digest.hexdigest()}" != CHECKSUM:
-        raise Problem(f"What came from {address} is damaged.", "Try again.")
+        raise Problem(_("What came from {address} is damaged.").format(address=address), _("Try again."))
 
 
 def _unpack(archive: Path, folder: Path) -> None:

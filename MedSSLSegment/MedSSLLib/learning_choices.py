@@ -40,7 +40,7 @@ _METHODS = (
         "Contrastive self-training",
         "Learns that the same tissue looks alike in all scans, with the model's own guesses as a guide.",
     ),
-    Choice("supervised", "Supervised", "Learns from the annotated cases alone."),
+    Choice("supervised", "Supervised", "Learns from the annotated scans alone."),
 )
 _PRETEXTS = (
     Choice(

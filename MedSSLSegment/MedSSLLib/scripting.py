@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from MedSSLLib import annotate_case, backend, drawings, engine_tokens
 from MedSSLLib.case_scene import CaseScene
@@ -32,7 +33,7 @@ def start_engine(python: Optional[str] = None) -> Client:
     """
     choice = EngineChoice(PYTHON, Path(python)) if python else current_choice(Settings())
     if choice is None:
-        raise Problem("The engine is not set up yet.", "Set it up in the module MedSSL Segment.")
+        raise Problem(_("The engine is not set up yet."), _("Set it up in the module MedSSL Segment."))
     medssl = backend.client_package()
     if choice.kind == REMOTE:
         token = engine_tokens.token_of(choice.address)
@@ -78,7 +79,8 @@ def save_annotation(
     values, unknown = match_segments(drawn.segments, project)
     for each in unknown:
         if each.layer >= 0:
-            raise Problem(f"The project '{project.name}' has no segment '{each.name}'.", "Add it first.")
+            text = _("The project '{project}' has no segment '{name}'.")
+            raise Problem(text.format(project=project.name, name=each.name), _("Add it first."))
     labels = labels_of(drawn, values)
     return drawings.deliver(client, _files(client), drawings.facts_of(project, case, 0.0), labels, drawn.grid)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from MedSSLLib import terminology
 from MedSSLLib.grids import Grid, array_of_matrix, corners_of, grid_of_image, matrix_of_array
@@ -183,8 +184,8 @@ def snapshot_segmentation(node: vtk.vtkObject, volume: vtk.vtkObject) -> Segment
     segmentation, name = node.GetSegmentation(), node.GetName()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != _LABELMAP:
         raise Problem(
-            f"The segmentation '{name}' is drawn as surfaces, not as voxels.",
-            "Make 'Binary labelmap' its source representation in the module Segmentations.",
+            _("The segmentation '{name}' is drawn as surfaces, not as voxels.").format(name=name),
+            _("Make 'Binary labelmap' its source representation in the module Segmentations."),
         )
     grid = own_grid(volume)
     if node.GetTransformNodeID() == volume.GetTransformNodeID():

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, TypeVar
 
 import slicer
+from slicer.i18n import tr as _
 
-from MedSSLLib import backend
 from MedSSLLib.background import Background, Task
 from MedSSLLib.drawing_safety import Safety
 from MedSSLLib.editor import SegmentEditor
 from MedSSLLib.engine_files import EngineFiles
 from MedSSLLib.engine_logic import EngineLogic
+from MedSSLLib.engine_status import sentences
 from MedSSLLib.jobs_logic import JobsLogic
 from MedSSLLib.journeys import Journeys
 from MedSSLLib.learning_offers import LearningOffers
@@ -140,7 +141,7 @@ class Session:
 
         def ask_client() -> T:
             if client is None:
-                raise Problem("The engine is not running.", "Start it in the section Engine.")
+                raise Problem(_("The engine is not running."), _("Start it in the section Engine."))
             return work(client)
 
         def report(error: Exception) -> None:
@@ -197,10 +198,7 @@ class Session:
     def tell(self, error: Exception) -> None:
         """Show an error as `report` does, whatever it is about."""
         _LOG.error("%s", error, exc_info=error)
-        if isinstance(error, (Problem, backend.client_package().EngineError)):
-            self.say(error.message, error.remedy, "error")
-        else:
-            self.say(f"{type(error).__name__}: {error}", "The log has the rest.", "error")
+        self.say(*sentences(error), "error")
 
 
 def _files(shares_disk: bool) -> EngineFiles:

@@ -1,4 +1,4 @@
-"""What the sections say: everything that can be clicked or filled in explains itself, and a thing has one name."""
+"""What the sections say: what can be clicked or filled in explains itself, and a thing has one name."""
 
 from __future__ import annotations
 
@@ -52,3 +52,14 @@ def test_what_a_project_holds_is_called_a_scan_everywhere() -> None:
     assert "Find a scan" in found
     told = [text.replace("in any case", "") for text in found]
     assert not [text for text in told if re.search(r"\bcases?\b", text, re.IGNORECASE)]
+
+
+def test_every_problem_can_be_told_in_the_persons_language() -> None:
+    told = [
+        words
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem"
+        for words in node.args
+    ]
+    assert not [ast.unparse(words) for words in told if isinstance(words, (ast.Constant, ast.JoinedStr))]
