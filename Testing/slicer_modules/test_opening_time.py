@@ -1,17 +1,21 @@
 """The module opens at once, with no engine installed, and nothing of the engine's is imported for it.
 
-Processor time of the fastest of three: what else this computer does slows a run and never speeds one up. The
-first of them compiles the files, as Slicer does when it opens the module for the first time.
+Processor time of the fastest of three: what else this computer does slows a run and never speeds one up, so
+none follows one that was fast enough. The first of them compiles the files, as Slicer does when it opens the
+module for the first time.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -43,9 +47,12 @@ def opening(folder: Path) -> list[Any]:
 
 
 def test_opening_takes_less_than_half_a_second_and_loading_imports_nothing(tmp_path: Path) -> None:
-    runs = [opening(tmp_path) for _ in range(3)]
-    assert min(loaded_s for loaded_s, *_ in runs) < 0.1
-    assert min(opened_s for _, opened_s, *_ in runs) < 0.5
-    for _loaded_s, _opened_s, at_load, heavy in runs:
+    loaded_s = opened_s = math.inf
+    for _ in range(3):
+        load_s, open_s, at_load, heavy = opening(tmp_path)
         assert heavy == []
         assert [name for name in at_load if name.startswith(("MedSSLLib", "medssl", "requests"))] == []
+        loaded_s, opened_s = min(loaded_s, load_s), min(opened_s, open_s)
+        if loaded_s < 0.1 and opened_s < 0.5:
+            return
+    pytest.fail(f"The module took {loaded_s:.2f} s to load and {opened_s:.2f} s to open.")
