@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import slicer
-from learning import ActedEngine, ActedJob, new_project, shorten
+from learning import ActedEngine, ActedJob, new_project, register_model, shorten
 from medssl.client import Client, Project
 from medssl.events import Log
 from panels import OpenPanel
@@ -62,30 +62,42 @@ def test_the_engine_says_what_can_be_chosen(opened: OpenPanel, engine: Client) -
     assert opened.find("startBox").currentText == "Nothing"
 
 
-def test_a_real_training_shows_where_it_is_and_ends_with_proposals(
-    opened: OpenPanel, project: Project
+def test_a_training_shows_where_it_is_and_ends_with_proposals(
+    opened: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    acted = ActedEngine(monkeypatch, project)
     box = opened.find("methodBox")
     box.currentIndex = box.findData("supervised")
     opened.click("startButton")
-    opened.wait_until(lambda: "step" in opened.find("trainingTitleLabel").text, 100)
+    opened.wait_until(lambda: acted.jobs)
+    training = acted.jobs[0]
+    training.learn(range(1, 9))
+    opened.wait_until(lambda: "step" in opened.find("trainingTitleLabel").text)
     assert not opened.find("startButton").enabled
-    opened.wait_until(lambda: opened.find("lossLabel").text.startswith("loss "), 30)
-    opened.wait_until(lambda: opened.find("diceTable").rowCount == 2, 30)
+    opened.wait_until(lambda: opened.find("lossLabel").text.startswith("loss "))
+    opened.wait_until(lambda: opened.find("diceTable").rowCount == 2)
     assert opened.find("diceTable").item(0, 0).text() == "Kidney"
-    opened.wait_until(lambda: opened.session.training.track.over, 60)
+    model = register_model(project)
+    training.end(**{**RESULT, "model_id": model})
+    opened.wait_until(lambda: opened.session.training.track.over)
     assert opened.find("trainingTitleLabel").text == "<b>Supervised</b> · finished"
-    # What follows by itself: the new model proposes for the four cases that nobody annotated.
-    opened.wait_until(lambda: opened.session.jobs.newest("propose") is not None, 20)
-    opened.wait_until(lambda: opened.session.jobs.newest("propose").over, 100)
-    assert len(opened.session.client.review_queue(project.key)) == 4
-    made = opened.session.client.jobs(project.key)
-    assert [job.kind for job in made].count("propose") == 1
+    # What follows by itself: the new model proposes for the four cases that nobody annotated, once.
+    opened.wait_until(lambda: opened.session.jobs.newest("propose") is not None)
+    assert "4 scans get proposals now" in opened.message
+    acted.jobs[1].end(kind="propose", model_id=model, proposals=[])
+    opened.wait_until(lambda: opened.session.jobs.newest("propose").over)
+    assert [each["kind"] for each in acted.asked] == ["train", "propose"]
+    assert acted.asked[1]["model"] == model
     opened.wait_until(lambda: opened.find("startBox").count == 2)
     assert opened.find("startBox").itemText(1).startswith("The last model: Supervised, ")
     # Going on from a model takes less time than beginning anew.
     opened.find("startBox").currentIndex = 1
     assert opened.session.training.efforts(opened.find("startBox").itemData(1))[0].title == "Quick (2 s)"
+    opened.wait_until(lambda: opened.find("startButton").enabled)
+    opened.click("startButton")
+    opened.wait_until(lambda: len(acted.jobs) == 3)
+    assert acted.asked[2]["start_from"] == model
+    acted.jobs[2].end("cancelled")
 
 
 def test_what_was_chosen_is_what_the_engine_gets(
