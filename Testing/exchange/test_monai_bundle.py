@@ -21,58 +21,73 @@ from medssl.inference.predictor import Predictor
 from medssl.learning.model import load_model
 from medssl.phantom import make_phantom
 
-# Stands for a computer without MedSSL: an import of it fails.
+# Stands for a computer without MedSSL: an import of it fails. Each bundle runs with the scripts of its own.
 _ALONE = """
-import sys
+import os, sys
 sys.modules["medssl"] = None
 sys.path.insert(0, "")
 from monai.bundle import run, verify_net_in_out
 files = {"config_file": "configs/inference.json", "meta_file": "configs/metadata.json"}
-verify_net_in_out("network_def", device="cpu", **files)
-run(**files, workflow_type="infer", dataset_dir=sys.argv[1], output_dir=sys.argv[2])
+for folder in sys.argv[1:]:
+    os.chdir(os.path.join(folder, "bundle"))
+    verify_net_in_out("network_def", device="cpu", **files)
+    scans, found = (os.path.join(folder, name) for name in ("scans", "found"))
+    run(**files, workflow_type="infer", dataset_dir=scans, output_dir=found)
+    scripts = [name for name in sys.modules if name.partition(".")[0] == "scripts"]
+    assert scripts
+    for name in scripts:
+        assert sys.modules.pop(name).__file__.startswith(os.getcwd())
 """
 
 
 @pytest.fixture(scope="module")
 def bundle(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("bundles") / "kidney"
+    path = tmp_path_factory.mktemp("kidney") / "bundle"
     export_model(model_folder, path, "monai", Statement())
     return path
 
 
-def test_it_finds_what_medssl_finds_on_the_scans_own_grid(
-    bundle: Path, model_folder: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def two_channel_bundle(two_channel_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("two channels") / "bundle"
+    export_model(two_channel_folder, path, "monai", Statement())
+    return path
+
+
+@pytest.fixture(scope="module")
+def segmented(bundle: Path, two_channel_bundle: Path) -> None:
+    """Scans beside both bundles, and what these found: one process for both, which takes long to start."""
     for needed in ("ignite", "nibabel"):
         pytest.importorskip(needed, reason=f"the bundle's workflow needs {needed}")
     # Anisotropic, oblique, coarser and finer than the plan.
     for seed, size in ((1, (22, 40, 30)), (3, (30, 26, 44))):
-        write_volume(tmp_path / "scans" / f"scan{seed}.nii.gz", make_phantom(seed, size).image)
-    command = [sys.executable, "-W", "ignore", "-c", _ALONE, str(tmp_path / "scans"), str(tmp_path / "found")]
-    ended = subprocess.run(command, cwd=bundle, capture_output=True, text=True)
+        write_volume(bundle.parent / "scans" / f"scan{seed}.nii.gz", make_phantom(seed, size).image)
+    first, second = (make_phantom(seed, (22, 40, 30)).image for seed in (1, 4))
+    for number, channel in enumerate((first.array, second.array)):
+        path = two_channel_bundle.parent / "scans" / f"a_{number:04d}.nii.gz"
+        write_volume(path, Volume(channel, first.grid))
+    folders = [str(bundle.parent), str(two_channel_bundle.parent)]
+    command = [sys.executable, "-W", "ignore", "-c", _ALONE, *folders]
+    ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+@pytest.mark.usefixtures("segmented")
+def test_it_finds_what_medssl_finds_on_the_scans_own_grid(bundle: Path, model_folder: Path) -> None:
     predictor = Predictor(load_model(model_folder))
-    for path in sorted((tmp_path / "scans").iterdir()):
+    for path in sorted((bundle.parent / "scans").iterdir()):
         scan = read_volume(path)
         expected = predictor.predict([scan]).values
-        found = read_labels(tmp_path / "found" / path.name.replace(".nii", "_seg.nii")).volume
+        found = read_labels(bundle.parent / "found" / path.name.replace(".nii", "_seg.nii")).volume
         assert found.grid.agrees_with(scan.grid)
         assert set(np.unique(expected)) == {0, 2, 4}
         assert (found.array != expected).mean() < 0.0005
 
 
-def test_several_channels_are_files_with_numbers(two_channel_folder: Path, tmp_path: Path) -> None:
-    for needed in ("ignite", "nibabel"):
-        pytest.importorskip(needed, reason=f"the bundle's workflow needs {needed}")
-    export_model(two_channel_folder, tmp_path / "bundle", "monai", Statement())
-    channels = [make_phantom(seed, (22, 40, 30)).image for seed in (1, 4)]
-    for number, channel in enumerate(channels):
-        write_volume(tmp_path / "scans" / f"a_{number:04d}.nii.gz", Volume(channel.array, channels[0].grid))
-    command = [sys.executable, "-W", "ignore", "-c", _ALONE, str(tmp_path / "scans"), str(tmp_path / "found")]
-    ended = subprocess.run(command, cwd=tmp_path / "bundle", capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    (path,) = (tmp_path / "found").iterdir()
-    scans = read_channels([tmp_path / "scans" / f"a_{number:04d}.nii.gz" for number in range(2)], 2)
+@pytest.mark.usefixtures("segmented")
+def test_several_channels_are_files_with_numbers(two_channel_bundle: Path, two_channel_folder: Path) -> None:
+    (path,) = (two_channel_bundle.parent / "found").iterdir()
+    scans = read_channels(sorted((two_channel_bundle.parent / "scans").iterdir()), 2)
     expected = Predictor(load_model(two_channel_folder)).predict(scans).values
     found = read_labels(path).volume
     assert found.grid.agrees_with(scans[0].grid)
