@@ -122,27 +122,18 @@ def test_two_slicers_have_an_environment_each_and_one_whose_slicer_is_gone_is_ta
     assert not environments.is_ready(first)
 
 
-def test_an_installation_is_stopped_with_everything_it_started(
-    panel: OpenPanel, checkout: Checkout, tmp_path: Path
-) -> None:
-    build, begun = checkout.root / "backend" / "tiny_build.py", tmp_path / "begun"
-    endless = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(600)\n"
-    build.write_text(endless + build.read_text())
-    ui = _dialog(panel)
-    ui.installButton.click()
-    panel.wait_until(begun.exists, 60)
-    ui.stopButton.click()
-    panel.wait_until(lambda: "Stopped" in ui.outcomeLabel.text, 60)
-    panel.wait_until(lambda: not _programs_in(tmp_path / "Umgebung"))
-    assert ui.environmentFrame.enabled
-    assert panel.session.engine.choice is None
-
-
-def test_a_check_does_not_take_the_place_of_an_installation(
+def test_an_installation_is_stopped_with_everything_it_started_and_no_check_takes_its_place(
     panel: OpenPanel, checkout: Checkout, tmp_path: Path
 ) -> None:
     build = checkout.root / "backend" / "tiny_build.py"
-    build.write_text("import time\ntime.sleep(3)\n" + build.read_text())
+    checked, begun = tmp_path / "checked", tmp_path / "begun"
+    endless = (
+        "import pathlib, time\n"
+        f"while not pathlib.Path({str(checked)!r}).exists(): time.sleep(0.05)\n"
+        f"pathlib.Path({str(begun)!r}).touch()\n"
+        "time.sleep(600)\n"
+    )
+    build.write_text(endless + build.read_text())
     ui = _dialog(panel)
     ui.installButton.click()
     panel.wait_until(lambda: "bootstrap.py install" in ui.logEdit.plainText, 60)
@@ -152,9 +143,15 @@ def test_a_check_does_not_take_the_place_of_an_installation(
     setup.check()
     setup._setup.check(Path(sys.executable), tmp_path / "Umgebung")
     assert "Installing" in ui.outcomeLabel.text
-    panel.wait_until(lambda: "is installed" in ui.outcomeLabel.text, 100)
+    checked.touch()
+    panel.wait_until(begun.exists, 60)  # it is the installation that goes on
+    ui.stopButton.click()
+    panel.wait_until(lambda: "Stopped" in ui.outcomeLabel.text, 60)
+    panel.wait_until(lambda: not _programs_in(tmp_path / "Umgebung"))
     assert "bootstrap.py check" not in ui.logEdit.plainText
+    assert ui.environmentFrame.enabled
     assert panel.find("checkButton").enabled
+    assert panel.session.engine.choice is None
 
 
 def test_a_folder_with_something_else_in_it_is_refused(
