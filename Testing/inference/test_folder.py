@@ -103,6 +103,19 @@ def test_bad_files_are_listed_with_their_reason_and_stop_nothing(
     assert result.count("done") == 3
 
 
+def test_the_table_says_in_the_words_of_the_report_what_became_of_each_scan(
+    make_model: Callable[..., Model], scans: Path, tmp_path: Path
+) -> None:
+    run(make_model(), scans / "one.nii.gz", tmp_path / "out")
+    (scans / "bad.nii.gz").write_bytes(b"nothing")
+    Project.create(scans / "mine", LabelSchema.of_names({1: "Core"})).close()
+    result = run(make_model(), scans, tmp_path / "out")
+    with result.table.open(encoding="utf-8-sig", newline="") as file:
+        told = {line["scan"]: line["state"] for line in csv.DictReader(file)}
+    assert (told["one"], told["bad"], told["mine"]) == ("done before", "failed", "left out")
+    assert told["sub folder/three"] == "done"
+
+
 def test_a_second_run_skips_what_is_done_and_changes_no_segmentation(
     make_model: Callable[..., Model], scans: Path, tmp_path: Path
 ) -> None:

@@ -69,7 +69,7 @@ REPORT = Report(
     settings=(Fact("Seed", "0"),),
     problems=(
         Problem("broken", "broken.nii.gz is empty.", "failed", "Copy it again."),
-        Problem("flat", "2D", "skipped"),
+        Problem("flat", "2D", "left out"),
     ),
     history=(HistoryEntry(NOW, "scan 2", "accepted", "Dr. A", 34.0, "m-16"),),
     notes=("There were no validation cases.",),
@@ -83,6 +83,7 @@ def test_the_page_names_what_was_done_what_failed_and_with_what() -> None:
         assert words in page
     for words in ("broken.nii.gz is empty.", "Copy it again.", "Dr. A", "34 s", "1 accepted", "Seed"):
         assert words in page
+    assert "(1 failed, 1 left out)" in page
 
 
 def test_names_of_files_cannot_change_the_page() -> None:
@@ -385,6 +386,6 @@ def test_the_data_says_the_same_as_the_page_without_pictures() -> None:
     )
     assert scan["scores"][0]["dice"] == 0.6
     assert scan["note"] == "Read with care."
-    assert content["problems"][1] == {"name": "flat", "reason": "2D", "cause": "skipped", "remedy": ""}
+    assert content["problems"][1] == {"name": "flat", "reason": "2D", "cause": "left out", "remedy": ""}
     assert content["card"] == {"Intended use": "Research"}
     assert content["history"][0]["author"] == "Dr. A"

@@ -141,9 +141,13 @@ def test_curves_grow_while_the_job_runs(page: Page, run: Run) -> None:
 def test_scans_of_a_folder_are_listed_as_they_are_done(page: Page, run: Run) -> None:
     run.files.emit(Row(name="scan <7>", state="done", volumes_ml={"Head": 1.25}, uncertainty=0.125))
     run.files.emit(Row(name="scan 8", state="failed", note="It is empty."))
-    page.locator("td", has_text="It is empty.").wait_for()
+    run.files.emit(Row(name="scan 9", state="unfit", note="It is an overview."))
+    run.files.emit(Row(name="scan 10", state="skipped"))
+    page.locator("tr", has=page.locator("th", has_text="scan 10")).wait_for()
     done = page.locator("tr", has=page.locator("th", has_text="scan <7>"))
     assert done.locator("td").all_inner_texts() == ["done", "0.13", "1.25", ""]
+    states = page.locator("td .state").all_inner_texts()
+    assert states == ["done before", "left out", "failed", "done"]
 
 
 def test_jobs_of_one_kind_are_told_apart_and_another_project_can_be_opened(

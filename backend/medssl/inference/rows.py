@@ -14,6 +14,14 @@ from medssl.inference.ledger import Ledger, Measurements, TableRow
 from medssl.inference.source import Source
 from medssl.storage import is_held, storage_error
 
+# As the terminal, the report and the panel call them.
+_STATES: dict[RowState, str] = {
+    "done": "done",
+    "skipped": "done before",
+    "failed": "failed",
+    "unfit": "left out",
+}
+
 
 @dataclass(frozen=True)
 class FolderRow:
@@ -166,7 +174,7 @@ def _line(row: FolderRow, output: Path, segments: Sequence[str]) -> list[str]:
     if row.measured is not None:
         volumes = [_number(row.measured.volumes_ml.get(name)) for name in segments]
         measured = [*volumes, f"{row.measured.score:.4f}", str(row.measured.worst_slice)]
-    return [row.scan, row.state, *measured, _where(row, output), row.shown, row.note]
+    return [row.scan, _STATES[row.state], *measured, _where(row, output), row.shown, row.note]
 
 
 def _number(volume_ml: float | None) -> str:

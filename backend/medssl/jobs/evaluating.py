@@ -112,10 +112,10 @@ def evaluate(project: Project, request: EvaluateRequest, monitor: Monitor) -> Ev
     found = _score(tasks, schema, monitor)
     accepted = tuple(score.case for score in found.scores if score.reference == "accepted")
     shown = tuple(score.case for score in found.scores if score.case in seen)
-    skipped = [Problem(name, reason, "skipped") for name, reason in left_out.items()]
+    unfair = [Problem(name, reason, "left out") for name, reason in left_out.items()]
     table = put(request.output, SCORES_FILE, lambda path: write_scores(path, found.scores))
     notes = [*([accepted_note(accepted)] if accepted else ()), *([seen_note(shown)] if shown else ())]
-    report = _report(project, request, model, found.rows, [*skipped, *found.problems], notes)
+    report = _report(project, request, model, found.rows, [*unfair, *found.problems], notes)
     return EvaluateResult(
         model_id=None if model is None else model.card.id,
         cases=len(found.scores),

@@ -106,7 +106,7 @@ def _report(
         ),
         problems=(
             *(Problem(name, _told(reason, request)) for name, reason in result.failed.items()),
-            *(Problem(name, _told(reason, request), "skipped") for name, reason in result.unfit.items()),
+            *(Problem(name, _told(reason, request), "left out") for name, reason in result.unfit.items()),
         ),
         scale=scale_for(project, model.card.id, rows),
     )

@@ -13,7 +13,7 @@ from medssl.evaluation.summary import mean_dice
 from medssl.labels import Segment
 
 Flag: TypeAlias = Literal["clear", "look", "check"]
-Cause: TypeAlias = Literal["failed", "skipped"]
+Cause: TypeAlias = Literal["failed", "left out"]
 
 FLAG_WORDS: dict[Flag, str] = {"clear": "Looks clear", "look": "Worth a look", "check": "Check this one"}
 SHOWN_DIGITS = 3  # of a case score on the page
@@ -204,7 +204,7 @@ class Report:
         facts: what a reader wants to know first: model, method, data.
         card: the model's card: licence, intended use, limits, what it learned from.
         settings: everything needed to do it again: versions, settings, seeds, times.
-        problems: scans that failed or were skipped.
+        problems: scans that failed or were left out.
         history: what people decided, oldest first; empty outside a project.
         notes: sentences that a reader must not miss ('No validation cases: ...').
         scale: what the case scores are compared with; no scan is marked without it.

@@ -10,6 +10,8 @@ const TITLES = {
   train: "Training", propose: "Proposals", predict: "Segmentation", import: "Import", evaluate: "Evaluation", pretrain: "Pretraining", benchmark: "Benchmark",
   sample: "Made-up scans", export_model: "Model export", import_model: "Model import", export_project: "Data set export",
 };
+// Of the scans of a folder, as its table and its report call them.
+const STATES = { skipped: "done before", unfit: "left out" };
 const LOOK_MS = 2000;
 const PAGE = 50;
 const MOST_LINES = 200;
@@ -205,7 +207,7 @@ function listed(rows) {
         "tr",
         {},
         h("th", { scope: "row" }, h("span", { class: "name", title: row.name }, row.name)),
-        h("td", {}, h("span", { class: `state ${row.state}` }, row.state)),
+        h("td", {}, h("span", { class: `state ${row.state}` }, STATES[row.state] ?? row.state)),
         h("td", {}, number(row.uncertainty, 2)),
         names.map((name) => h("td", {}, number(row.volumes_ml[name], 2))),
         h("td", { class: "note" }, row.note),
@@ -237,12 +239,12 @@ function fileButton(path) {
 function outcome(result) {
   const facts = Object.entries(result)
     .filter(([name, value]) => name !== "kind" && value !== null && value !== "" && typeof value !== "object")
-    .map(([name, value]) => (name === "seconds" ? ["time", duration(value)] : [name.replace(/_id$/, ""), typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value)]));
+    .map(([name, value]) => (name === "seconds" ? ["time", duration(value)] : [STATES[name] ?? name.replace(/_id$/, ""), typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value)]));
   for (const fact of facts) if (FILES.includes(fact[0])) fact[1] = fileButton(fact[1]);
   for (const [name, value] of Object.entries(result.validation_dice ?? {})) facts.push([`Dice of ${name}`, value.toFixed(3)]);
   for (const score of result.segments ?? []) facts.push([`Dice of ${score.name}`, score.dice === null ? "–" : score.dice.toFixed(3)]);
   if (result.proposals) facts.push(["proposals", String(result.proposals.length)]);
-  const lists = [["could not be done", result.failed], ["left out", result.left_out]].map(([what, reasons]) => [what, Object.entries(reasons ?? {})]);
+  const lists = [["could not be done", result.failed], ["left out", result.left_out ?? result.unfit]].map(([what, reasons]) => [what, Object.entries(reasons ?? {})]);
   if (result.accepted?.length) facts.push(["references accepted as proposed", String(result.accepted.length)]);
   if (result.seen?.length) facts.push(["scored scans that it learned from without annotation", String(result.seen.length)]);
   return h(
