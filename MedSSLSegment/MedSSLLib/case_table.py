@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medssl.client import CaseSummary
 
 _NAME, _STATE, _SCORE, _ROLE, _MODEL = range(5)  # what matters least is where a narrow panel has no room
-_SORTED_BY = {_NAME: "name", _STATE: "state", _SCORE: "score"}
+_SORTED_BY = {_NAME: "name", _STATE: "state", _SCORE: "uncertainty"}
 _ICON = 44
 _MOST_ROWS = 7
 _WIDEST = 210  # of a column, whose longer names are cut and shown whole by the mouse
@@ -165,7 +165,7 @@ class CaseTable:
             descending = before.descending
         else:
             # The most uncertain first is what one looks for.
-            descending = not before.descending if key == before.sort else key == "score"
+            descending = not before.descending if key == before.sort else key == "uncertainty"
             self._pages.narrow(sort=key, descending=descending)
         header.setSortIndicator(column, qt.Qt.DescendingOrder if descending else qt.Qt.AscendingOrder)
 

@@ -103,18 +103,22 @@ def _listings(project: Project, count: int) -> dict[str, Callable[[], object]]:
     middle = count // 2
     return {
         "all cases, by name": lambda: project.cases(),
-        "all cases, by score, the worst first": lambda: project.cases(sort="score", descending=True),
+        "all cases, by uncertainty, the worst first": lambda: project.cases(
+            sort="uncertainty", descending=True
+        ),
         "all cases, by state": lambda: project.cases(sort="state"),
         "state 'proposed'": lambda: project.cases(state="proposed"),
         "role 'validation'": lambda: project.cases(role="validation"),
         "text 'subject 99'": lambda: project.cases(text="subject 99"),
         "page of 50 by name, from the middle": lambda: project.cases(offset=middle, limit=50),
-        "page of 50 by score, the first": lambda: project.cases(sort="score", descending=True, limit=50),
-        "page of 50 by score, from the middle": lambda: project.cases(
-            sort="score", descending=True, offset=middle, limit=50
+        "page of 50 by uncertainty, the first": lambda: project.cases(
+            sort="uncertainty", descending=True, limit=50
         ),
-        "page of 50 'proposed' by score, with text": lambda: project.cases(
-            state="proposed", text="hospital 3", sort="score", limit=50
+        "page of 50 by uncertainty, from the middle": lambda: project.cases(
+            sort="uncertainty", descending=True, offset=middle, limit=50
+        ),
+        "page of 50 'proposed' by uncertainty, with text": lambda: project.cases(
+            state="proposed", text="hospital 3", sort="uncertainty", limit=50
         ),
         "count of 'proposed'": lambda: project.count_cases(state="proposed"),
         "review queue": lambda: project.review_queue(),

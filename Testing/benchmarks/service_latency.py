@@ -61,7 +61,7 @@ def main() -> None:
                 tell("status", **in_ms(status), **each(process, before, status))
                 tell("polling", clients=POLLING_CLIENTS, **polling(client, process, project.key, job_id))
                 tell("streams", clients=POLLING_CLIENTS, **streams(client, process, project.key, job_id))
-            for sort, descending in (("name", False), ("score", True)):
+            for sort, descending in (("name", False), ("uncertainty", True)):
                 before = processor_s(process)
                 paging = pages(client, project.key, sort, descending)
                 figures = {**in_ms(paging), **each(process, before, paging)}

@@ -202,9 +202,9 @@ def test_names_sort_as_people_count(full: Project) -> None:
     assert _numbers(full, descending=True) == [100, 11, 10, 9, 3, 2, 1]
 
 
-def test_cases_sort_by_score_with_those_without_one_last(full: Project) -> None:
-    assert _numbers(full, sort="score") == [2, 10, 9, 3, 1, 11, 100]
-    assert _numbers(full, sort="score", descending=True) == [3, 9, 10, 2, 1, 11, 100]
+def test_cases_sort_by_uncertainty_with_those_without_one_last(full: Project) -> None:
+    assert _numbers(full, sort="uncertainty") == [2, 10, 9, 3, 1, 11, 100]
+    assert _numbers(full, sort="uncertainty", descending=True) == [3, 9, 10, 2, 1, 11, 100]
 
 
 def test_cases_sort_by_what_is_left_to_do(full: Project) -> None:
@@ -236,7 +236,7 @@ def test_a_search_takes_every_character_as_itself(project: Project, make_scan: C
     assert [case.name for case in project.cases(text="gr\u00f6\u00dfe")] == ["GR\u00d6SSE"]
 
 
-@pytest.mark.parametrize("sort", ["name", "score", "state", "added"])
+@pytest.mark.parametrize("sort", ["name", "uncertainty", "state", "added"])
 def test_pages_put_together_are_the_whole_list(full: Project, sort: str) -> None:
     whole = _numbers(full, sort=sort)
     pages = [_numbers(full, sort=sort, offset=start, limit=3) for start in (0, 3, 6)]

@@ -71,7 +71,7 @@ def test_each_command_on_projects_and_cases_says_the_same_here_and_there(
         commands = (
             ("case", "add", scan, "--name", "a"),
             ("case", "list"),
-            ("case", "list", "--json", "--sort", "score", "--limit", "2"),
+            ("case", "list", "--json", "--sort", "uncertainty", "--limit", "2"),
             ("case", "next"),
             ("case", "annotate", "a", drawing, "--author", "Dr. A", "--seconds", "3"),
             ("case", "annotate", "nobody", drawing),

@@ -265,6 +265,10 @@ def test_many_cases_come_page_by_page_sorted_by_the_engine(panel: OpenPanel, tmp
     with Project.create(tmp_path / "project", LabelSchema.of_names({1: "Liver"})) as project:
         for number in range(120):
             project.add_case(f"scan {number:04d}", [scan])
+        nothing = np.zeros(GRID.shape, np.uint8)
+        for name, score in (("scan 0007", 0.4), ("scan 0100", 0.6)):
+            doubt = np.full(GRID.shape, score, np.float32)
+            project.add_pseudo_label(name, nothing, doubt, score=score, model_id="m", worst_slice=0)
     panel.ready()
     panel.click("openButton")
     panel.find("openFolderEdit").currentPath = str(tmp_path / "project")
@@ -278,6 +282,11 @@ def test_many_cases_come_page_by_page_sorted_by_the_engine(panel: OpenPanel, tmp
     panel.find("searchBox").text = "005"
     panel.wait_until(lambda: table.rowCount == 11)
     assert _names(panel)[0] == "scan 0005"
+    panel.find("searchBox").text = ""
+    panel.wait_until(lambda: table.rowCount == 120)
+    table.horizontalHeader().sectionClicked.emit(2)
+    pages = panel.widget.panel.views["project"].pages
+    panel.wait_until(lambda: pages.row(0).name == "scan 0100")  # the most uncertain
 
 
 def test_a_case_is_excluded_used_for_validation_and_used_again(panel: OpenPanel, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ from medssl.cli.results import number
 from medssl.cli.session import answer, opened, run_request, table
 from medssl.cli.workplace import full_path, is_there
 from medssl.errors import ImageError, UsageError
-from medssl.project import CaseState, Role
+from medssl.project import CaseState, Role, SortKey
 from medssl.words import counted
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ def list_cases(
     state: Annotated[CaseState | None, typer.Option(help="Only cases in this state.")] = None,
     role: Annotated[Role | None, typer.Option(help="Only cases of this role.")] = None,
     text: Annotated[str, typer.Option(metavar="TEXT", help="Only cases whose name contains this.")] = "",
-    sort: Annotated[
-        Literal["name", "score", "state", "added"], typer.Option(help="What to sort by.")
-    ] = "name",
+    sort: Annotated[SortKey, typer.Option(help="What to sort by.")] = "name",
     descending: Annotated[bool, typer.Option("--descending", help="Last first.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Show so many at most.")] = None,
     project: ProjectOption = HERE,

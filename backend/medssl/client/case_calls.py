@@ -26,7 +26,7 @@ class CaseCalls(Calls):
         offset: int = 0,
         limit: int = 100,
     ) -> CasePage:
-        """List cases, page by page; `sort` by 'name', 'score', 'state' or 'added'."""
+        """List cases, page by page; `sort` by 'name', 'uncertainty', 'state' or 'added'."""
         query = {
             "state": state,
             "role": role,

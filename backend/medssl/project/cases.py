@@ -98,7 +98,7 @@ def list_cases(
     """Return one page of the table of cases; see `Project.cases`."""
     keys = {
         "name": tables.Case.sort_name,
-        "score": tables.PseudoLabel.score,
+        "uncertainty": tables.PseudoLabel.score,
         "state": case(_STATE_ORDER, value=case_state),
         "added": tables.Case.added,
     }

@@ -299,7 +299,7 @@ class Project:
 
     def review_queue(self) -> list[CaseSummary]:
         """Return the cases whose proposal waits for a decision, the most uncertain first."""
-        waiting = self.cases(state="proposed", sort="score", descending=True)
+        waiting = self.cases(state="proposed", sort="uncertainty", descending=True)
         return [case for case in waiting if case.role != "excluded"]
 
     def accept(

@@ -13,7 +13,7 @@ from medssl.events import JobState
 Role: TypeAlias = Literal["training", "validation", "excluded"]
 CaseState: TypeAlias = Literal["new", "proposed", "annotated", "rejected"]
 DecisionKind: TypeAlias = Literal["drawn", "accepted", "corrected", "rejected"]
-SortKey: TypeAlias = Literal["name", "score", "state", "added"]
+SortKey: TypeAlias = Literal["name", "uncertainty", "state", "added"]
 SuggestionKind: TypeAlias = Literal["typical", "unlike", "uncertain", "next", "done"]
 Region: TypeAlias = tuple[int, int, int, int, int, int]
 

@@ -11,7 +11,7 @@ export async function showCases(view, project, signal) {
   let offset = 0;
   const find = h("input", { type: "search", placeholder: "Find a case", "aria-label": "Find a case", oninput: () => look(0) });
   const state = choice("State", ["", "any state"], STATES.map((s) => [s, s]), () => look(0));
-  const sort = choice("Order", ["name", "by name"], [["score", "most uncertain first"], ["state", "most to do first"], ["added", "newest first"]], () => look(0));
+  const sort = choice("Order", ["name", "by name"], [["uncertainty", "most uncertain first"], ["state", "most to do first"], ["added", "newest first"]], () => look(0));
   const count = h("output", {});
   const body = h("div");
   let asked = 0;
@@ -30,7 +30,7 @@ export async function showCases(view, project, signal) {
   }
 
   async function list(mine) {
-    const descending = sort.value === "score" || sort.value === "added";
+    const descending = sort.value === "uncertainty" || sort.value === "added";
     const query = new URLSearchParams({ text: find.value, sort: sort.value, descending, offset, limit: PAGE });
     if (state.value) query.set("state", state.value);
     const page = await ask(`/v1/projects/${project}/cases?${query}`, signal);
