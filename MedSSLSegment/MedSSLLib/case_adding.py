@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ONE_BAD_FILE = ("image", "grid", "usage", "too_large", "project")  # its codes for what stops no other
+_MOST_NOTES = 3  # on scans of a folder, shown at once
 _PATH_REFUSED = "path"  # the engine's code for a file that it may not touch
 
 
@@ -167,21 +168,22 @@ class CaseAdding:
         """Send the scans of a folder to an engine elsewhere, one after the other."""
         files = self._session.files
 
-        def work(client: Client) -> str:
-            found = find_scans(folder)
-            told = [_add_scan(client, files, project, scan) for scan in found]
+        def work(client: Client) -> tuple[str, Sequence[str]]:
+            found, notes = find_scans(folder), list[str]()
+            told = [_add_scan(client, files, project, scan, notes) for scan in found]
             left = [reason for reason in told if reason]
             if not left:
                 text = plural(len(found), _("1 scan was added."), _("{count} scans were added."))
-                return text.format(count=len(found))
+                return text.format(count=len(found)), _first(notes)
             text = plural(
                 len(found),
                 _("The scan was not added. {reason}"),
                 _("{added} of {count} scans were added. {reason}"),
             )
-            return text.format(added=len(found) - len(left), count=len(found), reason=left[0])
+            text = text.format(added=len(found) - len(left), count=len(found), reason=left[0])
+            return text, _first(notes)
 
-        self._run(_("Sending the scans of {folder}...").format(folder=folder), work, lambda text: (text, ()))
+        self._run(_("Sending the scans of {folder}...").format(folder=folder), work, lambda told: told)
 
     def _run(
         self,
@@ -222,12 +224,21 @@ def _added(case: Case) -> tuple[str, Sequence[str]]:
     return _("'{name}' was added.").format(name=case.name), case.notes
 
 
-def _add_scan(client: Client, files: EngineFiles, project: Project, scan: FolderScan) -> str:
-    """Send a scan and add it; returns why that cannot be, '' when it was added."""
+def _first(notes: Sequence[str]) -> tuple[str, ...]:
+    """As many notes as fit into the panel's line, and how many there are besides."""
+    more = len(notes) - _MOST_NOTES
+    return (*notes[:_MOST_NOTES], *([_("... and {count} more").format(count=more)] if more > 0 else []))
+
+
+def _add_scan(
+    client: Client, files: EngineFiles, project: Project, scan: FolderScan, notes: list[str]
+) -> str:
+    """Send a scan and add it; returns why that cannot be, '' when it was added, and adds the notes on it."""
     refused = backend.client_package().EngineError
     try:
         with files.uploaded_scan(client, scan) as path:
-            client.add_case(project.key, scan.name, [path], copy_files=True, must_be_scan=True)
+            case = client.add_case(project.key, scan.name, [path], copy_files=True, must_be_scan=True)
+        notes += [note.replace(path, scan.name) for note in case.notes]
     except (Problem, refused) as error:
         if isinstance(error, refused) and error.code not in _ONE_BAD_FILE:
             raise

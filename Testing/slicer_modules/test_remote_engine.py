@@ -63,6 +63,22 @@ def test_a_folder_is_sent_scan_by_scan(remote: OpenPanel, tmp_path: Path) -> Non
     assert _files_here() == before
 
 
+def test_what_the_engine_notes_about_scans_of_a_folder_is_told_by_their_names(
+    remote: OpenPanel, tmp_path: Path
+) -> None:
+    voxels = VOXELS.astype(np.float32)
+    voxels[0, 0] = np.nan
+    for number in range(4):
+        write_nrrd(tmp_path / "scans" / f"subject {number}.nrrd", voxels, GRID)
+    remote.find("diskEdit").currentPath = str(tmp_path / "scans")
+    remote.click("addDiskButton")
+    remote.wait_until(lambda: "4 scans were added." in remote.message)
+    assert all(f"subject {number}" in remote.message for number in range(3))
+    assert remote.message.endswith("... and 1 more")
+    assert "not finite numbers" in remote.message
+    assert ".nrrd" not in remote.message
+
+
 def test_a_damaged_scan_of_a_folder_is_told_and_stops_no_other(remote: OpenPanel, tmp_path: Path) -> None:
     for name in ("a/scan.nrrd", "b/scan.nrrd"):
         write_nrrd(tmp_path / "scans" / name, VOXELS, GRID)
