@@ -16,7 +16,6 @@ from medssl.client import Client, EngineError
 from medssl.imaging.labels import read_labels
 from medssl.project import Project
 from service_engine import Engine, propose, write_drawing, write_scan
-from small_models import add_untrained_model
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
 
@@ -129,8 +128,9 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     code, out, err = there("case", "add", apart, "--role", "validation", *project)
     _, listed, _ = there("case", "list", "--role", "validation", "--json", *project)
     assert (code, len(listed.splitlines())) == (0, 2), err
-    with Project.open(folder) as opened:
-        add_untrained_model(opened)
+    code, out, err = there("train", "--steps", "2", "--method", "supervised", "--device", "cpu", *project)
+    assert code == 0, err
+    assert "2 steps" in out
     tree = write_tree(tmp_path / "tree", small_dataset)
     check_that_a_tree_comes_back_as_one(there, tree, tmp_path / "out", project, monkeypatch)
     code, _, err = there("predict", tree, "--out", tmp_path / "out", *project)
@@ -141,11 +141,18 @@ def test_a_dataset_goes_in_and_segmentations_come_back(
     code, out, err = there("model", "import", tmp_path / "model.zip", *project)
     assert code == 0, err
     assert not list((engine.state / "uploads").iterdir())
-    check_that_segmentations_are_scored_and_a_damaged_one_is_listed_by_its_name_here(
-        there, small_dataset, project, tmp_path
-    )
+    labels, scans = small_dataset / "labelsTs", small_dataset / "imagesTs"
+    apart = tmp_path / "apart"  # the same segmentations, in a format of two files
+    apart.mkdir()
+    for file in labels.iterdir():
+        image = SimpleITK.ReadImage(str(file))
+        SimpleITK.WriteImage(image, str(apart / file.name.replace(".nii.gz", ".mhd")))
+    folders = ("--predictions", apart, "--references", labels, "--scans", scans)
+    code, out, err = there("evaluate", "--out", tmp_path / "e", *folders, *project)
+    assert (code, "1.000" in out, (tmp_path / "e" / "report.html").is_file()) == (0, True, True), err
     assert not list((engine.state / "uploads").iterdir())
-    check_that_a_failed_job_ends_with_the_same_code(here, there, folder, small_dataset / "imagesTs", tmp_path)
+    check_that_a_damaged_segmentation_is_listed_by_its_name_here(there, labels, project, tmp_path)
+    check_that_a_failed_job_ends_with_the_same_code(here, there, folder, scans, tmp_path)
 
 
 def write_tree(folder: Path, dataset: Path) -> Path:
@@ -193,19 +200,15 @@ def check_that_a_tree_comes_back_as_one(
     assert there("job", "resume", newest["id"], *project)[0] == 2
 
 
-def check_that_segmentations_are_scored_and_a_damaged_one_is_listed_by_its_name_here(
-    there: Run, dataset: Path, project: tuple[object, ...], tmp_path: Path
+def check_that_a_damaged_segmentation_is_listed_by_its_name_here(
+    there: Run, labels: Path, project: tuple[object, ...], tmp_path: Path
 ) -> None:
-    labels, found = dataset / "labelsTs", tmp_path / "found"
-    found.mkdir()
-    damaged = found / "small_7.nii.gz"
-    damaged.write_bytes((labels / "small_7.nii.gz").read_bytes()[:-40])
-    whole = SimpleITK.ReadImage(str(labels / "small_8.nii.gz"))
-    SimpleITK.WriteImage(whole, str(found / "small_8.mhd"))  # a format of two files
-    folders = ("--predictions", found, "--references", labels, "--scans", dataset / "imagesTs")
-    code, out, err = there("evaluate", "--out", tmp_path / "e", *folders, *project)
-    assert (code, "1.000" in out, (tmp_path / "e" / "report.html").is_file()) == (1, True, True), err
-    assert (f"small_7: {damaged}" in out, "uploads" in out) == (True, False), (out, err)
+    damaged = tmp_path / "damaged" / "small_7.nii.gz"
+    shutil.copytree(labels, damaged.parent)
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    folders = ("--predictions", damaged.parent, "--references", labels)
+    code, out, err = there("evaluate", "--out", tmp_path / "partly", *folders, *project)
+    assert (code, f"small_7: {damaged}" in out, "uploads" in out) == (1, True, False), (out, err)
 
 
 def check_that_a_failed_job_ends_with_the_same_code(
