@@ -215,7 +215,6 @@ class Job:
         wait_until("the training's curves", lambda: shows(ui("train").lossLabel))
         ui("train").showCurvesButton.click()
         wait_until("the training", lambda: finished("train", known))
-        wait_until("the Dice of the scans for validation", lambda: ui("train").diceTable.rowCount, 30)
         expect(slicer.app.layoutManager().plotViewCount > 0, "no plot view shows the curves")
         picture("train")
         wait_until("the proposals", lambda: finished("propose", known))
@@ -247,6 +246,13 @@ class Job:
         expect(drawn(editor) == before, "undo did not bring the proposal back")
         editor.redo()
         self._decide(ui("review").acceptButton, waiting - 1)
+
+    def refine(self) -> None:
+        known = job_ids()
+        click(ui("review").refineButton)
+        wait_until("the refinement", lambda: finished("train", known))
+        picture("train", "train-refined")
+        wait_until("the new proposals", lambda: finished("propose", known))
 
     def apply_to_a_folder(self) -> None:
         show("apply")
@@ -289,20 +295,19 @@ class Job:
         click(ui("pretrain", PRETRAIN).useButton)
         picture("pretrain", name=PRETRAIN)
 
-    def refine_and_close_the_module_meanwhile_and_find_it_again(self) -> None:
+    def close_the_module_in_a_training_and_find_it_again(self) -> None:
         slicer.util.selectModule(SEGMENT)
-        show("review")
+        show("train")
+        choose(ui("train").effortBox, "quick")
         known = job_ids()
-        wait_until("the refinement's button", lambda: ui("review").refineButton.enabled, 60)
-        click(ui("review").refineButton)
-        job = wait_until("the refinement", lambda: running("train"))[0].job.id
+        click(ui("train").startButton)
+        job = wait_until("the training", lambda: running("train"))[0].job.id
         module().onReload()
         wait_until("the engine again", lambda: session().client is not None, 60)
         wait_until("the project again", lambda: session().project is not None, 60)
-        wait_until("the refinement again", lambda: job in job_ids(), 60)
+        wait_until("the training again", lambda: job in job_ids(), 60)
         wait_until("its end", lambda: session().jobs.track(job).over)
-        expect(session().jobs.track(job).state == "finished", "the refinement did not go on")
-        picture("train", "train-refined")
+        expect(session().jobs.track(job).state == "finished", "the training did not go on")
         wait_until("the new model's proposals", lambda: finished("propose", known))
 
     def stop_the_engine(self) -> None:
@@ -352,10 +357,11 @@ def run(job: Job) -> int:
         job.train_quickly,
         job.review_accept_reject_and_undo,
         job.correct_a_proposal_in_the_segment_editor,
+        job.refine,
         job.apply_to_a_folder,
         job.score_the_model,
         job.pretrain,
-        job.refine_and_close_the_module_meanwhile_and_find_it_again,
+        job.close_the_module_in_a_training_and_find_it_again,
         job.stop_the_engine,
     ]
     for number, step in enumerate(steps, start=1):
