@@ -75,8 +75,9 @@ def test_a_deep_folder_is_a_warning_only_where_paths_are_limited() -> None:
     assert doctor.judge_path_length(deep, 259).grade == "warning"
 
 
-def test_an_old_or_32_bit_python_is_failed() -> None:
-    assert doctor.judge_python((3, 9), True).grade == "failed"
+def test_an_old_a_new_or_a_32_bit_python_is_failed() -> None:
+    grades = [doctor.judge_python((3, minor), True).grade for minor in (9, 10, 14, 15)]
+    assert grades == ["failed", "ok", "ok", "failed"]
     assert "32 bits" in doctor.judge_python((3, 12), False).found
 
 

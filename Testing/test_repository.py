@@ -72,6 +72,26 @@ def test_test_files_have_names_of_their_own() -> None:
     assert [name for name, count in names.items() if count > 1 and name != "conftest.py"] == []
 
 
+def test_every_file_names_the_same_pythons() -> None:
+    """Some must be checked before anything is installed, so that the range cannot stand in one place."""
+    declared = re.search(
+        r'requires-python = ">=3\.(\d+),<3\.(\d+)"', _read(ROOT / "backend" / "pyproject.toml")
+    )
+    assert declared is not None
+    oldest, too_new = map(int, declared.groups())
+    words = re.compile(r"Pythons? (?:between )?3\.(\d+) (?:to|and) 3\.(\d+)\b")
+    bounds = re.compile(r"\(3, (\d+)\)(?: <= version <|,) \(3, (\d+)\)")
+    told = {
+        (path.name, int(first), int(last)) for path in TEXTS for first, last in words.findall(_read(path))
+    }
+    checked = {
+        (path.name, int(first), int(end)) for path in CODE for first, end in bounds.findall(_read(path))
+    }
+    assert {(first, last + 1) for _, first, last in told} == {(oldest, too_new)}, told
+    assert {(first, end) for _, first, end in checked} == {(oldest, too_new)}, checked
+    assert {name for name, _, _ in checked} == {"bootstrap.py", "doctor.py", "pythons.py"}
+
+
 def test_every_pinned_package_is_pinned_for_every_python() -> None:
     """A version that only fits newer Pythons has one for Python 3.10 beside it."""
     pins: dict[str, list[str]] = {}

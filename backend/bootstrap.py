@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-OLDEST, TOO_NEW = (3, 10), (3, 14)
+OLDEST, TOO_NEW = (3, 10), (3, 15)
 
 
 def works(python):
@@ -28,9 +28,9 @@ def wrong_python():
     """Say what to do when this Python cannot be used, or return ''."""
     if OLDEST <= sys.version_info[:2] < TOO_NEW:
         return ""
-    text = "This is Python {}.{}; MedSSL needs Python 3.10 to 3.13.".format(*sys.version_info[:2])
+    text = "This is Python {}.{}; MedSSL needs Python 3.10 to 3.14.".format(*sys.version_info[:2])
     which = getattr(shutil, "which", lambda name: None)  # Python 2 has none
-    for minor in (12, 11, 13, 10):
+    for minor in (12, 11, 13, 14, 10):
         other = which("python3.{}".format(minor))  # noqa: UP032 - no f-strings before Python 3.6
         if other and works(other):
             command = " ".join(sys.argv)

@@ -22,8 +22,8 @@ from slicer.i18n import tr as _
 
 from MedSSLLib.problems import Problem
 
-OLDEST, TOO_NEW = (3, 10), (3, 14)
-_MINORS = (12, 11, 13, 10)  # in the order of preference
+OLDEST, TOO_NEW = (3, 10), (3, 15)
+_MINORS = (12, 11, 13, 14, 10)  # in the order of preference
 _ASK = (
     "import json, sys, venv, ensurepip;"
     "print(json.dumps([sys.version_info[:3], sys.maxsize > 2**32, sys.base_prefix]))"
@@ -47,7 +47,7 @@ class FoundPython:
 
 
 def find_pythons(environment: Mapping[str, str], slicers_own: Path) -> tuple[FoundPython, ...]:
-    """Look for Pythons 3.10 to 3.13 of 64 bits with venv; for a thread beside the main one.
+    """Look for Pythons 3.10 to 3.14 of 64 bits with venv; for a thread beside the main one.
 
     Args:
         environment: the variables as before Slicer set its own.
@@ -79,7 +79,7 @@ def find_pythons(environment: Mapping[str, str], slicers_own: Path) -> tuple[Fou
 def no_python() -> Problem:
     """What to say when this computer has no Python that fits."""
     return Problem(
-        _("No Python 3.10 to 3.13 was found on this computer."),
+        _("No Python 3.10 to 3.14 was found on this computer."),
         _("Install one from https://www.python.org/downloads/ and open this window again."),
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bootstrap_lib import points, problems, process, stamp, torch_build
+from bootstrap_lib.main import main
 from medssl.host import NvidiaGpu, parse_nvidia_gpus
 
 BACKEND = Path(__file__).parents[2] / "backend"
@@ -165,4 +166,13 @@ def test_an_old_python_is_told_which_one_to_use(version: str, lacks: str) -> Non
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert f"This is Python {version}; MedSSL needs Python 3.10 to 3.13." in result.stderr
+    assert f"This is Python {version}; MedSSL needs Python 3.10 to 3.14." in result.stderr
+
+
+def test_a_python_that_the_tests_have_no_packages_for_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0, "final", 0))
+    assert main(["test", "--env", str(tmp_path / "env")]) == 1
+    assert "The tests need a Python before 3.14" in capsys.readouterr().err
+    assert not (tmp_path / "env").exists()

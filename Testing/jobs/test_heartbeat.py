@@ -136,13 +136,15 @@ def test_a_job_that_was_taken_over_while_its_computer_slept_is_left_to_the_other
     project: Project, start_elsewhere: Start, tmp_path: Path
 ) -> None:
     row, process = start_elsewhere()
-    psutil.Process(process.pid).suspend()
+    asleep = psutil.Process(process.pid)
+    asleep.suspend()
+    _wait_until(lambda: asleep.status() == psutil.STATUS_STOPPED)  # it may be writing its last sign of life
     _let_pass(row, 400)
     resume_job(project, row.id, Watcher())
     states = [event for event in read_events(row.folder) if event.kind == "state"]
 
     (tmp_path / "go").touch()
-    psutil.Process(process.pid).resume()
+    asleep.resume()
 
     assert process.stdout is not None
     assert "given up" in process.stdout.read()

@@ -21,6 +21,7 @@ from .steps import run_tests
 from .torch_build import CHOICE, choose_build, pinned_version
 
 _BACKEND = Path(__file__).resolve().parents[1]
+_UNTESTABLE = (3, 14)  # slicer-core and pyjpegls (which highdicom needs) have no builds from here on
 _COMMANDS = """commands:
   demo [options]     the whole job on scans of its own, and a report; options are those of 'medssl demo'
   medssl ...         the command line of MedSSL; everything after 'medssl' is handed on
@@ -112,6 +113,12 @@ def _run(request: _Request) -> int:
         environment.remove()
         print(f"There is no environment in {environment.folder} now.")
         return 0
+    if request.command == "test" and sys.version_info[:2] >= _UNTESTABLE:
+        newest = ".".join(map(str, _UNTESTABLE))
+        raise SetupError(
+            f"The tests need a Python before {newest}: slicer-core and pyjpegls have no builds for it yet.",
+            "Start this command with an older one; everything else runs with this one too.",
+        )
     with _told_to_end_by_signal():
         environment.ensure(request.torch, with_tests=request.command == "test")
     if request.command == "install":

@@ -56,7 +56,7 @@ _SYMPTOMS = (
         r"|unable to execute '\S*(gcc|cc)'"
         r"|No such file or directory: '(gcc|cc|c\+\+)'|Python\.h: No such file",
         "A package has no ready build for this computer, and there is no compiler to build it with.",
-        "Use a Python between 3.10 and 3.13 of the usual kind (64 bits, from python.org or the system), or "
+        "Use a Python between 3.10 and 3.14 of the usual kind (64 bits, from python.org or the system), or "
         "install a compiler (Debian and Ubuntu: apt install build-essential python3-dev; macOS: xcode-select "
         "--install; Windows: the Visual C++ Build Tools).",
     ),
@@ -88,7 +88,7 @@ def explain(text: str, log: Path) -> SetupError:
     if missing:
         return SetupError(
             f"There is no build of {missing.group(1)} for this Python and this computer.",
-            f"Try another Python between 3.10 and 3.13 of 64 bits. Details: {log}",
+            f"Try another Python between 3.10 and 3.14 of 64 bits. Details: {log}",
         )
     errors = [line.strip() for line in text.splitlines() if line.strip().lower().startswith("error")]
     reason = f": {errors[-1]}" if errors else "."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,8 @@ from medssl.errors import MedSSLError, StorageError
 from medssl.storage import storage_error
 
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)
+_NOTHING_THERE_ON_WINDOWS = (21, 123, 1921)  # drive not ready, no such name, link that leads nowhere
 RefusalT = TypeVar("RefusalT", bound=MedSSLError)
 
 
@@ -35,7 +38,7 @@ def is_file(path: Path, refusal: type[MedSSLError]) -> bool:
         refusal: nobody can know: a folder above it may not be entered, or the name is too long.
     """
     try:
-        return path.is_file()
+        return stat.S_ISREG(_mode(path))
     except OSError as error:
         raise cannot_be_read(error, path, refusal) from error
 
@@ -43,7 +46,7 @@ def is_file(path: Path, refusal: type[MedSSLError]) -> bool:
 def is_folder(path: Path, refusal: type[MedSSLError]) -> bool:
     """Whether there is a folder of this name; for `refusal` see `is_file`."""
     try:
-        return path.is_dir()
+        return stat.S_ISDIR(_mode(path))
     except OSError as error:
         raise cannot_be_read(error, path, refusal) from error
 
@@ -71,10 +74,29 @@ def refused_access(error: OSError, path: Path) -> StorageError:
 def _can_be_read(path: Path) -> bool:
     """Whether a path may be read, or could be if something were there; then an error is about writing."""
     try:
-        if path.is_dir():
+        mode = _mode(path)
+        if stat.S_ISDIR(mode):
             next(path.iterdir(), None)
-        elif path.is_file():  # and no pipe, which would wait for its other end
+        elif stat.S_ISREG(mode):  # and no pipe, which would wait for its other end
             path.open("rb").close()
     except OSError:
         return False
     return True
+
+
+def _mode(path: Path) -> int:
+    """Return what kind of file this is, as `stat` has it, or 0 when nothing is there.
+
+    Since Python 3.14 `Path.is_file` and `is_dir` say of what may not be looked at that it is not there.
+
+    Raises:
+        OSError: nobody can know.
+    """
+    try:
+        return path.stat().st_mode
+    except ValueError:  # a name with a zero byte
+        return 0
+    except OSError as error:
+        if error.errno in _NOTHING_THERE or getattr(error, "winerror", 0) in _NOTHING_THERE_ON_WINDOWS:
+            return 0
+        raise

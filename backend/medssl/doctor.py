@@ -103,13 +103,13 @@ def look_at_torch() -> TorchState:
 def judge_python(version: tuple[int, int], has_64_bits: bool) -> Point:
     """Judge the running Python."""
     found = f"{platform.python_version()} in {sys.prefix}"
-    if (3, 10) <= version < (3, 14) and has_64_bits:
+    if (3, 10) <= version < (3, 15) and has_64_bits:
         return Point(name="Python", grade="ok", found=found)
     return Point(
         name="Python",
         grade="failed",
         found=f"{found}, {'64' if has_64_bits else '32'} bits",
-        remedy=f"Install Python 3.10 to 3.13 with 64 bits and run {_INSTALL} with it.",
+        remedy=f"Install Python 3.10 to 3.14 with 64 bits and run {_INSTALL} with it.",
     )
 
 
