@@ -273,6 +273,27 @@ def test_channels_of_one_scan_are_found_by_their_numbers(
     assert "_0000" in result.failed["c"]
 
 
+def test_channels_of_scans_of_one_name_are_never_mixed_between_folders(
+    make_model: Callable[..., Model], tmp_path: Path, write_scan: Writer
+) -> None:
+    folders = {"a": ("x_0000", "x_0001"), "b": ("x_0000", "x_0001"), "c": ("x_0000",), "d": ("x_0001",)}
+    for folder, names in folders.items():
+        for name in names:
+            write_scan(tmp_path / folder / "imagesTs" / f"{name}.nii.gz", size=(9, 9, 9))
+    inputs = [tmp_path / folder / "imagesTs" for folder in folders]
+    model = make_model(channel_names=("T1", "T2"))
+    result = segment_folder(model, inputs, tmp_path / "out", CPU, Monitor())
+    assert states(result) == {
+        "imagesTs/x": "done", "imagesTs/x-2": "done", "imagesTs/x-3": "failed", "imagesTs/x-4": "failed",
+    }  # fmt: skip
+    for source, (folder, names) in zip(result.sources.values(), folders.items(), strict=True):
+        where = tmp_path / folder / "imagesTs"
+        assert [scan.source for scan in source.channels] == [where / f"{name}.nii.gz" for name in names]
+    single = [inputs[2] / "x_0000.nii.gz", inputs[3] / "x_0001.nii.gz"]
+    result = segment_folder(model, single, tmp_path / "out of files", CPU, Monitor())
+    assert states(result) == {"x": "failed", "x-2": "failed"}
+
+
 def test_a_folder_without_scans_is_refused(make_model: Callable[..., Model], tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     with pytest.raises(DataError, match="No scan"):

@@ -12,8 +12,11 @@ from typing import TypeAlias
 import pytest
 import SimpleITK
 from medssl.cli.app import run
+from medssl.cli.luggage import Luggage
 from medssl.client import Client, EngineError
+from medssl.events import Monitor
 from medssl.imaging.labels import read_labels
+from medssl.jobs import PredictRequest
 from medssl.project import Project
 from service_engine import Engine, propose, write_drawing, write_scan
 
@@ -221,6 +224,21 @@ def check_that_a_failed_job_ends_with_the_same_code(
     ours, theirs = here(*wrong, tmp_path / "ours"), there(*wrong, tmp_path / "theirs")
     assert (ours[0], theirs[0]) == (2, 2), (ours, theirs)
     assert ours[2].splitlines()[-1] == theirs[2].splitlines()[-1]
+
+
+def test_files_that_lie_beside_each_other_here_do_so_there_and_others_do_not(
+    client: Client, tmp_path: Path
+) -> None:
+    """The files of a scan's channels are known by that, and those of two patients are told apart."""
+    places = ("a/x_0000", "b/x_0000", "a/x_0001", "a/x_0000")
+    for place in places:
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+    inputs = tuple(write_scan(tmp_path / f"{place}.nii.gz") for place in places)
+    with Luggage(client, lambda path: str(path)) as luggage:
+        request = luggage.pack(PredictRequest(inputs=inputs, output=tmp_path / "out"), Monitor())
+    first, other, second, again = (Path(path).parent for path in request["inputs"])
+    assert first == second
+    assert len({first, other, again}) == 3
 
 
 def test_labels_of_a_dataset_here_reach_only_the_scans_there_that_they_were_drawn_on(

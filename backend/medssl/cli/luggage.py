@@ -57,6 +57,7 @@ class Luggage:
         self._there = there
         self._job_id = job_id
         self._journey = journey or Journey()
+        self._beside: dict[Path, tuple[ResultFolder, set[str]]] = {}  # and the names of the files in it
 
     def __enter__(self) -> Luggage:
         """Begin the journey, or go on with it."""
@@ -210,7 +211,7 @@ class Luggage:
         scans = [scan for scan in found if scan.unfit is None]
         if not scans:
             raise DataError(f"No scan was found in {path}.", "Give NIfTI, NRRD, MHA or DICOM scans.")
-        parcel, refused = self._folder(), dict[str, str]()
+        parcel, refused = self._parcel(path), dict[str, str]()
         top = PurePosixPath(path.name.lstrip(".") or "scans") if path.is_dir() else PurePosixPath()
         sent = ""
         for number, scan in enumerate(scans, start=1):
@@ -233,6 +234,18 @@ class Luggage:
             written = Path(folder, "scan.nrrd")
             write_volume(written, scan.read())
             return self._upload(written, parcel, f"{place}.nrrd", scan.source)
+
+    def _parcel(self, path: Path) -> ResultFolder:
+        """Give a path its folder there; files that lie beside each other share one, as channels do."""
+        if is_folder(path, UsageError) or suffix_of(path) is None:
+            return self._folder()
+        parcel, names = self._beside.get(path.parent, (None, set[str]()))
+        name = stem_of(path).casefold()
+        if parcel is None or name in names:
+            parcel, names = self._folder(), set()
+            self._beside[path.parent] = parcel, names
+        names.add(name)
+        return parcel
 
     def _folder(self) -> ResultFolder:
         made = self._client.make_folder()

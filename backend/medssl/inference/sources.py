@@ -80,7 +80,8 @@ def _single(scans: Iterable[Scan]) -> list[Source]:
 
 
 def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
-    groups: dict[Path, dict[int, Scan]] = {}
+    # By folder too: other inputs can hold another patient's scan of the same name.
+    groups: dict[tuple[Path, Path], dict[int, Scan]] = {}
     sources = []
     wanted = f"the model needs {counted(len(channels), 'channel')} ({', '.join(channels)})"
     for scan in scans:
@@ -96,8 +97,9 @@ def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
             advice = f"Name the files of one scan with _0000 to {last} at the end, or put them into one file."
             sources.append(Source(scan.relative, (scan,), f"{scan.source}: {wanted}. {advice}"))
             continue
-        groups.setdefault(scan.relative.with_name(match["name"]), {})[int(match["channel"])] = scan
-    for relative, group in groups.items():
+        place = (scan.source.parent, scan.relative.with_name(match["name"]))
+        groups.setdefault(place, {})[int(match["channel"])] = scan
+    for (_, relative), group in groups.items():
         found = tuple(group[index] for index in sorted(group))
         missing = [name for index, name in enumerate(channels) if index not in group]
         problem = next((scan.problem for scan in found if scan.problem is not None), None)
