@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from medssl.errors import GridError
-from medssl.imaging.labels import fit_to_grid
+from medssl.imaging.fitting import fit_to_grid, grown
 from medssl.imaging.volume import Grid, Volume
 
 SCAN = Grid((20, 18, 16), (1.0, 1.0, 1.5), (-10.0, -9.0, 100.0))
@@ -146,3 +146,30 @@ def test_an_isotropic_label_map_of_another_number_of_voxels_is_resampled() -> No
 def test_an_empty_label_map_in_the_middle_of_the_scan_is_an_empty_label_map() -> None:
     part = Grid((6, 6, 6), (0.9, 0.9, 0.9), (-5.0, -4.0, 103.0))
     assert not fit_to_grid(Volume(np.zeros(part.shape, np.uint8), part), SCAN, "labels").array.any()
+
+
+def part(first: tuple[int, int, int], size: tuple[int, int, int]) -> Grid:
+    """Voxels of SCAN from one on, in the order x, y, z; they may lie beyond it."""
+    x, y, z = (SCAN.matrix @ [*first, 1])[:3].tolist()
+    return replace(SCAN, size=size, origin_mm=(x, y, z))
+
+
+def test_a_grid_grows_by_whole_voxels_until_it_holds_another_one() -> None:
+    assert grown(SCAN, part((2, 0, 3), (18, 4, 13))) is SCAN
+    assert grown(part((4, 5, 6), (2, 2, 2)), SCAN) == SCAN
+    assert grown(part((4, 5, 6), (5, 5, 5)), part((-2, 7, 6), (8, 9, 2))) == part((-2, 5, 6), (11, 11, 5))
+    turned = replace(SCAN, origin_mm=(9.0, 8.0, 100.0), direction=(-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
+    assert grown(part((4, 5, 6), (2, 2, 2)), turned) == SCAN
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SCAN, origin_mm=(-10.3, -9.0, 100.0)),  # in between its voxels
+        replace(SCAN, spacing_mm=(2.0, 1.0, 1.5)),
+        part((20, 0, 0), (5, 5, 5)),  # beside it
+        part((0, 0, -3), (5, 5, 3)),
+    ],
+)
+def test_a_grid_does_not_grow_for_one_that_may_belong_elsewhere(other: Grid) -> None:
+    assert grown(SCAN, other) is None

@@ -37,7 +37,10 @@ def evaluate(
     ] = None,
     scans: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="The scans of --predictions, for pictures in the report."),
+        typer.Option(
+            metavar="FOLDER",
+            help="The scans of --predictions, for pictures in the report and to compare on their grids.",
+        ),
     ] = None,
     device: DeviceOption = "auto",
     project: ProjectOption = HERE,

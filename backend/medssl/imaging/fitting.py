@@ -76,9 +76,31 @@ def on_same_voxels(labels: Volume, scan: Grid) -> NDArray[np.uint8] | None:
     step = _exact_step(labels.grid, scan)
     if step is None:
         return None
-    ends = np.array([[0, 0, 0], np.array(labels.grid.size) - 1]) @ step[:3, :3].T + step[:3, 3]
-    same = (ends.min(axis=0) == 0).all() and (ends.max(axis=0) == np.array(scan.size) - 1).all()
+    first, last = _box(labels.grid, step)
+    same = (first == 0).all() and (last == np.array(scan.size) - 1).all()
     return _place(values, step, scan, UNANNOTATED) if same else None
+
+
+def grown(grid: Grid, other: Grid) -> Grid | None:
+    """Return a grid with as many voxels more on each side as it takes to hold all of another one.
+
+    Returns:
+        `grid` itself where it holds the other already; None where the other's voxels do not fall on its
+        voxels, or both have none in common, so that nothing says that they belong together.
+    """
+    step = _exact_step(other, grid)
+    if step is None:
+        return None
+    first, last = _box(other, step)
+    end = np.array(grid.size) - 1
+    if (first > end).any() or (last < 0).any():
+        return None
+    if (first >= 0).all() and (last <= end).all():
+        return grid
+    first, last = np.minimum(first, 0), np.maximum(last, end)
+    columns, rows, slices = (last - first + 1).tolist()
+    x, y, z = (grid.matrix @ [*first, 1])[:3].tolist()
+    return replace(grid, size=(columns, rows, slices), origin_mm=(x, y, z))
 
 
 def _resample(labels: Volume, scan: Grid, beyond: int) -> NDArray[np.uint8]:
@@ -104,6 +126,12 @@ def _exact_step(labels: Grid, scan: Grid) -> NDArray[np.int_] | None:
     axes = np.abs(whole[:3, :3])
     is_permutation = bool((axes.sum(0) == 1).all() and (axes.sum(1) == 1).all())
     return whole.astype(int) if is_permutation and farthest.max() <= _VOXEL_TOLERANCE else None
+
+
+def _box(labels: Grid, step: NDArray[np.int_]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """The first and the last voxel (x, y, z) on the scan of a label map's grid, with its `_exact_step`."""
+    ends = np.array([[0, 0, 0], np.array(labels.size) - 1]) @ step[:3, :3].T + step[:3, 3]
+    return ends.min(axis=0), ends.max(axis=0)
 
 
 def _place(values: NDArray[np.uint8], step: NDArray[np.int_], scan: Grid, beyond: int) -> NDArray[np.uint8]:

@@ -38,6 +38,7 @@ _UNNAMED = re.compile(r"((new )?(segment|label|class|region|value|object)[ _-]*)
 
 __all__ = [
     "LabelVolume",
+    "bring_onto",
     "fit_to_grid",
     "match_schema",
     "read_labels",
@@ -157,17 +158,34 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
     return replace(labels.volume, array=table[values])
 
 
-def read_onto(path: Path, schema: LabelSchema, scan: Grid, target: str = "scan") -> Volume:
-    """Read a label map with the values of a schema on the grid of a scan, or what `target` says; notes say
-    what was changed.
+def read_onto(path: Path, schema: LabelSchema, scan: Grid) -> Volume:
+    """Read a label map with the values of a schema on the grid of a scan: `read_labels`, then `bring_onto`.
+
+    Raises:
+        ImageError, LabelError, GridError: see both.
+    """
+    return bring_onto(read_labels(path), path, schema, scan)
+
+
+def bring_onto(
+    labels: LabelVolume, path: Path, schema: LabelSchema, scan: Grid, target: str = "scan"
+) -> Volume:
+    """Give a label map the values of a schema on the grid of a scan, or what `target` says; notes say what
+    was changed.
 
     Where a label map of a part of the scan knows of voxels that are not annotated, those around it are not
     either. 3D Slicer leaves out what no segment owns, not even 'Not annotated': that is background.
 
+    Args:
+        labels: as read.
+        path: of their file, which names it in messages.
+        schema: the project's segments.
+        scan: the grid they are wanted on.
+        target: what the grid belongs to, in messages.
+
     Raises:
-        ImageError, LabelError, GridError: see `read_labels`, `match_schema` and `fit_to_grid`.
+        LabelError, GridError: see `match_schema` and `fit_to_grid`.
     """
-    labels = read_labels(path)
     partly = labels.segments is None and bool(count_values(labels.volume.array)[UNANNOTATED])
     found = match_schema(labels, schema, str(path))
     fitted = fit_to_grid(found, scan, str(path), UNANNOTATED if partly else BACKGROUND, target)

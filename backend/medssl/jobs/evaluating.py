@@ -16,7 +16,8 @@ from medssl.evaluation.metrics import score_case
 from medssl.evaluation.summary import Spread, summarise
 from medssl.evaluation.tables import CaseScores, write_scores
 from medssl.events import Monitor
-from medssl.imaging.labels import match_schema, read_labels, read_onto
+from medssl.imaging.fitting import grown
+from medssl.imaging.labels import bring_onto, read_labels
 from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
@@ -228,14 +229,19 @@ def _of_folders(pairs: Sequence[Pair], schema: LabelSchema, channels: int) -> li
 
 
 def _compared(pair: Pair, schema: LabelSchema, channels: int) -> _Scored:
-    reference = match_schema(read_labels(pair.reference), schema, str(pair.reference))
-    prediction = read_onto(pair.prediction, schema, reference.grid, "reference")
-    image, notes = None, [*reference.notes, *prediction.notes]
+    true, predicted = read_labels(pair.reference), read_labels(pair.prediction)
+    image, unseen = None, list[str]()
     try:
         image = None if pair.scan is None else _first_channel(pair.scan, channels)
-    except ImageError as error:  # it is only looked at: what is compared is there
-        notes.append(f"There is no picture: {error}")
-    if image is not None and not image.grid.agrees_with(reference.grid):
+    except ImageError as error:  # what is compared is there
+        unseen.append(f"There is no picture: {error}")
+    if image is not None and grown(image.grid, true.volume.grid) is image.grid:
+        grid, target = image.grid, "scan"
+    else:
+        grid, target = _grid_of_both(true.volume.grid, predicted.volume.grid), "reference"
+    reference = bring_onto(true, pair.reference, schema, grid, target)
+    prediction = bring_onto(predicted, pair.prediction, schema, grid, target)
+    if image is not None and not image.grid.agrees_with(grid):
         image = None
     return _Scored(
         name=pair.name,
@@ -243,9 +249,21 @@ def _compared(pair: Pair, schema: LabelSchema, channels: int) -> _Scored:
         image=image,
         values=prediction.array,
         reference=reference.array,
-        grid=reference.grid,
-        note=" ".join(notes),
+        grid=grid,
+        note=" ".join([*reference.notes, *prediction.notes, *unseen]),
     )
+
+
+def _grid_of_both(reference: Grid, prediction: Grid) -> Grid:
+    """Choose where two label maps are compared: on the reference's voxels, which are never resampled.
+
+    3D Slicer and DICOM keep the box of what was drawn alone, and what was segmented beyond it is wrong too.
+    A prediction of as many voxels in another place is no such matter: `fit_to_grid` finds its origin lost,
+    or tells of it.
+    """
+    if prediction.size == reference.size:
+        return reference
+    return grown(reference, prediction) or reference
 
 
 def _first_channel(scan: Path, channels: int) -> Volume:

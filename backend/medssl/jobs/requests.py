@@ -156,7 +156,8 @@ class EvaluateRequest(_Request):
     predictions: Path | None = None
     references: Path | None = None
     scans: Path | None = Field(
-        default=None, description="Folder of the scans, for the previews of two folders."
+        default=None,
+        description="Folder of the scans of two folders: for the previews, and to compare on their grids.",
     )
     device: DeviceName = "auto"
 
