@@ -48,6 +48,18 @@ def test_the_grid_is_the_one_that_itk_finds(tmp_path: Path) -> None:
         assert np.allclose(ours, itks, atol=1e-6)
 
 
+@pytest.mark.parametrize("step_mm", [0.018, 0.0005])
+def test_slices_of_micro_ct_lie_closer_than_other_scanners_round(step_mm: float, tmp_path: Path) -> None:
+    rounded = [round(step_mm * i, 4) for i in range(5)]
+    write_series(tmp_path, ARRAY, rounded, PixelSpacing=[step_mm, step_mm])
+    assert np.allclose(read_grid(tmp_path).spacing_mm, step_mm)
+
+
+def test_however_small_the_pixels_are_steps_are_even_when_scanners_rounded_them(tmp_path: Path) -> None:
+    write_series(tmp_path, ARRAY, [0, 0.135, 0.24, 0.375, 0.48], PixelSpacing=[0.004, 0.01])
+    assert read_grid(tmp_path).spacing_mm[2] == pytest.approx(0.12)
+
+
 def test_rescaling_gives_the_units_of_the_modality(tmp_path: Path) -> None:
     write_series(tmp_path, ARRAY, Modality="CT", RescaleSlope="2", RescaleIntercept="-1024")
     assert np.array_equal(read_volume(tmp_path).array, ARRAY.astype(int) * 2 - 1024)
@@ -110,6 +122,10 @@ def refusal(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         ),
         ({"heights_mm": [0, 2.5, 5, 7.5, 17.5]}, "misses 3 slices: they are 2.5 mm apart, but 10 mm after"),
         ({"heights_mm": [0, 2.5, 5, 8, 12]}, "uneven steps between its slices, from 2.5 to 4 mm"),
+        (
+            {"heights_mm": [0, 0.009, 0.018, 0.036, 0.045], "PixelSpacing": [0.009, 0.009]},
+            "misses 1 slice: they are 0.009 mm apart, but 0.018 mm after slice 3",
+        ),
         ({"heights_mm": [0, 2.5, 2.5, 5, 7.5]}, "5 slices at only 4 different places"),
         ({"heights_mm": [0.0] * 5}, "5 slices at only 1 place"),
         ({"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB"}, "colour"),

@@ -19,6 +19,7 @@ from medssl.words import counted
 # Scanners round positions to a few hundredths of a millimetre.
 _STEP_TOLERANCE = 0.02  # of the step between slices
 _STEP_TOLERANCE_MM = 0.02
+_ROUNDED_AT_MOST = 0.25  # of a pixel or a step: where voxels are as small as micro-CT's, that is less
 _COSINE_TOLERANCE = 1e-3
 _SHEAR_LIMIT = 0.01  # sideways shift a step, in parts of the step: half a degree
 _EXPORT = "Export the series again with all its slices, or convert it with 3D Slicer and use that file."
@@ -82,8 +83,8 @@ def stack(slices: Sequence[Slice], title: str, of_slice: str) -> Stack:
     order = np.argsort(positions @ normal, kind="stable")
     placed = tuple(found[int(i)] for i in order)
     positions = positions[order]
-    step = _check_steps(positions @ normal, title)
     rows_apart, columns_apart = _numbers(placed[0].plane.spacing_mm).tolist()
+    step = _check_steps(positions @ normal, min(rows_apart, columns_apart), title)
     x, y, z = positions[0].tolist()
     grid = Grid(
         size=(*slices[0].size, len(placed)),
@@ -153,10 +154,16 @@ def _check_planes(planes: Sequence[Plane], title: str) -> None:
         )
 
 
-def _check_steps(heights: NDArray[np.float64], title: str) -> float:
-    """Return the even step between slices in mm, or refuse with the numbers."""
+def _check_steps(heights: NDArray[np.float64], pixel_mm: float, title: str) -> float:
+    """Return the even step between slices in mm, or refuse with the numbers.
+
+    Args:
+        heights: of the slices along their normal, ascending, in mm.
+        pixel_mm: the smaller side of a pixel.
+        title: names the series in messages.
+    """
     steps = np.diff(heights)
-    apart = steps[steps > _STEP_TOLERANCE_MM]
+    apart = steps[steps > min(_STEP_TOLERANCE_MM, _ROUNDED_AT_MOST * pixel_mm)]
     places = len(apart) + 1
     if places < len(heights):
         if places > 1 and len(heights) % places == 0:
@@ -170,7 +177,7 @@ def _check_steps(heights: NDArray[np.float64], title: str) -> float:
             _EXPORT,
         )
     usual = float(np.median(steps))
-    tolerance = max(_STEP_TOLERANCE * usual, _STEP_TOLERANCE_MM)
+    tolerance = max(_STEP_TOLERANCE * usual, min(_STEP_TOLERANCE_MM, _ROUNDED_AT_MOST * usual))
     if np.abs(steps - usual).max() <= tolerance:
         return float((heights[-1] - heights[0]) / len(steps))
     times = np.rint(steps / usual)
