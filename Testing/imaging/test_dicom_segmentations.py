@@ -148,6 +148,17 @@ def test_it_reads_back_voxel_by_voxel_with_names_codes_and_colours(tmp_path: Pat
     assert np.array_equal(fit_to_grid(known, series_grid(series), "a").array, values)
 
 
+def test_it_reads_back_on_the_very_voxels_of_micro_ct(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", ARRAY, [0.0092 * i for i in range(7)], PixelSpacing=[0.0092, 0.0092])
+    series = series_in(tmp_path / "scan")
+    values = drawn(series)
+    written(tmp_path / "a.seg.dcm", series, values)
+    known = match_schema(read_labels(tmp_path / "a.seg.dcm"), SCHEMA, "a")
+    found = fit_to_grid(known, series_grid(series), "a")
+    assert np.array_equal(found.array, values)
+    assert found.notes == ()
+
+
 def test_highdicom_reads_the_same(tmp_path: Path) -> None:
     write_series(tmp_path / "scan", ARRAY)
     series = series_in(tmp_path / "scan")

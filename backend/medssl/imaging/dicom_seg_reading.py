@@ -28,6 +28,8 @@ from medssl.words import counted
 
 _HALF = 0.5  # from this fraction on a voxel belongs to its segment
 _STEP_TOLERANCE = 0.02  # of the step between slices
+_SAME_PLANE = 0.01  # of a pixel: frames nearer to each other are of one plane
+_SAME_PLANE_MM = 0.001  # at most
 _GREY: Colour = (128, 128, 128)
 
 
@@ -93,7 +95,8 @@ class _Places:
         rows_apart, columns_apart = map(float, _found("PixelMeasuresSequence", "PixelSpacing", groups[0]))
         row, column = turned[0, :3], turned[0, 3:]
         normal = np.cross(row, column)
-        heights = np.unique(np.round(positions @ normal, 3))
+        unit = min(_SAME_PLANE_MM, _SAME_PLANE * min(rows_apart, columns_apart))
+        heights = np.unique(np.rint(positions @ normal / unit)) * unit
         thickness = _found("PixelMeasuresSequence", "SliceThickness", groups[0])
         between = _found("PixelMeasuresSequence", "SpacingBetweenSlices", groups[0])
         step = _step(heights, float(between or thickness or 1.0), path)
