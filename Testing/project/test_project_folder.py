@@ -201,6 +201,23 @@ def test_a_schema_may_grow_and_change_its_looks(project: Project, schema: LabelS
         assert again.schema == changed
 
 
+def test_a_schema_that_is_another_by_now_than_the_one_that_was_seen_is_not_replaced(
+    project: Project, schema: LabelSchema
+) -> None:
+    cyst, wall = (
+        schema.model_copy(
+            update={"segments": (*schema.segments, Segment(name=name, value=3, colour=(1, 2, 3)))}
+        )
+        for name in ("Cyst", "Wall")
+    )
+    project.set_schema(cyst, seen=schema)
+    with pytest.raises(ProjectError, match=r"3 \(Cyst\)"):
+        project.set_schema(wall, seen=schema)
+    assert project.schema == cyst
+    project.set_schema(wall, seen=cyst)
+    assert project.schema == wall
+
+
 def test_names_that_files_mix_up_are_refused_and_a_project_that_has_them_opens_whole(
     project: Project,
     schema: LabelSchema,

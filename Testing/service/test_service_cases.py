@@ -50,6 +50,17 @@ def test_the_label_schema_changes_but_loses_nothing_drawn(
         client.set_schema(project.key, {2: "Body"})
 
 
+def test_a_label_schema_that_is_another_by_now_than_the_one_that_was_seen_is_not_replaced(
+    client: Client, project: Project
+) -> None:
+    changed = client.set_schema(project.key, {1: "Head", 2: "Body", 3: "Tail"}, seen=project)
+    with pytest.raises(EngineError, match=r"3 \(Tail\)"):
+        client.set_schema(project.key, {1: "Head", 2: "Body", 3: "Neck"}, seen=project)
+    assert client.project(project.key) == changed
+    client.set_schema(project.key, {1: "Head", 2: "Body", 3: "Neck"}, seen=changed)
+    assert client.project(project.key).segments[-1].name == "Neck"
+
+
 def test_what_a_label_map_lost_is_told_with_its_version(
     engine: Engine, client: Client, project: Project
 ) -> None:

@@ -89,9 +89,7 @@ class RemoteProject:
     @property
     def schema(self) -> LabelSchema:
         """The label schema as it is now."""
-        found = self._client.project(self.key)
-        segments = [asdict(segment) for segment in found.segments]
-        return LabelSchema.model_validate({"segments": segments, "mirror_axes": found.mirror_axes})
+        return LabelSchema.model_validate(self._client.project(self.key).label_schema)
 
     def set_schema(self, changed: LabelSchema) -> None:
         """Change the label schema."""

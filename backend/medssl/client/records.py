@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -100,6 +100,11 @@ class Project:
     cases: int
     annotated: int
     proposed: int
+
+    @property
+    def label_schema(self) -> Mapping[str, Any]:
+        """The label schema as in the API."""
+        return {"segments": [asdict(each) for each in self.segments], "mirror_axes": list(self.mirror_axes)}
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,16 @@ class ServiceCalls(Calls):
         """Leave a project out of `projects`; its folder stays as it is."""
         self.connection.change("DELETE", project_path(project), done)
 
-    def set_schema(self, project: str, segments: Mapping[int, str] | Mapping[str, Any]) -> Project:
-        """Change the label schema: add segments, rename them, change colors and codes."""
-        path = f"{project_path(project)}/schema"
-        return self.connection.change("PUT", path, project_of, as_schema(segments))
+    def set_schema(
+        self,
+        project: str,
+        segments: Mapping[int, str] | Mapping[str, Any],
+        *,
+        seen: Project | None = None,
+    ) -> Project:
+        """Change the label schema: add segments, rename them, change colors and codes.
+
+        With `seen`, the project as the person saw it, it is refused when its label schema is another by now.
+        """
+        body = {**as_schema(segments), "seen": None if seen is None else seen.label_schema}
+        return self.connection.change("PUT", f"{project_path(project)}/schema", project_of, body)

@@ -101,13 +101,14 @@ class Project:
         with self._store.database.reading() as session:
             return schema.read_schema(session)
 
-    def set_schema(self, changed: LabelSchema) -> None:
+    def set_schema(self, changed: LabelSchema, *, seen: LabelSchema | None = None) -> None:
         """Change the label schema: add segments, rename them, change colours and codes.
 
         Raises:
             LabelError: a segment that was drawn would vanish or get another value; names that files mix up.
+            ProjectError: the schema is another by now than `seen`; None when that does not matter.
         """
-        schema.set_schema(self._store, changed)
+        schema.set_schema(self._store, changed, seen)
 
     def add_case(
         self,
@@ -202,8 +203,7 @@ class Project:
             case: the case.
             values: (z, y, x) label values on the grid of the case, 255 where nobody looked; or a file, which
                 is brought onto that grid and whose segments are matched by name.
-            author: who drew it.
-            seconds: how long it took.
+            author, seconds: who drew it, and how long it took.
             seen_version: that counted when the person last looked, 0 for none; None when it does not matter.
 
         Raises:

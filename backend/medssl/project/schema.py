@@ -42,14 +42,15 @@ def read_schema(session: Session) -> LabelSchema:
     return LabelSchema.model_validate_json(project_row(session).label_schema)
 
 
-def set_schema(store: Store, schema: LabelSchema) -> None:
+def set_schema(store: Store, schema: LabelSchema, seen: LabelSchema | None) -> None:
     """Change the label schema; see `Project.set_schema`."""
     schema.check_names()
     with store.database.writing() as session:
+        now = read_schema(session)
+        _check_seen(now, seen)
         used = _values_in_use(session)
         after = {segment.value: segment.name for segment in schema.segments}
-        before = read_schema(session).segments
-        for segment in before:
+        for segment in now.segments:
             if segment.value not in used:
                 continue
             moved = next((v for v, n in after.items() if n == segment.name and v != segment.value), None)
@@ -60,6 +61,16 @@ def set_schema(store: Store, schema: LabelSchema) -> None:
                     "Keep the value of every segment that was drawn; names and colours may change.",
                 )
         project_row(session).label_schema = schema.model_dump_json()
+
+
+def _check_seen(now: LabelSchema, seen: LabelSchema | None) -> None:
+    """Refuse to replace what the person has not seen: a segment that somebody else added meanwhile."""
+    if seen is not None and now != seen:
+        segments = ", ".join(f"{segment.value} ({segment.name})" for segment in now.segments)
+        raise ProjectError(
+            f"The label schema is another than the one that was seen: its segments are {segments} now.",
+            "Look at it first, then change it as it is now.",
+        )
 
 
 def _values_in_use(session: Session) -> set[int]:

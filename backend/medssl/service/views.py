@@ -146,6 +146,14 @@ class ProjectFolder(_Body):
     folder: Path
 
 
+class SchemaChange(LabelSchema):
+    """A label schema that is to take the place of the project's."""
+
+    seen: LabelSchema | None = Field(
+        default=None, description="Refuse when the project has another label schema than this one by now."
+    )
+
+
 class CasePage(_View):
     """One page of the table of cases, and how many there are on all pages."""
 

@@ -12,7 +12,7 @@ from medssl.project.store import checked_name, folder_name
 from medssl.service.context import ProjectKey, ProjectOf, ServiceOf
 from medssl.service.examples import NEW_PROJECT, PROJECT_FOLDER, SCHEMA
 from medssl.service.projects import key_of
-from medssl.service.views import Done, KnownProject, NewProject, ProjectFolder, ProjectView
+from medssl.service.views import Done, KnownProject, NewProject, ProjectFolder, ProjectView, SchemaChange
 
 router = APIRouter(prefix="/v1/projects", tags=["projects"])
 
@@ -60,10 +60,11 @@ def forget(service: ServiceOf, project: ProjectKey) -> Done:
 
 @router.put("/{project}/schema")
 def set_schema(
-    project: ProjectOf, wanted: Annotated[LabelSchema, Body(openapi_examples=SCHEMA)]
+    project: ProjectOf, wanted: Annotated[SchemaChange, Body(openapi_examples=SCHEMA)]
 ) -> ProjectView:
     """Change the label schema: add segments, rename them, change colors and codes."""
-    project.set_schema(wanted)
+    changed = LabelSchema.model_validate(wanted.model_dump(exclude={"seen"}))
+    project.set_schema(changed, seen=wanted.seen)
     return _view(project)
 
 
