@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
 
+from MedSSLLib.case_table import role_words
 from MedSSLLib.drawings import author_name
+from MedSSLLib.plurals import plural
+from MedSSLLib.signals import Signal
 
 if TYPE_CHECKING:
     from medssl.client import Annotation, CaseSummary, Client
@@ -16,9 +19,16 @@ if TYPE_CHECKING:
 
 
 class CaseActions:
-    """Each is one request to the engine; the table is asked anew when it is done."""
+    """The table is asked anew when one of them is done.
+
+    Attributes:
+        busy: whether the role of cases is being changed: a second change would overtake the first.
+        changed: `busy` did.
+    """
 
     def __init__(self, session: Session) -> None:
+        self.busy = False
+        self.changed = Signal()
         self._session = session
 
     def work_on(self, case: CaseSummary) -> None:
@@ -28,15 +38,31 @@ class CaseActions:
     def set_role(self, cases: Sequence[CaseSummary], role: str) -> None:
         """Use cases for training or validation, or exclude them."""
         project = self._session.project
-        changed = [case for case in cases if case.role != role]
-        if project is None or not changed:
+        others = [case.id for case in cases if case.role != role]
+        if project is None or self.busy or not others:
             return
+        told = plural(
+            len(others), _("1 scan is set to '{use}'."), _("{count} scans are set to '{use}'.")
+        ).format(count=len(others), use=role_words(role))
 
         def work(client: Client) -> None:
-            for case in changed:
-                client.set_role(project.key, case.id, role)
+            for case in others:
+                client.set_role(project.key, case, role)
 
-        self._session.ask(work, lambda _none: self._session.cases_changed.emit())
+        def over() -> None:
+            self._set_busy(False)
+            self._session.cases_changed.emit()  # after an error too: some may be changed
+
+        def done(_none: None) -> None:
+            self._session.say(told)
+            over()
+
+        def failed(error: Exception) -> None:
+            self._session.report(error)
+            over()
+
+        self._set_busy(True)
+        self._session.ask(work, done, failed)
 
     def versions(
         self, project: str, case: CaseSummary, done: Callable[[tuple[Annotation, ...]], Any]
@@ -70,3 +96,7 @@ class CaseActions:
         self._session.ask(
             lambda client: client.restore_annotation(project, case.id, version, author=author), restored
         )
+
+    def _set_busy(self, busy: bool) -> None:
+        self.busy = busy
+        self.changed.emit()

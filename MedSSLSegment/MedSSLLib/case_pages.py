@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from MedSSLLib.session import Session
 
 PAGE = 50
+_MOST_PAGES = 20  # in one answer: the engine lists a thousand cases at most
 _MOST_PICTURES = 600  # kept in memory, a few kB each
 
 
@@ -55,6 +57,7 @@ class CasePages:
         self._wanted: list[int] = []
         self._fetching = False
         self._generation = 0
+        self._known_generation = 0
         session.project_changed.connect(self._project_changed)
         session.cases_changed.connect(self.refresh)
         session.engine_changed.connect(self.refresh)
@@ -77,11 +80,20 @@ class CasePages:
         """The case in a row; None until its page came."""
         return self._known.get(index)
 
+    def rows_of(self, cases: Collection[int]) -> tuple[int, ...]:
+        """The rows of the cases with these ids, from top to bottom, as far as they came."""
+        return tuple(sorted(row for row, case in self._known.items() if case.id in cases))
+
+    def need(self, rows: Iterable[int]) -> bool:
+        """Fetch what is missing of some rows; returns whether any of them are still to come."""
+        missing = {row // PAGE for row in rows if row < self.total and row not in self._known}
+        for pages in _runs(sorted(missing - self._asked)):
+            self._fetch(pages)
+        return bool(missing)
+
     def show(self, first: int, last: int) -> None:
         """Fetch what is missing of the rows that are seen, and their pictures."""
-        for page in range(first // PAGE, last // PAGE + 1):
-            if page * PAGE < self.total and page not in self._asked:
-                self._fetch(page)
+        self.need(range(first, last + 1))
         seen = [self._known[index].id for index in range(first, last + 1) if index in self._known]
         self._wanted = [each for each in seen if each not in self._pictured]
         self._fetch_picture()
@@ -100,7 +112,7 @@ class CasePages:
             self.total = 0
             self.reset.emit()
         elif self._session.client is not None:
-            self._fetch(0)
+            self._fetch(range(1))
 
     def _project_changed(self) -> None:
         project = self._session.project
@@ -113,29 +125,31 @@ class CasePages:
             self.left.emit()
             self.refresh()
 
-    def _fetch(self, page: int) -> None:
+    def _fetch(self, pages: range) -> None:
         project, generation, wanted = self._session.project, self._generation, self.filter
         if project is None:
             return
-        self._asked.add(page)
+        self._asked.update(pages)
+        first = pages.start * PAGE
 
         def come(answer: CasePage) -> None:
             if generation != self._generation:
                 return
-            first = page * PAGE
-            fresh = page == 0 or answer.total != self.total
+            fresh = generation != self._known_generation
             if fresh:
-                self._known = {} if page == 0 else self._known
-                self.total = answer.total
+                self._known, self._known_generation = {}, generation
+            another = fresh or answer.total != self.total
+            self.total = answer.total
             for offset, case in enumerate(answer.cases):
                 self._known[first + offset] = case
-            if fresh:
+            if another:
                 self.reset.emit()
             else:
                 self.filled.emit(first, first + len(answer.cases) - 1)
 
         def failed(error: Exception) -> None:
-            self._asked.discard(page)
+            if generation == self._generation:
+                self._asked.difference_update(pages)
             self._session.report(error)
 
         self._session.ask(
@@ -146,8 +160,8 @@ class CasePages:
                 text=wanted.text,
                 sort=wanted.sort,
                 descending=wanted.descending,
-                offset=page * PAGE,
-                limit=PAGE,
+                offset=first,
+                limit=len(pages) * PAGE,
             ),
             come,
             failed,
@@ -178,3 +192,12 @@ class CasePages:
             self._fetch_picture()
 
         self._session.ask(lambda client: client.thumbnail(project.key, case), come, failed)
+
+
+def _runs(pages: Sequence[int]) -> Iterator[range]:
+    """Neighbouring pages together, as many as one answer has room for."""
+    start = 0
+    for end in range(1, len(pages) + 1):
+        if end == len(pages) or pages[end] != pages[end - 1] + 1 or end - start == _MOST_PAGES:
+            yield range(pages[start], pages[end - 1] + 1)
+            start = end

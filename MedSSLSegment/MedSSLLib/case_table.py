@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional
 
 import qt
@@ -18,6 +18,7 @@ _NAME, _STATE, _SCORE, _ROLE, _MODEL = range(5)  # what matters least is where a
 _SORTED_BY = {_NAME: "name", _STATE: "state", _SCORE: "uncertainty"}
 _ICON = 44
 _MOST_ROWS = 7
+_MOST_SELECTED_AGAIN = 1000  # one by one, and each takes as long as there are selected ones already
 _WIDEST = 210  # of a column, whose longer names are cut and shown whole by the mouse
 
 
@@ -40,7 +41,7 @@ class CaseTable:
     """Shows `CasePages` in a QTableWidget.
 
     Attributes:
-        chosen: the selected rows are others.
+        chosen: `cases` are others.
         asked: (case) a row was double-clicked.
     """
 
@@ -51,19 +52,22 @@ class CaseTable:
         self._rows_of: dict[int, int] = {}
         self._icons: dict[int, Any] = {}
         self._blank = _blank()
-        self._kept: tuple[int, ...] = ()
+        self._rows: tuple[int, ...] = ()  # that are selected
+        self._kept: dict[int, int] = {}  # the rows of the selected cases by their ids
+        self._go_on: Optional[Callable[[], None]] = None  # until all selected cases are known
         self._prepare()
         pages.reset.connect(self._reset)
-        pages.filled.connect(lambda *_: self._fill())
+        pages.filled.connect(lambda *_: self._filled())
         pages.pictured.connect(self._show_picture)
         pages.left.connect(self._leave)
         self._reset()
 
     @property
     def cases(self) -> tuple[CaseSummary, ...]:
-        """The selected cases, from top to bottom."""
-        rows = sorted({index.row() for index in self._table.selectionModel().selectedRows()})
-        found = (self._pages.row(row) for row in rows)
+        """The selected cases, from top to bottom; none while some of them are still to come."""
+        if self._go_on is not None:
+            return ()  # what is done to a part of the selection would be taken for done to all of it
+        found = (self._pages.row(row) for row in self._rows)
         return tuple(case for case in found if case is not None)
 
     def _prepare(self) -> None:
@@ -95,7 +99,7 @@ class CaseTable:
     def _leave(self) -> None:
         """Forget what was known by the ids of another project's cases."""
         self._icons.clear()
-        self._kept = ()
+        self._rows, self._kept, self._go_on = (), {}, None
         self.chosen.emit()
 
     def _reset(self) -> None:
@@ -110,7 +114,12 @@ class CaseTable:
         bar = table.horizontalScrollBar().sizeHint.height()  # for all columns in a narrow panel
         table.setFixedHeight(shown * (_ICON + 4) + frame + bar)
         self._fill()
-        self._select(self._kept)
+        self._select_again()
+
+    def _filled(self) -> None:
+        self._fill()
+        if self._go_on is not None:
+            self._go_on()
 
     def _fill(self) -> None:
         if not self._pages.total:
@@ -170,21 +179,48 @@ class CaseTable:
         header.setSortIndicator(column, qt.Qt.DescendingOrder if descending else qt.Qt.AscendingOrder)
 
     def _selected(self) -> None:
-        self._kept = tuple(case.id for case in self.cases)
+        self._rows = tuple(sorted({index.row() for index in self._table.selectionModel().selectedRows()}))
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """Know the cases of the selected rows, also where the person never scrolled to."""
+        to_come = self._pages.need(self._rows)
+        # Should the rows change before that, nobody can tell any more which cases were meant.
+        self._kept = {} if to_come else self._cases_of(self._rows)
+        self._go_on = self._look_up if to_come else None
         self.chosen.emit()
 
-    def _select(self, ids: Sequence[int]) -> None:
+    def _select_again(self) -> None:
+        """Select the same cases after the rows changed, wherever they are now."""
+        rows = self._pages.rows_of(self._kept)
+        to_come = len(rows) < len(self._kept) and (
+            self._pages.need(self._kept.values()) or self._pages.need(range(self._pages.total))
+        )
+        if len(rows) > _MOST_SELECTED_AGAIN and len(rows) < self._pages.total:
+            rows = ()
+        self._rows = rows
+        if not to_come:
+            self._kept = self._cases_of(rows)
+        self._go_on = self._select_again if to_come else None
+        self._highlight()
+        self.chosen.emit()
+
+    def _cases_of(self, rows: tuple[int, ...]) -> dict[int, int]:
+        found = ((self._pages.row(row), row) for row in rows)
+        return {case.id: row for case, row in found if case is not None}
+
+    def _highlight(self) -> None:
         table = self._table
         blocked = table.blockSignals(True)
         table.clearSelection()
-        selection = table.selectionModel()
-        for row in range(min(table.rowCount, 1000)):
-            case = self._pages.row(row)
-            if case is not None and case.id in ids:
+        if self._rows and len(self._rows) == table.rowCount:
+            table.selectAll()
+        else:
+            selection = table.selectionModel()
+            for row in self._rows:
                 flags = qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
                 selection.select(table.model().index(row, 0), flags)
         table.blockSignals(blocked)
-        self.chosen.emit()
 
     def _ask(self, row: int, _column: int) -> None:
         case = self._pages.row(row)

@@ -66,6 +66,7 @@ class ProjectView:
         ui.versionsButton.clicked.connect(lambda *_: self._list_versions())
         self.table.chosen.connect(self._allow)
         self.table.asked.connect(self.actions.work_on)
+        self.actions.changed.connect(self._allow)
         self.logic.changed.connect(self._show)
         self.pages.left.connect(self._close_versions)
         self.pages.reset.connect(self._show_cases)
@@ -200,7 +201,7 @@ class ProjectView:
         ui, cases = self.ui, self.table.cases
         ui.workButton.enabled = len(cases) == 1
         ui.versionsButton.enabled = len(cases) == 1 and cases[0].annotation_version is not None
-        ui.roleCombo.enabled = bool(cases)
+        ui.roleCombo.enabled = bool(cases) and not self.actions.busy
         if cases:
             ui.roleCombo.currentIndex = _ROLES.index(cases[0].role)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import qt
 import slicer
 from medssl.labels import LabelSchema
 from medssl.project import DATABASE_NAME, Project, tables
@@ -66,15 +68,25 @@ def _fill(folder: Path, count: int) -> None:
     database.close()
 
 
+def _open(panel: OpenPanel, folder: Path, count: int) -> Any:
+    """Open a project of so many cases; returns their table."""
+    _fill(folder, count)
+    panel.click("openButton")
+    panel.find("openFolderEdit").currentPath = str(folder)
+    panel.click("openFolderButton")
+    table = panel.find("casesTable")
+    panel.wait_until(lambda: table.rowCount == count)
+    return table
+
+
+def _selected(table: Any) -> list[int]:
+    return sorted(index.row() for index in table.selectionModel().selectedRows())
+
+
 def test_a_thousand_cases_are_listed_sorted_searched_and_scrolled(
     shown: OpenPanel, tmp_path: Path, watchdog: Watchdog
 ) -> None:
-    _fill(tmp_path / "project", 1000)
-    shown.click("openButton")
-    shown.find("openFolderEdit").currentPath = str(tmp_path / "project")
-    shown.click("openFolderButton")
-    table = shown.find("casesTable")
-    shown.wait_until(lambda: table.rowCount == 1000)
+    table = _open(shown, tmp_path / "project", 1000)
     for row in (200, 500, 990):
         table.verticalScrollBar().setValue(row)
         shown.wait_until(lambda row=row: table.item(row, 0) is not None)
@@ -83,6 +95,37 @@ def test_a_thousand_cases_are_listed_sorted_searched_and_scrolled(
     shown.wait_until(lambda: shown.widget.panel.views["project"].pages.row(0).name == "scan 0999")
     shown.find("searchBox").text = "077"
     shown.wait_until(lambda: table.rowCount == 11)
+
+
+def test_the_use_of_all_selected_scans_changes_also_of_those_that_nobody_scrolled_to(
+    shown: OpenPanel, tmp_path: Path, watchdog: Watchdog
+) -> None:
+    table, roles = _open(shown, tmp_path / "project", 70), shown.find("roleCombo")
+    table.selectAll()
+    shown.wait_until(lambda: roles.enabled)
+    roles.currentText = "validation"
+    roles.textActivated.emit("validation")
+    assert not roles.enabled  # two changes at once would overtake each other
+    shown.wait_until(lambda: shown.message == "70 scans are set to 'validation'.", 60)
+    client, key = shown.session.client, shown.session.project.key
+    assert client.cases(key, role="validation").total == 70
+    shown.wait_until(lambda: _selected(table) == list(range(70)))
+
+
+def test_the_same_scans_are_selected_after_the_table_was_asked_anew(ready: OpenPanel, tmp_path: Path) -> None:
+    table, roles = _open(ready, tmp_path / "project", 70), ready.find("roleCombo")
+    rows = table.selectionModel()
+    for row in range(45, 56):  # over the end of the first page, and out of sight
+        rows.select(table.model().index(row, 0), qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows)
+    ready.wait_until(lambda: roles.enabled)
+    asked_anew: list[bool] = []
+    ready.widget.panel.views["project"].pages.reset.connect(lambda: asked_anew.append(True))
+    ready.session.cases_changed.emit()
+    ready.wait_until(lambda: asked_anew and roles.enabled)
+    assert _selected(table) == list(range(45, 56))
+    assert [case.name for case in ready.widget.panel.views["project"].table.cases] == [
+        f"scan {row:04d}" for row in range(45, 56)
+    ]
 
 
 def test_a_large_scan_is_loaded_and_what_is_drawn_on_it_saved(
