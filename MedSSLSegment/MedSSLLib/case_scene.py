@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import slicer
 import vtk
 
+from MedSSLLib.drawing_watch import DrawingWatch
 from MedSSLLib.grids import Grid
 from MedSSLLib.segmentations import (
     LoadedLabels,
@@ -57,14 +58,7 @@ class CaseScene:
         for node in (*self.volumes, self.segmentation):
             self._own(node)
         self._observed: list[tuple[Any, int]] = []
-        segmentation = self.segmentation.GetSegmentation()
-        for event in (
-            slicer.vtkSegmentation.SourceRepresentationModified,
-            slicer.vtkSegmentation.SegmentAdded,
-            slicer.vtkSegmentation.SegmentRemoved,
-            slicer.vtkSegmentation.SegmentModified,
-        ):
-            self._observe(segmentation, event, lambda *_: changed())
+        self._drawing = DrawingWatch(self.segmentation.GetSegmentation(), changed)
         self._going = going
         self._observe_removal()
 
@@ -122,6 +116,7 @@ class CaseScene:
 
     def forget(self) -> None:
         """Listen to the nodes no more, and leave them where they are."""
+        self._drawing.close()
         for caller, tag in self._observed:
             caller.RemoveObserver(tag)
         self._observed.clear()

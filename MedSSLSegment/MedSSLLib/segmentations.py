@@ -56,7 +56,7 @@ class LoadedLabels:
     unannotated: Optional[np.ndarray]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SegmentState:
     """A segment as it was at one moment.
 
@@ -235,7 +235,21 @@ def segment_states(
     """
     segmentation, places = node.GetSegmentation(), place_of or {}
     ids = [segmentation.GetNthSegmentID(i) for i in range(segmentation.GetNumberOfSegments())]
-    return tuple(_state_of(segmentation.GetSegment(each), each, places.get(each, -1)) for each in ids)
+    return tuple(segment_state(segmentation.GetSegment(each), each, places.get(each, -1)) for each in ids)
+
+
+def segment_state(segment: Any, segment_id: str, layer: int = -1) -> SegmentState:
+    """Name one segment (a vtkSegment), see `segment_states`."""
+    color = tuple(round(part * 255) for part in segment.GetColor())
+    return SegmentState(
+        id=segment_id,
+        name=segment.GetName() or segment_id,
+        color=color,
+        terminology=_tag(segment, terminology.TAG),
+        origin=_origin_of(_tag(segment, VALUE_TAG)),
+        layer=layer,
+        label=segment.GetLabelValue(),
+    )
 
 
 def values_by_name(segments: Sequence[Segment]) -> dict[str, int]:
@@ -302,19 +316,6 @@ def _drawn_on_volume(
             fitted[segment.layer] = _on_volume(snapshot.layers[segment.layer], snapshot.grid)
         array, place = fitted[segment.layer]
         yield value, place, array == segment.label
-
-
-def _state_of(segment: Any, segment_id: str, layer: int) -> SegmentState:
-    color = tuple(round(part * 255) for part in segment.GetColor())
-    return SegmentState(
-        id=segment_id,
-        name=segment.GetName() or segment_id,
-        color=color,
-        terminology=_tag(segment, terminology.TAG),
-        origin=_origin_of(_tag(segment, VALUE_TAG)),
-        layer=layer,
-        label=segment.GetLabelValue(),
-    )
 
 
 def _origin_of(tag: str) -> Optional[tuple[str, int]]:

@@ -217,6 +217,30 @@ def test_time_counts_only_while_the_panel_is_open(opened: OpenPanel) -> None:
     opened.wait_until(lambda: annotate.desk.seconds > 0)
 
 
+def test_a_case_that_is_looked_at_in_3d_is_not_drawn_on(opened: OpenPanel) -> None:
+    desk = show(opened, "annotate", "small_1").desk
+    segmentation = desk.scene.segmentation.GetSegmentation()
+    for shown in (True, False):
+        opened.click("Show3DButton")
+        assert segmentation.ContainsRepresentation("Closed surface") == shown
+        assert not desk.touched
+
+
+def test_what_is_undone_renamed_or_recolored_after_saving_is_not_taken_for_saved(
+    opened: OpenPanel, project: Project
+) -> None:
+    annotate = show(opened, "annotate", "small_1")
+    editor = opened.session.editor.widget
+    segment = annotate.desk.scene.segmentation.GetSegmentation().GetNthSegment(0)
+    opened.click("Show3DButton")
+    editor.saveStateForUndo()
+    draw(annotate.desk)
+    for change in (editor.undo, lambda: segment.SetName("Another"), lambda: segment.SetColor(0.1, 0.2, 0.3)):
+        annotate.desk.changes.forget()
+        change()
+        assert annotate.desk.touched
+
+
 def test_what_belongs_to_a_case_goes_with_its_volume(opened: OpenPanel) -> None:
     annotate = show(opened, "annotate", "small_1")
     slicer.mrmlScene.RemoveNode(annotate.desk.scene.volume)

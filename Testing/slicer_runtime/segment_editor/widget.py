@@ -18,6 +18,7 @@ from slicer_runtime.segment_editor.effects import EFFECTS, Effect
 from slicer_runtime.segment_editor.masking import MaskingSection
 from slicer_runtime.segment_editor.segments_table import SegmentsTableView
 from slicer_runtime.segment_editor.shortcuts import EditorShortcuts
+from slicer_runtime.segment_editor.show_3d_button import Show3DButton
 from slicer_runtime.segment_editor.view_events import ViewEvents
 
 
@@ -64,7 +65,7 @@ class SegmentEditorWidget(MRMLWidget):
         row = QtWidgets.QHBoxLayout()
         self._add = QtWidgets.QPushButton("Add")
         self._remove = QtWidgets.QPushButton("Remove")
-        self._show_3d = QtWidgets.QPushButton("Show 3D")
+        self._show_3d = Show3DButton()
         self._switch = QtWidgets.QPushButton("Segmentations...")
         for button in (self._add, self._remove, self._show_3d, self._switch):
             row.addWidget(button)
@@ -139,6 +140,7 @@ class SegmentEditorWidget(MRMLWidget):
         self._logic.SetSourceVolumeNode(volume)
         if segmentation is not before[0]:
             self._table.setSegmentationNode(segmentation)
+            self._show_3d.setSegmentationNode(segmentation)
             self._segmentation_box.setCurrentNode(segmentation)
             if segmentation is not None:
                 segmentation.CreateDefaultDisplayNodes()
@@ -325,6 +327,7 @@ class SegmentEditorWidget(MRMLWidget):
         self._locked = locked
         for widget in (self._add, self._remove, self._masking):
             widget.setEnabled(not locked)
+        self._show_3d.setLocked(locked)
         self.updateWidgetFromMRML()
 
     readOnly = QtCore.Property(bool, _get_read_only, setReadOnly)
