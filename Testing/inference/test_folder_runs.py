@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 from medssl.events import Event, Log, Monitor
@@ -28,6 +29,11 @@ Writer = Callable[..., Path]
 ModelMaker = Callable[..., Model]
 CPU = FolderSettings(device="cpu")
 NIFTI = FolderSettings(device="cpu", format="nii.gz")
+META = "NDims = 3\nDimSize = 12 12 12\nElementType = MET_SHORT\nBinaryData = True\nElementDataFile = "
+NRRD = (
+    "NRRD0004\ntype: short\ndimension: 3\nsizes: 12 12 12\nspacings: 1 1 1\nendian: little\nencoding: raw\n"
+    "data file: "
+)
 OF_NOW = ("place", "content", "shown")  # what a row of an older version lacks
 
 
@@ -232,6 +238,40 @@ def test_results_beside_a_scan_of_two_files_are_no_files_of_it(
     assert states(run(make_model(), folder, out=folder)) == {"x": "skipped"}
     shutil.copytree(folder, tmp_path / "copy")
     assert states(run(make_model(), tmp_path / "copy", out=tmp_path / "copy")) == {"x": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "parts"),
+    [
+        ("x.mhd", f"{META}voxels0.raw\n", 1),
+        ("x.mhd", f"{META}voxels%d.raw 0 1 1\n", 2),
+        ("x.nhdr", f"{NRRD}LIST 3\nvoxels0.raw\nvoxels1.raw\n", 2),
+    ],
+)
+def test_a_scan_is_known_by_the_files_that_its_header_names_for_its_voxels(
+    make_model: ModelMaker,
+    make_scan: Callable[..., Volume],
+    tmp_path: Path,
+    header: str,
+    text: str,
+    parts: int,
+) -> None:
+    """Two patients' headers may be equal to the byte."""
+    a, b, out = tmp_path / "a", tmp_path / "b", tmp_path / "out"
+    array = make_scan(size=(12, 12, 12)).array.astype("<i2")
+
+    def write(folder: Path, offset: int) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / header).write_text(text, newline="")
+        for number, part in enumerate(np.split(array + offset, parts)):
+            (folder / f"voxels{number}.raw").write_bytes(part.astype("<i2").tobytes())
+
+    write(a, 0)
+    write(b, 3)
+    assert [states(run(make_model(), a, out=out)) for _ in range(2)] == [{"x": "done"}, {"x": "skipped"}]
+    assert states(run(make_model(), b, out=out)) == {"x-2": "done"}
+    write(a, 5)
+    assert states(run(make_model(), a, out=out)) == {"x": "done"}
 
 
 def test_a_table_that_is_open_in_a_spreadsheet_is_written_beside_it(

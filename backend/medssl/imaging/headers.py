@@ -26,6 +26,7 @@ from medssl.imaging.nifti import (
 )
 from medssl.imaging.nrrd import read_nrrd_header
 from medssl.imaging.volume import Grid
+from medssl.imaging.voxel_files import find_data
 
 EXPORT_AGAIN = "Copy or export it again from where it came."
 _NIFTI = (".nii", ".nii.gz")
@@ -207,22 +208,6 @@ def incomplete(path: Path) -> ImageError:
         "were changed.",
         EXPORT_AGAIN,
     )
-
-
-def find_data(path: Path, name: str) -> Path | None:
-    """Find the file that a header names for its voxels; None when these are in several files.
-
-    Raises:
-        ImageError: there is no such file.
-    """
-    if name.upper().startswith("LIST") or "%" in name:
-        return None
-    data = path.parent / name
-    if not is_file(data, ImageError):
-        raise ImageError(
-            f"{path} points to {data}, which is not there.", "Put the file with the voxels beside the header."
-        )
-    return data
 
 
 def _check_file(path: Path) -> None:

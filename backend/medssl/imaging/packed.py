@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 from medssl.errors import ImageError
 from medssl.imaging.formats import suffix_of
-from medssl.imaging.headers import find_data
 from medssl.imaging.meta_image import read_meta_image_header
 from medssl.imaging.nifti import check_to_end
 from medssl.imaging.nrrd import read_nrrd_header
+from medssl.imaging.voxel_files import find_data
 
 _CHUNK_BYTES = 1 << 18
 

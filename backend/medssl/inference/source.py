@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.imaging.formats import TWO_FILES, suffix_of
 from medssl.imaging.multichannel import look_inside, read_channels
 from medssl.imaging.reading import read_grid
 from medssl.imaging.scans import Scan
 from medssl.imaging.volume import Volume
+from medssl.imaging.voxel_files import voxel_files
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,4 @@ class Source:
 def _files(scan: Scan) -> list[Path]:
     if scan.series is not None:
         return sorted(scan.series.files)
-    if suffix_of(scan.source) in TWO_FILES:
-        stem = f"{scan.source.stem}."
-        beside = (path for path in scan.source.parent.iterdir() if path.name.startswith(stem))
-        # Other volumes have a suffix of their own: among them its segmentation, where results lie beside it.
-        return sorted(path for path in beside if path == scan.source or suffix_of(path) is None)
-    return [scan.source]
+    return sorted({scan.source, *voxel_files(scan.source)})
