@@ -241,6 +241,26 @@ def test_without_rules_the_channels_names_are_looked_for_in_the_descriptions(
     assert series == pydicom.dcmread(next((tmp_path / "tree" / "a").iterdir())).SeriesInstanceUID
 
 
+def test_no_other_series_takes_the_place_of_a_channel_that_cannot_be_read(
+    make_model: ModelMaker, make_scan: ScanMaker, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    other = {"description": "MPR ax", "ProtocolName": "FLAIR brain"}
+    study(tree, make_scan, T1={}, flair={"description": "ax FLAIR"}, mpr=other)
+    broken = next((tree / "flair").iterdir())
+    broken.write_bytes(broken.read_bytes()[:-7])
+    model, folders = make_model(channel_names=("T1", "FLAIR")), FolderSettings(device="cpu", names="folders")
+    rows = rows_by_end(run(model, tree, tmp_path / "out", folders))
+    assert {name: state for name, (state, _) in rows.items()} == {
+        "T1": "unfit", "flair": "failed", "mpr": "unfit",
+    }  # fmt: skip
+    assert "is incomplete" in rows["flair"][1]
+    assert rows["T1"][1] == f"The study's channel FLAIR cannot be read. {rows['flair'][1]}"
+    study(tree, make_scan, again={"description": "ax FLAIR", "SeriesNumber": 4})
+    result = run(model, tree, tmp_path / "out", folders)
+    assert (result.count("done"), list(result.failed), list(result.unfit)) == (1, ["flair"], ["mpr"])
+
+
 def test_two_series_that_could_be_one_channel_are_not_guessed_between(
     make_model: ModelMaker, make_scan: ScanMaker, tmp_path: Path
 ) -> None:

@@ -24,7 +24,8 @@ def series_sources(
     """Sort DICOM series into what can be segmented and what is left out, each with its reason.
 
     A model of one channel takes every series that is like those it learned from; rules narrow that down. A
-    model of several takes from each study the series that the rules name.
+    model of several takes from each study the series that the rules name. A series that cannot be read counts
+    there, so that no other takes its place unnoticed.
 
     Args:
         scans: those of them that are DICOM series.
@@ -37,23 +38,21 @@ def series_sources(
     """
     if settings.channels is not None:
         settings.channels.check(names)
-    suitable: list[Scan] = []
+    possible: list[Scan] = []
     sources: list[Source] = []
     for scan in scans:
         assert scan.series is not None
         source = Source(scan.relative, (scan,))
         if isinstance(scan.series.refusal, NotAScanError):
             sources.append(replace(source, unfit=scan.series.problem))
-        elif scan.problem is not None:
-            sources.append(replace(source, problem=scan.problem))
-        elif (reason := _unlike(scan.series, learned_from, settings)) is not None:
+        elif scan.problem is None and (reason := _unlike(scan.series, learned_from, settings)) is not None:
             sources.append(replace(source, unfit=reason))
         else:
-            suitable.append(scan)
+            possible.append(scan)
     if settings.channels is None and len(names) == 1:
-        return sources + [Source(scan.relative, (scan,)) for scan in suitable]
+        return sources + [Source(scan.relative, (scan,), scan.problem) for scan in possible]
     rules = settings.channels or ChannelRules.by_names(names)
-    for study in _studies(suitable):
+    for study in _studies(possible):
         sources += _of_study(study, names, rules)
     return sources
 
@@ -82,30 +81,44 @@ def _of_study(scans: list[Scan], names: Sequence[str], rules: ChannelRules) -> l
     for name in names:
         found = rules.candidates(name, headers)
         used.update(found)
-        if len(found) == 1 and scans[found[0]] in chosen:
-            problem = (
-                f"Series {headers[found[0]].number} is taken for two channels; change the rules for channels."
-            )
-        elif len(found) == 1:
-            chosen.append(scans[found[0]])
+        # What broke off was often repeated under the same name.
+        whole = [scans[index] for index in found if scans[index].problem is None]
+        if len(whole) == 1 and whole[0] not in chosen:
+            chosen += whole
         elif problem is None:
-            problem = (
-                f"No series of the study is its channel {name}; say in the rules for channels how to know it."
-                if not found
-                else f"{len(found)} series of the study could be its channel {name} (series "
-                f"{', '.join(str(headers[index].number) for index in found)}); narrow the rules for channels."
-            )
-    rest = [scan for index, scan in enumerate(scans) if index not in used]
-    sources = [
-        Source(scan.relative, (scan,), unfit="No channel of the model is such a series.") for scan in rest
-    ]
+            problem = _why_none(name, [scans[index] for index in found], whole)
+    sources = []
+    for index, scan in enumerate(scans):
+        if scan.problem is not None:
+            sources.append(Source(scan.relative, (scan,), scan.problem))
+        elif index not in used:
+            reason = "No channel of the model is such a series."
+            sources.append(Source(scan.relative, (scan,), unfit=reason))
+        elif problem is not None:
+            sources.append(Source(scan.relative, (scan,), unfit=problem))
     if problem is not None:
-        whole = [scans[index] for index in sorted(used)]
-        return sources + [Source(scan.relative, (scan,), unfit=problem) for scan in whole]
+        return sources
     first = chosen[0].relative
     # Several series make one segmentation, which is the study's; a lone one keeps its own name.
     relative = first if len(names) == 1 else _study_name(first)
     return [*sources, Source(relative, tuple(chosen))]
+
+
+def _why_none(channel: str, found: Sequence[Scan], whole: Sequence[Scan]) -> str:
+    """Say why no series is a channel, of those that the rules found, and those of them that can be read."""
+    if not found:
+        return (
+            f"No series of the study is its channel {channel}; say in the rules for channels how to know it."
+        )
+    if not whole:
+        return f"The study's channel {channel} cannot be read. {found[0].problem}"
+    numbers = [str(scan.series.header.number) for scan in whole if scan.series is not None]
+    if len(whole) == 1:
+        return f"Series {numbers[0]} is taken for two channels; change the rules for channels."
+    return (
+        f"{len(whole)} series of the study could be its channel {channel} (series {', '.join(numbers)}); "
+        "narrow the rules for channels."
+    )
 
 
 def _study_name(series: Path) -> Path:
