@@ -294,6 +294,21 @@ def test_channels_of_scans_of_one_name_are_never_mixed_between_folders(
     assert states(result) == {"x": "failed", "x-2": "failed"}
 
 
+def test_a_damaged_file_is_told_as_damaged_and_not_to_be_renamed(
+    make_model: Callable[..., Model], tmp_path: Path, write_scan: Writer
+) -> None:
+    folder = tmp_path / "scans"
+    channel = read_volume(write_scan(folder / "apart_0000.nii.gz", size=(9, 9, 9)))
+    image = image_of(channel.array, channel.grid)
+    sitk.WriteImage(sitk.JoinSeries([image, image]), str(folder / "both.nii.gz"))
+    whole = (folder / "both.nii.gz").read_bytes()
+    for name in ("both", "BRATS_0001", "apart_0001"):
+        (folder / f"{name}.nii.gz").write_bytes(whole[: len(whole) // 2])
+    result = run(make_model(channel_names=("T1", "T2")), folder, tmp_path / "out")
+    for name, file in (("both", "both"), ("BRATS", "BRATS_0001"), ("apart", "apart_0001")):
+        assert f"{file}.nii.gz is damaged or incomplete" in result.failed[name]
+
+
 def test_a_folder_without_scans_is_refused(make_model: Callable[..., Model], tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     with pytest.raises(DataError, match="No scan"):

@@ -88,31 +88,33 @@ def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
         if scan.problem or scan.unfit:
             sources += _single([scan])
             continue
-        if _holds(scan, len(channels)):
-            sources.append(Source(scan.relative, (scan,), scan.problem, inside=len(channels)))
+        looked, held = _look(scan)
+        if held == len(channels):
+            sources.append(Source(scan.relative, (scan,), inside=held))
             continue
         match = _CHANNEL.fullmatch(scan.relative.name)
         if match is None or int(match["channel"]) >= len(channels):
             last = f"_{len(channels) - 1:04d}"
             advice = f"Name the files of one scan with _0000 to {last} at the end, or put them into one file."
-            sources.append(Source(scan.relative, (scan,), f"{scan.source}: {wanted}. {advice}"))
+            problem = looked.problem or f"{scan.source}: {wanted}. {advice}"
+            sources.append(Source(scan.relative, (scan,), problem))
             continue
         place = (scan.source.parent, scan.relative.with_name(match["name"]))
-        groups.setdefault(place, {})[int(match["channel"])] = scan
+        groups.setdefault(place, {})[int(match["channel"])] = looked
     for (_, relative), group in groups.items():
         found = tuple(group[index] for index in sorted(group))
         missing = [name for index, name in enumerate(channels) if index not in group]
         problem = next((scan.problem for scan in found if scan.problem is not None), None)
-        if missing:
+        if missing and problem is None:
             problem = f"{found[0].source}: {wanted}, and {', '.join(missing)} is missing beside this file."
         sources.append(Source(relative, found, problem))
     return sources
 
 
-def _holds(scan: Scan, channels: int) -> bool:
-    """Whether a scan's file holds all channels; one that cannot be read holds nothing."""
+def _look(scan: Scan) -> tuple[Scan, int]:
+    """Say how many channels a scan's file holds; one that cannot be read holds none, and says why."""
     try:
         inside = look_inside(scan.source)
-    except ImageError:
-        return False
-    return inside is not None and inside[1] == channels
+    except ImageError as error:
+        return replace(scan, problem=str(error)), 0
+    return scan, 1 if inside is None else inside[1]
