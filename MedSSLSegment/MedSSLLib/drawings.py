@@ -13,7 +13,8 @@ from MedSSLLib.grids import Grid
 from MedSSLLib.meantime import Overtaken, news_of, renamed, unless_overtaken, version_of
 from MedSSLLib.problems import Problem
 from MedSSLLib.review_queue import WAITS
-from MedSSLLib.schema_logic import drafts_of, free_names, schema_of, with_scene_segments
+from MedSSLLib.schema_changes import with_segments
+from MedSSLLib.schema_logic import free_names
 from MedSSLLib.segmentations import (
     UNANNOTATED,
     SegmentationSnapshot,
@@ -261,11 +262,7 @@ def _with_schema_values(
         SegmentState(str(each.value), each.name, each.color, each.terminology, None, 0, each.value)
         for each in facts.segments
     )
-    values, missing = match_segments(states, project)
-    if missing:
-        wanted = with_scene_segments(drafts_of(project.segments), missing)
-        project = client.set_schema(project.key, schema_of(wanted, project.mirror_axes))
-        values, missing = match_segments(states, project)
+    values, _missing = match_segments(states, with_segments(client, project, states))
     now = {each.value: values[str(each.value)] for each in facts.segments}
     moved = {before: value for before, value in now.items() if before != value}
     drawn = labels.copy() if moved else labels

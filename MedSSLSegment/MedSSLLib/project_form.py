@@ -52,8 +52,8 @@ class Projects(Protocol):
     ) -> None:
         """Make a project and open it."""
 
-    def change_schema(self, segments: Sequence[SegmentDraft], done: Callable[[], Any]) -> None:
-        """Give the open project other segments."""
+    def change_schema(self, seen: Project, segments: Sequence[SegmentDraft], done: Callable[[], Any]) -> None:
+        """Give a project other segments, unless they were changed elsewhere since it was seen."""
 
 
 class ProjectForm:
@@ -65,7 +65,7 @@ class ProjectForm:
         self._choices: list[Template] = []
         self._schema: Optional[SchemaView] = None
         self._own_folder = False
-        self._edits = False
+        self._edited: Optional[Project] = None  # as it was shown; None for a new one
         ui.projectNameEdit.textChanged.connect(lambda *_: self._propose_folder())
         ui.projectFolderEdit.currentPathChanged.connect(lambda *_: self._folder_changed())
         ui.templateCombo.currentTextChanged.connect(lambda *_: self._use_template())
@@ -74,7 +74,7 @@ class ProjectForm:
 
     def begin_new(self) -> None:
         """Show the form for a new project."""
-        self._prepare(edits=False)
+        self._prepare(None)
         self._choices = [_own_segments(), *self._templates, *_drawn_in_scene()]
         combo = self._ui.templateCombo
         blocked = combo.blockSignals(True)
@@ -95,7 +95,7 @@ class ProjectForm:
         """Show the form for the segments of the open project."""
         project = self._projects.project
         if project is not None:
-            self._prepare(edits=True)
+            self._prepare(project)
             self._shown.show(drafts_of(project.segments))
             self._ui.templateNoteLabel.text = _(
                 "Values never change, since files use them. Segments can be renamed and added."
@@ -112,11 +112,11 @@ class ProjectForm:
             )
         return self._schema
 
-    def _prepare(self, edits: bool) -> None:
-        self._edits = edits
+    def _prepare(self, edited: Optional[Project]) -> None:
+        self._edited = edited
         self._shown.show(())
-        self._ui.formHeadFrame.visible = not edits
-        self._ui.createButton.text = _("Save segments") if edits else _("Create project")
+        self._ui.formHeadFrame.visible = edited is None
+        self._ui.createButton.text = _("Create project") if edited is None else _("Save segments")
         self._tell("")
 
     def _propose_folder(self) -> None:
@@ -139,8 +139,8 @@ class ProjectForm:
     def _finish(self) -> None:
         ui = self._ui
         try:
-            if self._edits:
-                self._projects.change_schema(self._shown.segments, self._closed)
+            if self._edited is not None:
+                self._projects.change_schema(self._edited, self._shown.segments, self._closed)
                 return
             folder = ui.projectFolderEdit.currentPath.strip() if self._projects.engine_is_here else ""
             if not folder and ui.projectNameEdit.text.strip() and self._projects.engine_is_here:

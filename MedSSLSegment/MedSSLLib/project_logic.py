@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from MedSSLLib import folder_jobs
 from MedSSLLib.engine_files import is_away
 from MedSSLLib.problems import Problem
+from MedSSLLib.schema_changes import SchemaOvertaken, change_schema
 from MedSSLLib.schema_logic import SegmentDraft, schema_of
 from MedSSLLib.signals import Signal
 
@@ -126,22 +127,28 @@ class ProjectLogic:
         self._session.settings.forget(LAST_PROJECT)
         self._session.set_project(None)
 
-    def change_schema(self, segments: Sequence[SegmentDraft], done: Callable[[], Any]) -> None:
-        """Give the open project other segments.
+    def change_schema(self, seen: Project, segments: Sequence[SegmentDraft], done: Callable[[], Any]) -> None:
+        """Give a project other segments, unless they were changed elsewhere since it was seen: that is told.
 
         Raises:
             Problem: the segments cannot be used.
         """
-        project = self._session.project
-        if project is None:
-            return
-        schema = schema_of(segments, project.mirror_axes)
+        schema = schema_of(segments, seen.mirror_axes)
+
+        def take(project: Project) -> None:
+            if self._session.is_open(project.key):
+                self._session.set_project(project)
 
         def changed(answer: Project) -> None:
-            self._session.set_project(answer)
+            take(answer)
             done()
 
-        self._session.ask(lambda client: client.set_schema(project.key, schema), changed)
+        def failed(error: Exception) -> None:
+            if isinstance(error, SchemaOvertaken):
+                take(error.project)
+            self._session.report(error)
+
+        self._session.ask(lambda client: change_schema(client, seen, schema), changed, failed)
 
     def describe(self) -> None:
         """Ask the engine for the numbers of cases anew."""

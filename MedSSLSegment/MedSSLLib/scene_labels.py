@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking
-from MedSSLLib.problems import Problem
-from MedSSLLib.schema_logic import drafts_of, schema_of, with_scene_segments
+from MedSSLLib.schema_changes import with_segments
 from MedSSLLib.segmentations import SegmentationSnapshot, SegmentState, match_segments
 
 if TYPE_CHECKING:
-    from medssl.client import Client, Project
+    from medssl.client import Project
 
     from MedSSLLib.session import Session
 
@@ -80,23 +79,13 @@ def _add(
     then: Callable[[Project], Any],
     otherwise: Callable[[], Any],
 ) -> None:
-    def failed(error: Exception) -> None:
-        session.report(error)
-        otherwise()
-
-    try:
-        wanted = with_scene_segments(drafts_of(project.segments), segments)
-        schema = schema_of(wanted, project.mirror_axes)
-    except Problem as problem:
-        failed(problem)
-        return
-
     def added(answer: Project) -> None:
         if session.is_open(answer.key):
             session.set_project(answer)
         then(answer)
 
-    def ask(client: Client) -> Project:
-        return client.set_schema(project.key, schema)
+    def failed(error: Exception) -> None:
+        session.report(error)
+        otherwise()
 
-    session.ask(ask, added, failed)
+    session.ask(lambda client: with_segments(client, project, segments), added, failed)

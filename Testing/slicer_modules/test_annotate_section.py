@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 from annotating import BRIGHT, draw, logic, open_boxes, open_next, save, saved, versions
-from medssl.client import EngineError
+from medssl.client import Client, EngineError
 from MedSSLLib import asking
 from panels import OpenPanel
 
@@ -99,11 +99,11 @@ class _SlowSchema:
     def __init__(self, panel: OpenPanel, monkeypatch: pytest.MonkeyPatch, refuses: bool = False) -> None:
         self._gate, real = threading.Event(), panel.session.client.set_schema
 
-        def wait(*given: Any) -> Any:
+        def wait(*given: Any, **more: Any) -> Any:
             assert self._gate.wait(60)
             if refuses:
                 raise EngineError("schema", "The project is full.")
-            return real(*given)
+            return real(*given, **more)
 
         monkeypatch.setattr(panel.session.client, "set_schema", wait)
 
@@ -125,6 +125,18 @@ def test_while_the_project_gets_a_segment_the_drawing_is_on_its_way(
     opened.wait_until(lambda: not logic(opened).desk.busy)
     assert len(versions(opened, name)) == 1
     assert not logic(opened).desk.touched
+
+
+def test_a_segment_that_was_added_elsewhere_stays_beside_the_one_that_is_drawn(
+    opened: OpenPanel, engine: Client
+) -> None:
+    name = open_next(opened)
+    _draw_a_cyst(opened)
+    key = opened.session.project.key
+    engine.set_schema(key, {1: "Box", 2: "Rest", 3: "Stone"})
+    save(opened, name, 1)
+    assert [each.name for each in engine.project(key).segments] == ["Box", "Rest", "Stone", "Cyst"]
+    assert np.array_equal(saved(opened, name), BRIGHT * np.uint8(4))
 
 
 @pytest.mark.parametrize("refuses", [False, True])

@@ -116,6 +116,29 @@ def test_segments_are_renamed_and_added_and_never_renumbered(panel: OpenPanel, t
     assert [s.value for s in segments] == list(range(1, len(segments) + 1))
 
 
+@pytest.mark.parametrize("knows", [False, True])
+def test_segments_that_changed_elsewhere_are_not_replaced_by_a_form_that_was_open_before(
+    panel: OpenPanel, engine: Client, tmp_path: Path, knows: bool
+) -> None:
+    _new_project(panel, tmp_path / "project")
+    before, table = panel.session.project, panel.find("schemaTable")
+    panel.click("segmentsButton")
+    panel.click("addSegmentButton")
+    table.item(table.rowCount - 1, 1).setText("Gallbladder")
+    changed = {each.value: each.name for each in before.segments} | {len(before.segments) + 1: "Cyst"}
+    there = engine.set_schema(before.key, changed)
+    if knows:
+        panel.session.cases_changed.emit()
+        panel.wait_until(lambda: panel.session.project == there)
+    panel.click("createButton")
+    panel.wait_until(lambda: "changed elsewhere" in panel.message)
+    assert "'Cyst'" in panel.message
+    assert engine.project(before.key) == there
+    panel.click("cancelFormButton")
+    panel.click("segmentsButton")
+    assert table.item(table.rowCount - 1, 1).text() == "Cyst"
+
+
 def test_a_scan_of_the_scene_becomes_a_case_with_what_is_drawn_on_it(
     panel: OpenPanel, tmp_path: Path
 ) -> None:
