@@ -1,8 +1,10 @@
-"""What the engine offers for learning, asked once of each engine, for all sections that choose from it."""
+"""What the engine offers for learning, asked of each engine until it says, for all sections that choose."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
+
+import qt
 
 from MedSSLLib import learning_choices
 from MedSSLLib.learning_choices import Choice
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from medssl.client import Client, Device, Options
 
     from MedSSLLib.session import Session
+
+_AGAIN_MS = 10_000  # until an engine that did not say is asked anew
 
 
 class LearningOffers:
@@ -27,9 +31,18 @@ class LearningOffers:
         self.options: Optional[Options] = None
         self._session = session
         self._device: Optional[Device] = None
-        self._asked_of: Optional[Client] = None
-        session.engine_changed.connect(self._ask)
-        self._ask()
+        self._client: Optional[Client] = None
+        self._told = False  # why this engine did not say
+        self._again = qt.QTimer()
+        self._again.setSingleShot(True)
+        self._again.setInterval(_AGAIN_MS)
+        self._again.timeout.connect(self._ask)
+        session.engine_changed.connect(self._engine_changed)
+        self._engine_changed()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._again.stop()
 
     @property
     def devices(self) -> tuple[Choice, ...]:
@@ -50,16 +63,32 @@ class LearningOffers:
         for what, key in chosen.items():
             self._session.settings.remember(f"{section}.{what}", key)
 
-    def _ask(self) -> None:
-        client = self._session.client
-        if client is self._asked_of:
+    def _engine_changed(self) -> None:
+        if self._session.client is self._client:
             return
-        self._asked_of = client
+        self._client = self._session.client
+        self._told = False
         self.options = self._device = None
-        if client is not None:
-            self._session.ask(lambda asked: (asked.options(), asked.device()), self._take)
+        self._ask()
         self.changed.emit()
 
-    def _take(self, found: tuple[Options, Device]) -> None:
-        self.options, self._device = found
-        self.changed.emit()
+    def _ask(self) -> None:
+        self._again.stop()
+        client = self._client
+        if client is None:
+            return
+
+        def take(found: tuple[Options, Device]) -> None:
+            if client is self._client:
+                self.options, self._device = found
+                self.changed.emit()
+
+        def failed(error: Exception) -> None:
+            if client is not self._client:
+                return
+            self._again.start()
+            if not self._told:
+                self._told = True
+                self._session.report(error)
+
+        self._session.ask(lambda asked: (asked.options(), asked.device()), take, failed)

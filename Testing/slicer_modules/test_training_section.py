@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import slicer
 from learning import ActedEngine, ActedJob, new_project, register_model, shorten
-from medssl.client import Client, Project
+from medssl.client import Client, EngineError, Project
 from medssl.events import Log
 from panels import OpenPanel
 
@@ -60,6 +60,22 @@ def test_the_engine_says_what_can_be_chosen(opened: OpenPanel, engine: Client) -
     assert [efforts.itemData(line) for line in range(efforts.count)] == ["quick", "balanced", "thorough"]
     assert efforts.currentText == "Balanced (2 s)"
     assert opened.find("startBox").currentText == "Nothing"
+
+
+def test_an_engine_that_could_not_say_what_can_be_chosen_is_asked_again(
+    panel: OpenPanel, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_client: Client) -> None:
+        raise EngineError("timeout", "The engine took too long.")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(Client, "options", refuse)
+        open_project(panel, project)
+        panel.wait_until(lambda: "took too long" in panel.message)
+    assert not panel.find("startButton").enabled
+    panel.session.offers._again.setInterval(1)
+    panel.wait_until(lambda: panel.find("startButton").enabled)
+    assert panel.find("formatBox").count > 0
 
 
 def test_a_training_shows_where_it_is_and_ends_with_proposals(
