@@ -17,6 +17,7 @@ from medssl.labels import LabelSchema
 from medssl.learning.model import load_model, read_card, read_weights
 from medssl.learning.network import Network
 from medssl.learning.plan import Plan
+from medssl.learning.planner import read_plan
 from medssl.learning.pretext import PRETEXTS
 from medssl.learning.pretext.pgl import PriorGuidedLocal
 from medssl.learning.pretraining import STAGE, pretrain, pretrain_project
@@ -187,6 +188,19 @@ def test_a_model_pretrained_on_a_folder_starts_a_training_in_any_project(
     assert model.card.started_from == card.id
     assert model.plan.label_schema == SCHEMA
     assert model.plan.network.features == read_weights(record.folder).plan.network.features
+
+
+def test_the_annotated_of_more_cases_than_a_plan_looks_at_come_first_as_in_a_training(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medssl.learning.project_plan._PLANNED_CASES", 1)
+    project.undo("a")
+    project.save_annotation("more c", make_phantom(2, size=SIZE).labels.array)
+    pretrain_project(project, PretrainingSettings(method="rotation", steps=1), job(tmp_path, "a"), Monitor())
+    supervised = TrainingSettings(method="supervised", steps=1)
+    train_project(project, supervised, job(tmp_path, "b"), Monitor())
+    ours, theirs = (read_plan(tmp_path / name / PLAN) for name in ("a", "b"))
+    assert (ours.spacing_mm, ours.level_set_mm) == (theirs.spacing_mm, theirs.level_set_mm)
 
 
 def test_a_case_that_cannot_be_read_is_told_once_and_stops_no_pretraining(

@@ -79,11 +79,14 @@ class _Looked:
 
 
 def _look_at(project: Project, cases: Sequence[Case], monitor: Monitor) -> _Looked:
-    """Gather facts from the first cases; an unannotated one that cannot be read is left out and told."""
+    """Gather facts from some of the cases; an unannotated one that cannot be read is left out and told.
+
+    The annotated ones come first, wherever they stand: they show what the structures are like.
+    """
     facts: list[ScanFacts] = []
     unreadable = set[int]()
     wanted = min(_PLANNED_CASES, len(cases))
-    for case in cases:
+    for case in sorted(cases, key=lambda case: case.annotation is None):
         if len(facts) == wanted:
             break
         monitor.check()

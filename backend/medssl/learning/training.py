@@ -154,7 +154,7 @@ def _gather(
     method = METHODS[settings.method]
     began = _cases_it_began_with(project, folder, monitor)
     cases = began or cases_now(project)
-    planned = _plan(project, [*cases.annotated, *cases.unannotated], folder, started, monitor)
+    planned = _plan(project, cases.training, folder, started, monitor)
     plan = planned.plan
     labelled = load_cases(project, cases.annotated, plan, monitor, with_level_set=method.needs_level_sets)
     _check_segments(labelled, plan)
