@@ -16,13 +16,17 @@ from medssl.jobs import (
     EvaluateResult,
     ExportModelRequest,
     ImportModelRequest,
+    PretrainRequest,
+    PretrainResult,
     ProposeRequest,
     TrainRequest,
+    pretraining_settings_for,
     run_job,
     settings_for,
 )
 from medssl.learning.card import CARD, read_card
-from medssl.project import ModelRecord, Project
+from medssl.learning.kept_cases import cases_now, keep_cases
+from medssl.project import CaseSummary, ModelRecord, Project
 from medssl.storage import write_text
 from small_models import add_untrained_model
 
@@ -149,13 +153,35 @@ def test_a_proposal_that_a_person_corrected_or_drew_anew_is_a_reference(
     assert origins(score(project, model, tmp_path / "drawn"))[_NAME] == "drawn"
 
 
+def annotated(project: Project) -> CaseSummary:
+    """The one case for training that is."""
+    (case,) = project.cases(role="training", state="annotated")
+    return case
+
+
+@pytest.mark.parametrize("noted_by", ["this version", "an older one"])
+def test_a_case_that_a_model_was_pretrained_on_is_scored_whatever_was_drawn_on_it(
+    project: Project, tmp_path: Path, noted_by: str
+) -> None:
+    settings = pretraining_settings_for("quick", method="rotation", steps=1, device="cpu")
+    job = run_job(project, PretrainRequest(settings=settings), Monitor())
+    assert isinstance(job.result, PretrainResult)
+    model, case = begun_from(project, started_from=job.result.model_id), annotated(project)
+    if noted_by == "this version":
+        project.delete_model(job.result.model_id)
+    else:  # which noted the annotations that there were
+        keep_cases(project.job(job.job_id).folder, cases_now(project))
+    project.set_role(case, "validation")
+    result = score(project, model, tmp_path / "out")
+    assert (result.cases, result.left_out, result.seen) == (3, {}, (case.name,))
+
+
 def test_a_model_is_not_scored_on_what_it_was_trained_with_and_says_which_scans_it_has_seen(
     project: Project, tmp_path: Path, small_dataset: Path
 ) -> None:
     settings = settings_for("quick", method="dual_task", steps=1, device="cpu")
     run_job(project, TrainRequest(settings=settings), Monitor())
-    first = project.model()
-    (trained,) = [case for case in project.cases(role="training") if case.state == "annotated"]
+    first, trained = project.model(), annotated(project)
     looked_at = next(case for case in project.cases(role="training") if case.state != "annotated")
     for case in (trained, looked_at):
         project.set_role(case, "validation")

@@ -51,6 +51,12 @@ class JobCases:
         return replace(self, training=[case for case in self.training if case.name in names])
 
 
+    @property
+    def scans_alone(self) -> JobCases:
+        """The training cases, of a job that learns from no annotation and is judged by none."""
+        return JobCases([replace(case, annotation=None) for case in self.training], validation=[])
+
+
 class _KeptCase(BaseModel):
     model_config = ConfigDict(frozen=True)
 

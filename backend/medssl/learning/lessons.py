@@ -36,10 +36,13 @@ def lessons_of(project: Project, models: Collection[str]) -> Lessons:
         models: ids, see `ancestry.line_of`.
     """
     annotated, without = set[int](), set[int]()
+    # They look at no annotation, though some of older versions of MedSSL noted which there were.
+    pretrained = {model.id for model in project.models() if not model.can_segment}
     for job in project.jobs():
-        if made_by(job.folder) in models:
+        made = made_by(job.folder)
+        if made in models:
             for case, version in _cases(job.folder / CASES):
-                (without if version is None else annotated).add(case)
+                (without if version is None or made in pretrained else annotated).add(case)
     return Lessons(frozenset(annotated), frozenset(without))
 
 

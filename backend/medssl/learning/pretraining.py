@@ -170,7 +170,7 @@ def _cases_of(project: Project, folder: Path, monitor: Monitor) -> tuple[Plan, l
         with_level_set=False,
         memory_bytes=memory_for_cases(resumed=began is not None),
     )
-    keep_cases(folder, cases.only({case.name for case in loaded}))
+    keep_cases(folder, cases.only({case.name for case in loaded}).scans_alone)
     return planned.plan, loaded
 
 
