@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from medssl.learning.plan import Plan
 from medssl.learning.planner import read_plan
 from medssl.learning.pretext import PRETEXTS
 from medssl.learning.pretext.pgl import PriorGuidedLocal
+from medssl.learning.pretext.scans import body_map
 from medssl.learning.pretraining import STAGE, pretrain, pretrain_project
 from medssl.learning.project_plan import plan_for
 from medssl.learning.settings import PretrainingSettings, TrainingSettings
@@ -113,8 +115,16 @@ def test_too_few_scans_for_a_task_are_refused(make_case, plan: Plan) -> None:
         pretrain([make_case(0)], plan, PretrainingSettings(method="exemplar", steps=1), CPU, Monitor())
 
 
-def test_a_time_budget_ends_a_pretraining(make_case, plan: Plan) -> None:
-    ticks = iter(range(10_000))
+def test_a_time_budget_ends_a_pretraining_and_looking_for_bodies_takes_none_of_it(
+    make_case, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+
+    def slow_map(image: torch.Tensor) -> torch.Tensor:
+        next(itertools.islice(ticks, 40, None))
+        return body_map(image)
+
+    monkeypatch.setattr("medssl.learning.pretext.scans.body_map", slow_map)
     settings = PretrainingSettings(method="jigsaw", seconds=30)
     done = pretrain([make_case(0)], plan, settings, CPU, Monitor(), clock=lambda: float(next(ticks)))
     assert 1 <= done.steps <= 15

@@ -50,7 +50,6 @@ class JobCases:
         """Those cases of the training that have these names, in their order; validation as it is."""
         return replace(self, training=[case for case in self.training if case.name in names])
 
-
     @property
     def scans_alone(self) -> JobCases:
         """The training cases, of a job that learns from no annotation and is judged by none."""

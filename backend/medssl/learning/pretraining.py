@@ -91,8 +91,8 @@ def pretrain(
     task = kind(plan).to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stubs know 4D only
     learners = [Learners(p for p in task.parameters() if p.requires_grad)]
     state = fresh_state(task, learners, settings, generator)
-    loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
     scans = Scans(moved_close(cases, device, room_for_cases(device)))
+    loop = Loop(state, settings, monitor, stage=STAGE, checkpoint=checkpoint, clock=clock)
     checks = Milestones(CHECKS, loop.budget.fraction)
 
     for _ in loop:
