@@ -14,7 +14,7 @@ import torch
 from medssl.errors import Cancelled, DataError
 from medssl.events import Monitor
 from medssl.learning import loop, sampling, trainer
-from medssl.learning.checkpoint import random_generator
+from medssl.learning.checkpoint import TrainingState, random_generator, save_checkpoint
 from medssl.learning.device import knows_bfloat16
 from medssl.learning.loop import Learners, Loop, fresh_state, learning_rate_factor, mixed_precision
 from medssl.learning.losses import segmentation_loss
@@ -105,11 +105,10 @@ def test_another_seed_draws_other_patches_for_the_same_network(make_case, plan: 
 
 
 def test_a_time_budget_ends_the_training(make_case, plan: Plan) -> None:
-    ticks = itertools.count()
+    ticks = itertools.count(step=5)  # every step takes five seconds
     settings = TrainingSettings(method="supervised", seconds=30)
     trained = train([make_case(0)], [], plan, settings, CPU, Monitor(), clock=lambda: float(next(ticks)))
-    assert 1 <= trained.steps <= 15
-    assert trained.elapsed_s >= 30
+    assert (trained.steps, trained.elapsed_s) == (6, 30)
 
 
 def test_progress_and_losses_are_reported_to_the_end(make_case, plan: Plan) -> None:
@@ -123,12 +122,12 @@ def test_progress_and_losses_are_reported_to_the_end(make_case, plan: Plan) -> N
 
 
 class Clock:
-    """Every look at it takes a second."""
+    """Every look at it, so every step, takes five seconds."""
 
     now = 0.0
 
     def __call__(self) -> float:
-        self.now += 1
+        self.now += 5
         return self.now
 
 
@@ -146,7 +145,7 @@ def test_the_average_is_validated_ten_times(make_case, plan: Plan) -> None:
 def test_validating_takes_no_training_time_however_long_it_takes(
     make_case, plan: Plan, tmp_path: Path, validation_s: float
 ) -> None:
-    """A step takes several seconds; the budget is of 300."""
+    """A step takes five seconds; the budget is of 300."""
     seen, left = [], []
     clock, monitor = Clock(), Watcher()
 
@@ -193,6 +192,34 @@ def test_a_slow_validation_takes_no_training_time_after_a_resumption_either(
     assert len(seen) == VALIDATIONS
     assert done.elapsed_s == pytest.approx(300, abs=20)
     assert min(after - before for before, after in itertools.pairwise((0, *seen))) >= 2
+
+
+def test_the_last_step_is_validated_and_reported_though_time_runs_out_in_a_checkpoint(
+    make_case, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, seen, monitor = 0.0, list[int](), Watcher()
+    taken_s = iter([49.75, 0.2, 5.0, 0.0])  # by the checkpoints, of 50 seconds; the steps take none
+
+    def save(path: Path, state: TrainingState[Network]) -> None:
+        nonlocal now
+        save_checkpoint(path, state)
+        now += next(taken_s)
+
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    monkeypatch.setattr(loop, "CHECKPOINT_S", -1.0)
+    done = train(
+        [make_case(0)],
+        [],
+        plan,
+        TrainingSettings(method="supervised", seconds=50),
+        CPU,
+        monitor,
+        checkpoint=tmp_path / "checkpoint",
+        validate=lambda network, step: seen.append(step),
+        clock=lambda: now,
+    )
+    assert seen[-1] == monitor.reported[-1].done == done.steps
+    assert monitor.reported[-1].left_s == 0
 
 
 def test_what_predicts_is_the_average_over_the_last_part_of_the_training(make_case, plan: Plan) -> None:

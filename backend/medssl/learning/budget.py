@@ -15,11 +15,18 @@ _REMEMBERED = 50  # steps over which the pace is averaged
 class Budget:
     """Counts steps and time, across interruptions, and says how much is done and left.
 
+    All of it is told as it was when the last step ended, so that the loop, the report and the validation that
+    follow agree on whether it was the last one.
+
     Args:
         settings: the steps or seconds asked for.
         clock: seconds from any origin. Benchmarks give `time.process_time`, so that other programs on the
             machine do not shorten a training.
         step, elapsed_s: where an interrupted training stopped.
+
+    Attributes:
+        step: how many are done.
+        elapsed_s: seconds trained so far; pauses, and time between interruption and resumption, do not count.
     """
 
     def __init__(
@@ -33,13 +40,9 @@ class Budget:
         self._clock = clock
         self._origin = clock() - elapsed_s
         self.step = step
+        self.elapsed_s = elapsed_s
         self._pace = Pace(_REMEMBERED, lambda: self.elapsed_s)
         self._pauses_to_come_s = 0.0
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds trained so far; pauses, and time between interruption and resumption, do not count."""
-        return self._clock() - self._origin
 
     @property
     def fraction(self) -> float:
@@ -72,6 +75,7 @@ class Budget:
     def count(self) -> None:
         """One step more is done."""
         self.step += 1
+        self.elapsed_s = self._clock() - self._origin
         self._pace.count()
 
     @contextmanager
