@@ -71,6 +71,21 @@ def test_a_pause_that_ends_in_an_error_does_not_count_either() -> None:
     assert budget.elapsed_s == pytest.approx(3)
 
 
+@pytest.mark.parametrize(
+    ("steps_s", "expected_s"),
+    [((2, 2, 8 * 3600, 2), 8), ((2, 2, 59, 2), 65), ((10, 10, 150, 10), 180)],
+)
+def test_a_night_that_the_computer_sleeps_is_no_training_time_and_a_slow_step_is(
+    steps_s: tuple[float, ...], expected_s: float
+) -> None:
+    clock = Clock()
+    budget = Budget(TrainingSettings(seconds=200), clock)
+    for seconds in steps_s:
+        clock.now += seconds
+        budget.count()
+    assert (budget.elapsed_s, budget.left_s) == (pytest.approx(expected_s), pytest.approx(200 - expected_s))
+
+
 @pytest.mark.parametrize("settings", [TrainingSettings(steps=10), TrainingSettings(seconds=20)])
 def test_pauses_to_come_count_in_what_is_left_and_not_in_the_pace(settings: TrainingSettings) -> None:
     clock = Clock()

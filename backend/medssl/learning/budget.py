@@ -10,6 +10,7 @@ from medssl.learning.settings import RunSettings
 from medssl.pace import Pace
 
 _REMEMBERED = 50  # steps over which the pace is averaged
+_SLEEP_S, _SLEEP_STEPS = 60.0, 20  # no step takes longer than both, unless the computer slept
 
 
 class Budget:
@@ -26,7 +27,8 @@ class Budget:
 
     Attributes:
         step: how many are done.
-        elapsed_s: seconds trained so far; pauses, and time between interruption and resumption, do not count.
+        elapsed_s: seconds trained so far; pauses, the computer's sleep, and time between interruption and
+            resumption do not count.
     """
 
     def __init__(
@@ -74,9 +76,21 @@ class Budget:
 
     def count(self) -> None:
         """One step more is done."""
+        now = self._clock()
+        self._origin += self._slept_s(now - self._origin - self.elapsed_s)
         self.step += 1
-        self.elapsed_s = self._clock() - self._origin
+        self.elapsed_s = now - self._origin
         self._pace.count()
+
+    def _slept_s(self, took_s: float) -> float:
+        """How much of the time since the last step the computer slept: on Windows the clock goes on then.
+
+        Of the first step, of a training or after an interruption, nobody knows how long it should take.
+        """
+        usual_s = self._pace.seconds_for(1)
+        if usual_s is None or took_s <= max(_SLEEP_S, _SLEEP_STEPS * usual_s):
+            return 0.0
+        return took_s - usual_s
 
     @contextmanager
     def paused(self, to_come: int = 0) -> Iterator[None]:
