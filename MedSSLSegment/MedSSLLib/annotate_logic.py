@@ -87,7 +87,7 @@ class AnnotateLogic:
             self._session.report(problem)
             return
         case, project, safety = desk.case, desk.project, self._session.safety
-        facts = facts_of(project, case, desk.seconds, desk.version)
+        facts = facts_of(project, case, desk.seconds, desk.version, engine=self._session.address)
         drawing = Drawing(facts, drawn, {}, marks.copy())
         count = desk.changes.count  # what is drawn from now on counts as new
 
@@ -140,7 +140,7 @@ class AnnotateLogic:
         desk = self.desk
         assert desk.case is not None
         assert desk.project is not None
-        facts = facts_of(desk.project, desk.case, desk.seconds, desk.version)
+        facts = facts_of(desk.project, desk.case, desk.seconds, desk.version, engine=self._session.address)
         drawing = Drawing(facts, self._drawn(), {}, None if self.marks is None else self.marks.copy())
         self._session.safety.save(with_new_segments(drawing, desk.project))
 

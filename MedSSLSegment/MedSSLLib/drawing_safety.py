@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar
 import numpy as np
 from slicer.i18n import tr as _
 
-from MedSSLLib import asking, kept_drawings
-from MedSSLLib.drawings import Drawing, DrawingFacts, deliver, further
+from MedSSLLib import asking, backend, kept_drawings
+from MedSSLLib.drawings import Drawing, DrawingFacts, deliver, further, is_of
 from MedSSLLib.engine_files import is_away
 from MedSSLLib.grids import Grid
 from MedSSLLib.kept_drawings import KeptDrawing
@@ -58,7 +58,7 @@ class Safety:
         self.unsaved = 0
         self.ending = False
         self._session = session
-        self._waiting: list[_Parcel] = []  # for an engine
+        self._waiting: list[_Parcel] = []  # for the engine that they are meant for
         self._known: set[str] = set()  # folders that this start of Slicer made, or asked about
         session.engine_changed.connect(self._again)
         session.project_changed.connect(self._look)
@@ -115,12 +115,19 @@ class Safety:
         self._session.background.run(pack, packed, failed)
 
     def _send(self, parcel: _Parcel) -> None:
-        """Send a drawing that counts as unsaved."""
+        """Send a drawing that counts as unsaved, unless the engine is another than it is meant for."""
         files, name = self._session.files, parcel.facts.name
+        is_meant = self._is_meant(parcel)
 
-        def saved(_annotation: Annotation) -> None:
+        def send(client: Client) -> Annotation:
+            if not is_meant:
+                raise Problem(_("The engine that has the project is not connected."))
+            return parcel.deliver(client, files)
+
+        def saved(annotation: Annotation) -> None:
             self.unsaved -= 1
-            self._session.say(_("What was drawn on {name} was saved.").format(name=name))
+            told = _("What was drawn on {name} was saved.").format(name=name)
+            self._session.say_with_notes(told, annotation.notes)
             self._session.cases_changed.emit()
 
         def failed(error: Exception) -> None:
@@ -132,11 +139,11 @@ class Safety:
             text = _("What was drawn on {name} is not saved in the project yet.").format(name=name)
             self._session.say(*self._told(text, error, parcel), "warning")
 
-        self._session.ask(lambda client: parcel.deliver(client, files), saved, failed)
+        self._session.ask(send, saved, failed)
 
     def _told(self, text: str, error: Exception, parcel: _Parcel) -> tuple[str, str]:
         """What became of a drawing that was not saved, and what follows."""
-        if self._session.client is None or is_away(error):
+        if self._session.client is None or is_away(error) or not self._is_meant(parcel):
             if parcel.file is None:
                 return text, _("It is kept until the engine answers again; do not close 3D Slicer.")
             kept = _(
@@ -170,26 +177,37 @@ class Safety:
     def _again(self) -> None:
         if self._session.client is None:
             return
-        waiting, self._waiting = self._waiting, []
-        for parcel in waiting:
-            self.unsaved += 1
-            self._send(parcel)
+        for parcel in tuple(self._waiting):
+            if self._is_meant(parcel):
+                self._waiting.remove(parcel)
+                self.unsaved += 1
+                self._send(parcel)
         self._look()
+
+    def _is_meant(self, parcel: _Parcel) -> bool:
+        """Whether the engine that there is, or was last, is the one that a drawing is for."""
+        return parcel.facts.engine == self._session.address
 
     def _look(self) -> None:
         """See whether an earlier start of Slicer left drawings for the open project."""
-        project = self._session.project
+        project, engine = self._session.project, self._session.address
         if project is None or self._session.client is None:
             return
         key = project.key
 
+        def look(client: Client) -> tuple[KeptDrawing, ...]:
+            kept = kept_drawings.kept(key)
+            return tuple(
+                each for each in kept if each.facts.engine == engine or _has_case(client, each.facts)
+            )
+
         def found(drawings: tuple[KeptDrawing, ...]) -> None:
             left = tuple(each for each in drawings if each.folder.name not in self._known)
             now = self._session.project
-            if left and now is not None and now.key == key:
+            if left and now is not None and now.key == key and self._session.address == engine:
                 self._offer(now, left)
 
-        self._session.background.run(lambda: kept_drawings.kept(key), found, self._session.report)
+        self._session.ask(look, found)
 
     def _offer(self, project: Project, drawings: tuple[KeptDrawing, ...]) -> None:
         self._known.update(each.folder.name for each in drawings)
@@ -205,6 +223,14 @@ class Safety:
         for each in drawings:
             if answer == _SAVE:
                 self.unsaved += 1
-                self._send(_Parcel(each.facts, each))
+                self._send(_Parcel(replace(each.facts, engine=self._session.address), each))
             elif answer == _DISCARD:
                 self._session.background.run(each.discard)
+
+
+def _has_case(client: Client, facts: DrawingFacts) -> bool:
+    """Whether another engine than a drawing is meant for, as far as that is known, has its very case."""
+    try:
+        return is_of(facts, client.case(facts.project, facts.case))
+    except backend.client_package().EngineError:
+        return False

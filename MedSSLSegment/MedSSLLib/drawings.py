@@ -64,6 +64,8 @@ class DrawingFacts:
             drawing is to count whatever was saved meanwhile.
         segments: that are drawn.
         grows: whether the project gets those of them that it lacks; otherwise, nothing is saved then.
+        added: when the case was added to the project; '' in drawings of earlier versions.
+        engine: that has the project, as in `Session.address`; None when that is not known.
     """
 
     project: str
@@ -75,6 +77,8 @@ class DrawingFacts:
     version: Optional[int] = None
     segments: tuple[DrawnSegment, ...] = ()
     grows: bool = False
+    added: str = ""
+    engine: Optional[str] = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +140,22 @@ def facts_of(
     seconds: float,
     version: Optional[int] = None,
     proposal: Optional[int] = None,
+    engine: Optional[str] = None,
 ) -> DrawingFacts:
     """Write down what a drawing is of."""
-    return DrawingFacts(project.key, case.id, case.name, proposal, author_name(), seconds, version)
+    author, added = author_name(), case.added
+    return DrawingFacts(
+        project.key, case.id, case.name, proposal, author, seconds, version, added=added, engine=engine
+    )
+
+
+def is_of(facts: DrawingFacts, case: Case) -> bool:
+    """Whether a drawing is of this very case.
+
+    Its ids do not tell: the key of a project is made of its folder's path, which another computer may have as
+    well, or another project later; and cases are numbered from 1 in each.
+    """
+    return case.name == facts.name and facts.added in ("", case.added)
 
 
 def further(facts: DrawingFacts, overtaken: Overtaken) -> DrawingFacts:
@@ -218,9 +235,17 @@ def deliver(
 
     Raises:
         Overtaken: somebody decided on the case or annotated it since the person last saw it.
-        Problem, EngineError: it cannot be saved.
+        Problem, EngineError: it cannot be saved, or the project here is not the one of the drawing.
     """
     project, case = client.project(facts.project), client.case(facts.project, facts.case)
+    if not is_of(facts, case):
+        text = _(
+            "The project in {folder} is not the one that was drawn in, or its scan {name} was added anew."
+        )
+        raise Problem(
+            text.format(folder=project.folder, name=facts.name),
+            _("Nothing was saved there; use the engine on which it was drawn."),
+        )
     news = "" if facts.version is None else news_of(case, facts.version, facts.proposal)
     if news:
         raise Overtaken(news, case)

@@ -49,6 +49,7 @@ class Session:
         engine: finds, starts and watches it.
         editor: the one Segment Editor of the panel.
         project: the open project as the engine described it last, None without one.
+        address: of the engine that is there, or was there last; '' for this computer's own, None before any.
         engine_changed: the engine came, went or changed its mind.
         project_changed: another project, or other words in it, such as its schema.
         cases_changed: cases, annotations or decisions changed.
@@ -78,6 +79,7 @@ class Session:
         self.client: Client | None = None
         self.files = _files(shares_disk=False)
         self.project: Project | None = None
+        self.address: Optional[str] = None
         self.engine_changed = Signal()
         self.project_changed = Signal()
         self.cases_changed = Signal()
@@ -162,6 +164,8 @@ class Session:
         """
         self.client = client
         self.files = _files(shares_disk)
+        if client is not None:
+            self.address = "" if shares_disk else client.url
         self.engine_changed.emit()
 
     def set_project(self, project: Project | None) -> None:

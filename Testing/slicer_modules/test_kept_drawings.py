@@ -56,6 +56,19 @@ def end_slicer_without_an_engine(panel: OpenPanel) -> None:
     panel.close()
 
 
+def leave_the_screen_without_an_engine(panel: OpenPanel, project: Project) -> kept_drawings.KeptDrawing:
+    """The engine goes, and the scene is closed after it; returns what is kept of the drawing."""
+    panel.session.set_client(None)
+    slicer.mrmlScene.Clear(0)
+    panel.wait_until(lambda: "3D Slicer may be closed" in panel.message)
+    (kept,) = kept_drawings.kept(project.key)
+    return kept
+
+
+def settled(panel: OpenPanel) -> None:
+    panel.wait_until(lambda: not panel.session.background._pending, 60)
+
+
 def start_again(panel: OpenPanel, project: Project) -> None:
     panel.reopen()
     panel.ready()
@@ -100,6 +113,19 @@ def test_one_sentence_says_where_a_drawing_is_while_the_engine_is_away(
     opened.session.set_client(engine, shares_disk=True)  # and it is saved without a question
     opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
     opened.wait_until(lambda: not kept.folder.exists())
+
+
+def test_what_the_engine_notes_on_a_kept_drawing_is_told(opened: OpenPanel, project: Project) -> None:
+    draw(show(opened, "annotate", "small_1").scene)
+    end_slicer_without_an_engine(opened)
+    (kept,) = kept_drawings.kept(project.key)
+    voxels = str(kept.folder / "drawing.nrrd")
+    moved = sitk.ReadImage(voxels)
+    moved.SetOrigin([at + 0.3 * step for at, step in zip(moved.GetOrigin(), moved.GetSpacing(), strict=True)])
+    sitk.WriteImage(moved, voxels)
+    start_again(opened, project)
+    opened.wait_until(lambda: "What was drawn on small_1 was saved." in opened.message, 60)
+    assert "got the nearest one's label" in opened.message
 
 
 def test_a_segment_that_the_project_lacks_is_kept_as_well(
