@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 import numpy as np
+import qt
 from slicer.i18n import tr as _
 
 from MedSSLLib import asking, backend, kept_drawings
@@ -26,16 +27,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SAVE, _DISCARD, _LATER = range(3)
+_AGAIN_MS = 10_000  # until the next try where the engine was away for a moment
 
 
 @dataclass(frozen=True, eq=False)
 class _Parcel:
-    """A drawing on its way: in a file or, where none could be written, in memory."""
+    """A drawing on its way: in a file or, where none could be written, in memory.
+
+    Attributes:
+        facts: about it.
+        file: that has it.
+        voxels: what is drawn where there is no file, and where it lies.
+        problem: why there is no file.
+        awaits: whether the person was told that it waits for the engine.
+    """
 
     facts: DrawingFacts
     file: Optional[KeptDrawing]
     voxels: Optional[tuple[np.ndarray, Grid]] = None
     problem: Optional[Problem] = None
+    awaits: bool = False
 
     def deliver(self, client: Client, files: EngineFiles) -> Annotation:
         if self.file is None:
@@ -60,8 +71,16 @@ class Safety:
         self._session = session
         self._waiting: list[_Parcel] = []  # for the engine that they are meant for
         self._known: set[str] = set()  # folders that this start of Slicer made, or asked about
-        session.engine_changed.connect(self._again)
+        self._again = qt.QTimer()
+        self._again.setSingleShot(True)
+        self._again.setInterval(_AGAIN_MS)
+        self._again.timeout.connect(self._send_awaiting)
+        session.engine_changed.connect(self._engine_came)
         session.project_changed.connect(self._look)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._again.stop()
 
     def ask(
         self, work: Callable[[Client], T], done: Callable[[T], Any], failed: Callable[[Exception], Any]
@@ -134,16 +153,25 @@ class Safety:
             self.unsaved -= 1
             if isinstance(error, Overtaken) and self._settle(parcel, error):
                 return
-            self._waiting.append(parcel)
-            self._session.report(error)
-            text = _("What was drawn on {name} is not saved in the project yet.").format(name=name)
-            self._session.say(*self._told(text, error, parcel), "warning")
+            self._postpone(parcel, error)
 
         self._session.ask(send, saved, failed)
 
-    def _told(self, text: str, error: Exception, parcel: _Parcel) -> tuple[str, str]:
+    def _postpone(self, parcel: _Parcel, error: Exception) -> None:
+        """Have a drawing wait that was not saved; a person who knows that is not told at each attempt."""
+        awaits = self._session.client is None or is_away(error) or not self._is_meant(parcel)
+        self._waiting.append(replace(parcel, awaits=awaits))
+        if awaits:
+            self._again.start()
+        if awaits and parcel.awaits:
+            return
+        self._session.report(error)
+        text = _("What was drawn on {name} is not saved in the project yet.").format(name=parcel.facts.name)
+        self._session.say(*self._told(text, error, parcel, awaits), "warning")
+
+    def _told(self, text: str, error: Exception, parcel: _Parcel, awaits: bool) -> tuple[str, str]:
         """What became of a drawing that was not saved, and what follows."""
-        if self._session.client is None or is_away(error) or not self._is_meant(parcel):
+        if awaits:
             if parcel.file is None:
                 return text, _("It is kept until the engine answers again; do not close 3D Slicer.")
             kept = _(
@@ -174,15 +202,20 @@ class Safety:
             self._session.say(text.format(name=parcel.facts.name), "", "warning")
         return answer != _LATER or parcel.file is not None
 
-    def _again(self) -> None:
-        if self._session.client is None:
-            return
-        for parcel in tuple(self._waiting):
+    def _engine_came(self) -> None:
+        self._send_waiting(self._waiting)
+        self._look()
+
+    def _send_awaiting(self) -> None:
+        """Try again what the engine was away for; what it refused is as it was."""
+        self._send_waiting([parcel for parcel in self._waiting if parcel.awaits])
+
+    def _send_waiting(self, parcels: Sequence[_Parcel]) -> None:
+        for parcel in tuple(parcels) if self._session.client is not None else ():
             if self._is_meant(parcel):
                 self._waiting.remove(parcel)
                 self.unsaved += 1
                 self._send(parcel)
-        self._look()
 
     def _is_meant(self, parcel: _Parcel) -> bool:
         """Whether the engine that there is, or was last, is the one that a drawing is for."""

@@ -118,6 +118,7 @@ class Session:
             cls._current._scene.close()
             cls._current.journeys.close()
             cls._current.offers.close()
+            cls._current.safety.close()
             cls._current.jobs.close()
             cls._current.background.close()
             cls._current = None

@@ -198,6 +198,29 @@ def test_why_the_engine_does_not_take_a_drawing_is_told_with_the_folder_that_has
     assert "when the engine answers" not in opened.message
 
 
+def test_a_drawing_that_the_network_kept_back_is_sent_as_soon_as_the_engine_answers_and_told_of_once(
+    opened: OpenPanel, project: Project, engine: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+
+    def keep_back(*_given: object, **_named: object) -> None:
+        attempts.append(len(attempts))
+        raise EngineError("timeout", "The engine at X takes too long.", "Try again.")
+
+    draw(show(opened, "annotate", "small_1").scene)
+    opened.session.safety._again.interval = 1
+    with monkeypatch.context() as broken:
+        broken.setattr(opened.session.client, "save_annotation", keep_back)
+        slicer.mrmlScene.Clear(0)
+        opened.wait_until(lambda: "saved when the engine answers" in opened.message)
+        opened.session.say("Something else.")
+        opened.wait_until(lambda: len(attempts) > 2)
+        assert opened.message == "Something else."
+    opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
+    opened.wait_until(lambda: opened.message == "What was drawn on small_1 was saved.")
+    assert not kept_drawings.kept(project.key)
+
+
 @pytest.mark.parametrize("button", [1, 2])
 def test_a_kept_drawing_is_discarded_or_asked_about_again(
     opened: OpenPanel, project: Project, engine: Client, monkeypatch: pytest.MonkeyPatch, button: int
