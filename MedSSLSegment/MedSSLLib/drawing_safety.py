@@ -14,7 +14,7 @@ from MedSSLLib import asking, backend, kept_drawings
 from MedSSLLib.drawings import Drawing, DrawingFacts, deliver, further, is_of
 from MedSSLLib.engine_files import is_away
 from MedSSLLib.grids import Grid
-from MedSSLLib.kept_drawings import KeptDrawing
+from MedSSLLib.kept_drawings import Keeper, KeptDrawing
 from MedSSLLib.meantime import Overtaken
 from MedSSLLib.problems import Problem
 
@@ -48,14 +48,6 @@ class _Parcel:
     problem: Optional[Problem] = None
     awaits: bool = False
 
-    def deliver(self, client: Client, files: EngineFiles) -> Annotation:
-        if self.file is None:
-            assert self.voxels is not None
-            return deliver(client, files, self.facts, *self.voxels)
-        answer = deliver(client, files, self.facts, *self.file.read())
-        self.file.discard()
-        return answer
-
 
 class Safety:
     """Keeps drawings until the engine has them; what an earlier start of Slicer kept is offered again.
@@ -70,7 +62,7 @@ class Safety:
         self.ending = False
         self._session = session
         self._waiting: list[_Parcel] = []  # for the engine that they are meant for
-        self._known: set[str] = set()  # folders that this start of Slicer made, or asked about
+        self._keeper = Keeper()  # has in hand what this start of Slicer kept, or asked about
         self._again = qt.QTimer()
         self._again.setSingleShot(True)
         self._again.setInterval(_AGAIN_MS)
@@ -79,8 +71,9 @@ class Safety:
         session.project_changed.connect(self._look)
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Send nothing more, and leave what is kept to others."""
         self._again.stop()
+        self._keeper.close()
 
     def ask(
         self, work: Callable[[Client], T], done: Callable[[T], Any], failed: Callable[[Exception], Any]
@@ -104,16 +97,13 @@ class Safety:
         drawing = replace(drawing, facts=replace(drawing.facts, grows=True))
         self.unsaved += 1
 
-        name = kept_drawings.new_name()
-        self._known.add(name)
-
         def pack() -> Optional[_Parcel]:
             labels, facts = drawing.labels(), drawing.facts
             is_new = facts.version == 0 and facts.proposal is None
             if labels is None or (is_new and not labels.any()):  # nobody said that it shows none
                 return None
             try:
-                return _Parcel(facts, kept_drawings.keep(name, facts, labels, drawing.grid))
+                return _Parcel(facts, self._keeper.keep(facts, labels, drawing.grid))
             except Problem as problem:
                 return _Parcel(facts, None, (labels, drawing.grid), problem)
 
@@ -138,13 +128,16 @@ class Safety:
         files, name = self._session.files, parcel.facts.name
         is_meant = self._is_meant(parcel)
 
-        def send(client: Client) -> Annotation:
+        def send(client: Client) -> Optional[Annotation]:
             if not is_meant:
                 raise Problem(_("The engine that has the project is not connected."))
-            return parcel.deliver(client, files)
+            return self._deliver(client, files, parcel)
 
-        def saved(annotation: Annotation) -> None:
+        def saved(annotation: Optional[Annotation]) -> None:
             self.unsaved -= 1
+            if annotation is None:
+                self._tell_gone(parcel)
+                return
             told = _("What was drawn on {name} was saved.").format(name=name)
             self._session.say_with_notes(told, annotation.notes)
             self._session.cases_changed.emit()
@@ -156,6 +149,24 @@ class Safety:
             self._postpone(parcel, error)
 
         self._session.ask(send, saved, failed)
+
+    def _deliver(self, client: Client, files: EngineFiles, parcel: _Parcel) -> Optional[Annotation]:
+        """Send a drawing, and keep it no more; None when its file was deleted meanwhile."""
+        if parcel.file is None:
+            assert parcel.voxels is not None
+            return deliver(client, files, parcel.facts, *parcel.voxels)
+        if not parcel.file.is_there:
+            self._keeper.release(parcel.file)
+            return None
+        answer = deliver(client, files, parcel.facts, *parcel.file.read())
+        self._keeper.discard(parcel.file)
+        return answer
+
+    def _tell_gone(self, parcel: _Parcel) -> None:
+        assert parcel.file is not None
+        text = _("What was drawn on {name} is not kept any more: {folder} was deleted.")
+        text = text.format(name=parcel.facts.name, folder=parcel.file.folder)
+        self._session.say(text, _("Look in the project whether it was saved before."), "warning")
 
     def _postpone(self, parcel: _Parcel, error: Exception) -> None:
         """Have a drawing wait that was not saved; a person who knows that is not told at each attempt."""
@@ -196,7 +207,7 @@ class Safety:
             self.unsaved += 1
             self._send(replace(parcel, facts=further(parcel.facts, error)))
         elif answer == _DISCARD and parcel.file is not None:
-            self._session.background.run(parcel.file.discard)
+            self._discard(parcel.file)
         elif answer == _LATER and parcel.file is not None:
             text = _("What you drew on {name} is kept on this computer, and asked about at the next start.")
             self._session.say(text.format(name=parcel.facts.name), "", "warning")
@@ -230,20 +241,20 @@ class Safety:
 
         def look(client: Client) -> tuple[KeptDrawing, ...]:
             kept = kept_drawings.kept(key)
-            return tuple(
-                each for each in kept if each.facts.engine == engine or _has_case(client, each.facts)
-            )
+            ours = (each for each in kept if each.facts.engine == engine or _has_case(client, each.facts))
+            return tuple(each for each in ours if self._keeper.take(each))
 
         def found(drawings: tuple[KeptDrawing, ...]) -> None:
-            left = tuple(each for each in drawings if each.folder.name not in self._known)
             now = self._session.project
-            if left and now is not None and now.key == key and self._session.address == engine:
-                self._offer(now, left)
+            if now is None or now.key != key or self._session.address != engine:
+                for each in drawings:
+                    self._keeper.release(each)
+            elif drawings:
+                self._offer(now, engine, drawings)
 
         self._session.ask(look, found)
 
-    def _offer(self, project: Project, drawings: tuple[KeptDrawing, ...]) -> None:
-        self._known.update(each.folder.name for each in drawings)
+    def _offer(self, project: Project, engine: Optional[str], drawings: tuple[KeptDrawing, ...]) -> None:
         names = ", ".join(dict.fromkeys(each.facts.name for each in drawings))
         answer = asking.choose(
             _("Drawings that were not saved"),
@@ -256,9 +267,12 @@ class Safety:
         for each in drawings:
             if answer == _SAVE:
                 self.unsaved += 1
-                self._send(_Parcel(replace(each.facts, engine=self._session.address), each))
+                self._send(_Parcel(replace(each.facts, engine=engine), each))
             elif answer == _DISCARD:
-                self._session.background.run(each.discard)
+                self._discard(each)
+
+    def _discard(self, drawing: KeptDrawing) -> None:
+        self._session.background.run(lambda: self._keeper.discard(drawing))
 
 
 def _has_case(client: Client, facts: DrawingFacts) -> bool:

@@ -18,7 +18,10 @@ from medssl.client.answers import record
 from medssl.client.records import ServiceInfo
 
 PACKAGE = Path(medssl.__file__).parent
-NEEDED = [*(PACKAGE / "client").glob("*.py"), PACKAGE / "endpoint.py", PACKAGE / "__init__.py"]
+NEEDED = [
+    *(PACKAGE / "client").glob("*.py"),
+    *(PACKAGE / f"{name}.py" for name in ("__init__", "endpoint", "occupancy")),
+]
 
 
 def test_it_needs_requests_and_the_standard_library_only() -> None:

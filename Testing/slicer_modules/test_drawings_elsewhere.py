@@ -1,16 +1,22 @@
-"""Kept drawings where there are several engines, or several scans in one place."""
+"""Kept drawings where there are several engines, several scans in one place, or several Slicers."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from learning import new_project
 from medssl.client import Client, Project
+from MedSSLLib import kept_drawings
 from panels import OpenPanel
 from test_kept_drawings import (
     draw,
+    end_slicer_without_an_engine,
     leave_the_screen_without_an_engine,
     settled,
     show,
@@ -85,3 +91,44 @@ def test_a_drawing_of_another_engine_is_offered_only_where_its_very_scan_is(
     start_again(opened, project)  # such as a project on a drive that both computers see
     opened.wait_until(lambda: engine.case(project.key, "small_2").annotation is not None, 60)
     opened.wait_until(lambda: not kept.folder.exists())
+
+
+@contextmanager
+def another_slicer(kept: kept_drawings.KeptDrawing) -> Iterator[tuple[subprocess.Popen[str], bool]]:
+    """A process that takes a drawing in hand as another Slicer does, and whether it gets it."""
+    act = (
+        "import sys; from medssl.occupancy import try_lock; file = open(sys.argv[1], 'ab', buffering=0); "
+        "print(try_lock(file), flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", act, str(kept.folder / "drawing.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline() == "True\n"
+
+
+def test_a_drawing_that_another_slicer_has_in_hand_is_offered_once_that_one_was_killed(
+    opened: OpenPanel, project: Project, engine: Client
+) -> None:
+    draw(show(opened, "annotate", "small_1").scene)
+    end_slicer_without_an_engine(opened)
+    (kept,) = kept_drawings.kept(project.key)
+    with another_slicer(kept) as (process, has_it):
+        assert has_it
+        start_again(opened, project)  # would ask; under testing it would save
+        settled(opened)
+        assert kept.folder.exists()
+        process.kill()
+    assert engine.case(project.key, "small_1").annotation.version == 1
+    opened.session.set_project(None)
+    opened.session.set_project(project)
+    opened.wait_until(lambda: engine.case(project.key, "small_1").annotation.version == 2, 60)
+    opened.wait_until(lambda: not kept.folder.exists())
+
+
+def test_no_other_slicer_gets_a_drawing_that_this_one_has_in_hand(
+    opened: OpenPanel, project: Project
+) -> None:
+    draw(show(opened, "annotate", "small_1").scene)
+    kept = leave_the_screen_without_an_engine(opened, project)
+    with another_slicer(kept) as (_process, has_it):
+        assert not has_it

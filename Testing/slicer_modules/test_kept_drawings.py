@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,20 @@ def test_a_kept_drawing_is_discarded_or_asked_about_again(
     assert engine.case(project.key, "small_1").annotation.version == 1
 
 
+def test_a_drawing_that_was_deleted_meanwhile_is_told_of_once(
+    opened: OpenPanel, project: Project, engine: Client
+) -> None:
+    draw(show(opened, "annotate", "small_1").scene)
+    kept = leave_the_screen_without_an_engine(opened, project)
+    shutil.rmtree(kept.folder)
+    opened.session.set_client(engine, shares_disk=True)
+    opened.wait_until(lambda: f"{kept.folder} was deleted" in opened.message)
+    opened.session.say("Something else.")
+    opened.session.engine_changed.emit()
+    settled(opened)
+    assert opened.message == "Something else."
+
+
 def test_a_drawing_whose_writing_was_cut_off_or_damaged_is_not_offered(
     opened: OpenPanel, project: Project
 ) -> None:
@@ -262,12 +277,13 @@ def test_nothing_stays_of_a_drawing_whose_voxels_cannot_be_written(
 ) -> None:
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(kept_drawings, "_home", lambda: tmp_path / "drawings")
+    keeper = kept_drawings.Keeper()
     facts, labels = DrawingFacts("p", 1, "scan", None, "me", 1.0), np.zeros((20, 20, 20), np.uint8)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # so that a real disk refuses the rest
     try:
         with pytest.raises(Problem, match="cannot be written"):
-            kept_drawings.keep("one", facts, labels, Grid((20, 20, 20), np.eye(4)))
+            keeper.keep(facts, labels, Grid((20, 20, 20), np.eye(4)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list((tmp_path / "drawings").iterdir())

@@ -1,4 +1,6 @@
-"""Jobs that run in an environment, seen by `bootstrap.py`, which removes it: standard library only.
+"""Jobs that run in an environment, seen by `bootstrap.py`, which removes it.
+
+Standard library only, and Python 3.9, because 3D Slicer's Python imports it too.
 
 A job outlives the engine that started it, so that no engine need know of it. Its process holds a lock on a
 file in the environment; however it ends, the operating system lets go of that lock.
