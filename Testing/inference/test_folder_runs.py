@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from medssl.events import Event, Log, Monitor
+from medssl.errors import Cancelled
+from medssl.events import Event, Log, Monitor, Progress, Row
 from medssl.imaging.itk import image_of
 from medssl.imaging.labels import read_labels
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
+from medssl.inference import content
 from medssl.inference.folder import segment_folder
 from medssl.inference.ledger import FOLDER
 from medssl.inference.rows import FolderResult
@@ -138,6 +140,52 @@ def test_scans_that_were_moved_or_copied_are_done_and_known_at_once_from_then_on
     assert newest.count(result.sources["a/x"].place) == 1  # and not looked into again by every run
     write_scan(there / "a" / "x.nrrd", size=(11, 12, 13))
     assert states(run(make_model(), there / "a", there / "b", out=out)) == {"a/x": "done", "b/x": "skipped"}
+
+
+def test_scans_that_were_moved_are_looked_into_once_which_one_can_watch_and_stop(
+    make_model: ModelMaker, tmp_path: Path, write_scan: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there, out = tmp_path / "here", tmp_path / "there", tmp_path / "out"
+    for name in ("x", "y"):
+        write_scan(here / f"{name}.nii.gz", size=(9, 9, 9))
+    run(make_model(), here, out=out)
+    here.rename(there)
+    looked_into: list[str] = []
+    sha256_of = content.sha256_of
+
+    def noted(path: Path) -> str:
+        looked_into.append(path.name)
+        return sha256_of(path)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and looked_into:
+            stopped.cancel()
+
+    monkeypatch.setattr(content, "sha256_of", noted)
+    stopped, events = Monitor(stop), list[Event]()
+    with pytest.raises(Cancelled):
+        run(make_model(), there, out=out, monitor=stopped)
+    assert looked_into == ["x.nii.gz"]
+    assert run(make_model(), there, out=out, monitor=Monitor(events.append)).count("skipped") == 2
+    assert looked_into == ["x.nii.gz", "y.nii.gz"]
+    heard = [(e.stage, e.done, e.total) for e in events if isinstance(e, Progress)]
+    assert heard[0] == ("Comparing with earlier results", 0, 1)
+    assert heard[1:] == [("segment", done, 2) for done in range(3)]
+
+
+def test_a_run_that_is_stopped_among_scans_that_are_done_lists_them_all(
+    make_model: ModelMaker, patients: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Row):
+            monitor.cancel()
+
+    monitor, out = Monitor(stop), tmp_path / "out"
+    names = set(states(run(make_model(), *patients, out=out)))
+    with pytest.raises(Cancelled, match="after 1 of 2 scans"):
+        run(make_model(), *patients, out=out, monitor=monitor)
+    with (out / "volumes.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert {line["scan"] for line in csv.DictReader(file)} == names
 
 
 def test_copies_of_one_scan_do_not_take_each_others_results(

@@ -67,12 +67,9 @@ def segment_folder(
     found = find_sources(inputs, output, model, settings, monitor)
     with locked(output), staging_folder(output / FOLDER) as staging, _threads_beside(predictor):
         run = _Run(predictor, writer, output, settings, Ledger(output), staging)
-        sources = told_apart(found, run.ledger)
+        sources = told_apart(found, run.ledger, monitor)
         _tell_numbered(found, sources, monitor)
-        rows, waiting = run.look(sources)
-        for known in rows:
-            monitor.emit(known.as_event(output))
-        _progress(monitor, rows, len(sources), time.monotonic(), 0)
+        rows, waiting = run.look(sources, monitor)
         began, first = time.monotonic(), len(rows)
         for outcome in overlapped(waiting, run.stages(monitor), lambda: monitor.cancelled):
             row = _row(outcome, monitor)
@@ -132,15 +129,21 @@ class _Run:
     ledger: Ledger
     staging: Path
 
-    def look(self, sources: Sequence[Source]) -> tuple[list[FolderRow], list[Source]]:
-        """Return rows for what needs no work, and the sources that do."""
-        rows, waiting = [], []
+    def look(self, sources: Sequence[Source], monitor: Monitor) -> tuple[list[FolderRow], list[Source]]:
+        """Return rows for what needs no work, and the sources that do; of fewer when it is cancelled."""
+        rows: list[FolderRow] = []
+        waiting: list[Source] = []
+        _progress(monitor, rows, len(sources), time.monotonic(), 0)
         for source in sources:
+            if monitor.cancelled:  # some may have to be read whole
+                break
             row = self._without_work(source)
             if row is None:
                 waiting.append(source)
-            else:
-                rows.append(row)
+                continue
+            rows.append(row)
+            monitor.emit(row.as_event(self.output))
+            _progress(monitor, rows, len(sources), time.monotonic(), 0)
         return rows, waiting
 
     def stages(self, monitor: Monitor) -> Stages[Source, _Read, _Computed, FolderRow]:
@@ -192,11 +195,7 @@ class _Run:
                 return None
         except OSError:
             return None  # reading will tell why
-        # It was moved or copied: the next run, and who looks for the scan of a result, finds it by this.
-        known = {"source": fingerprint, "place": source.place, "shown": source.shown}
-        renewed = done.model_copy(update=known)
-        self.ledger.renew(renewed)
-        return renewed
+        return self.ledger.renew(done, source, fingerprint)
 
     def _is_as_asked(self, target: Path, done: SegmentationRow) -> bool:
         report = self.writer.report_of(target)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from medssl.errors import StorageError
 from medssl.imaging.own_files import LEDGER_NAME, RESULTS_FOLDER
 from medssl.inference.content import Content, sha256_of
+from medssl.inference.source import Source
 from medssl.storage import publish, storage_error, supersede
 
 FOLDER = RESULTS_FOLDER  # inside the output folder: the ledger, its lock and unfinished files
@@ -138,14 +139,19 @@ class Ledger:
         (supersede if replaces else publish)(staged, target)
         self._remember(row)
 
-    def renew(self, row: SegmentationRow) -> None:
-        """Write down anew what is known of the scan of a segmentation that stays as it is.
+    def renew(self, row: SegmentationRow, source: Source, fingerprint: str) -> SegmentationRow:
+        """Write down that a scan, whose segmentation stays as it is, lies where a source does.
+
+        The next run, and who looks for the scan of a result, finds it by this.
 
         Raises:
             StorageError: the disk is full, the folder may not be written.
         """
-        self._append(row)
-        self._remember(row)
+        known = {"source": fingerprint, "place": source.place, "shown": source.shown}
+        renewed = row.model_copy(update=known)
+        self._append(renewed)
+        self._remember(renewed)
+        return renewed
 
     def describe(self, staged: Path, target: Path) -> tuple[str, int, str]:
         """Return `path`, `bytes` and `sha256` of a row, for a finished file that shall become `target`."""
