@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from medssl.cli.app import run
 from medssl.errors import ModelError
 from medssl.events import Log, Monitor
+from medssl.imaging.writing import write_volume
 from medssl.inference.channels import ChannelRules, SeriesCondition, channel_rules_of, write_channel_rules
 from medssl.jobs import (
     REQUEST,
@@ -27,9 +29,11 @@ from medssl.jobs import (
     settings_for,
 )
 from medssl.jobs.placement import task_of
-from medssl.labels import LabelSchema
+from medssl.jobs.results import ImportResult
+from medssl.labels import UNANNOTATED, LabelSchema
 from medssl.learning.card import read_card
 from medssl.learning.model import load_model
+from medssl.phantom import make_phantom
 from medssl.project import ModelRecord, Project
 from small_models import add_untrained_model
 
@@ -60,6 +64,27 @@ def test_a_model_goes_to_another_project_and_proposes_there(
         run_job(other, ImportRequest(folder=small_dataset, annotated=0, leave_out=5), Monitor())
         run_job(other, ProposeRequest(), Monitor())
         assert other.count_cases(state="proposed") == 1
+
+
+@pytest.mark.parametrize("names", [("Kidney", "Renal pelvis"), ("Kidney", "ignore")])
+def test_a_project_that_left_for_nnunet_comes_back_with_the_values_of_its_segments(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    phantom = make_phantom(0, (8, 12, 10))
+    values = np.array([0, 3, 8], np.uint8)[phantom.labels.array]
+    values[6:] = UNANNOTATED
+    write_volume(tmp_path / "a.nii.gz", phantom.image)
+    schema = LabelSchema.of_names(dict(zip((3, 8), names, strict=True)))
+    with Project.create(tmp_path / "one", schema) as one:
+        one.add_case("a", [tmp_path / "a.nii.gz"])
+        one.save_annotation("a", values)
+        run_job(one, ExportProjectRequest(output=tmp_path / "dataset", format="nnunet"), Monitor())
+    with Project.create(tmp_path / "other", schema) as other:
+        done = run_job(other, ImportRequest(folder=tmp_path / "dataset"), Monitor()).result
+        annotation = other.case("a").annotation
+        assert annotation is not None
+        np.testing.assert_array_equal(other.read_annotation(annotation), values)
+    assert done == ImportResult(cases=1, annotated=1, already_there=0)
 
 
 def test_a_model_of_other_segments_is_told_of_and_neither_proposes_nor_is_scored(

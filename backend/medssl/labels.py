@@ -118,6 +118,12 @@ class LabelSchema(BaseModel):
         """Number of classes a network tells apart, background included."""
         return len(self.segments) + 1
 
+    def find(self, name: str) -> Segment | None:
+        """The segment of a name, without regard to case and spaces; of 'Cyst' and 'cyst', the one meant."""
+        known = {plain_name(s.name).casefold(): s for s in self.segments}
+        known |= {plain_name(s.name): s for s in self.segments}
+        return known.get(plain_name(name), known.get(plain_name(name).casefold()))
+
     def check_names(self) -> None:
         """Refuse names that files cannot tell apart; a project made before this was checked may have them.
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from medssl.access import is_folder
 from medssl.errors import DataError, GridError, StorageError
 from medssl.exchange.formats import DatasetFormat
-from medssl.imaging.itk import image_of
 from medssl.imaging.labels import read_values_on
+from medssl.imaging.multichannel import joined
 from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_image, write_volume
@@ -86,7 +86,7 @@ def write_dataset(
     if is_folder(target, StorageError) and any(target.iterdir()):
         raise StorageError(f"{target} is not empty.", "Choose another folder.")
     named = _named(cases)
-    names = _segment_names(schema.names)
+    names = segment_names(schema.names)
     values = dict(zip(names, range(1, len(names) + 1) if layout == "nnunet" else schema.values, strict=True))
     with staging_folder(target.parent) as staging:
         folder = staging / "dataset"
@@ -121,8 +121,8 @@ def _notes(names: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _segment_names(names: Sequence[str]) -> list[str]:
-    """Give segments another name where theirs means something else in a data set."""
+def segment_names(names: Sequence[str]) -> list[str]:
+    """The names of segments in a data set: others where theirs mean something else there."""
     taken = {name.casefold() for name in names}
     given = []
     for name in names:
@@ -174,10 +174,7 @@ def _write_case(folder: Path, stem: str, case: CaseFiles, schema: LabelSchema, l
 
 
 def _joined(channels: Sequence[Path]) -> sitk.Image:
-    """Make one image of all channels, on the grid of the first and of a type that holds the values of each.
-
-    ITK joins neither int16 with float32 nor grids that differ in the fifth digit, as files of one scan do.
-    """
+    """Make one image of all channels, which were on one grid when the case was added."""
     volumes = [read_volume(path) for path in channels]
     grid = volumes[0].grid
     for path, volume in zip(channels, volumes, strict=True):
@@ -186,11 +183,7 @@ def _joined(channels: Sequence[Path]) -> sitk.Image:
                 f"{path} lies on another grid than {channels[0]}, the first channel of its case.",
                 "Resample the channels of the case onto one grid, and add the case anew.",
             )
-    kind = np.result_type(*(volume.array.dtype for volume in volumes))
-    joined: sitk.Image = sitk.JoinSeries(
-        [image_of(volume.array.astype(kind, copy=False), grid) for volume in volumes]
-    )
-    return joined
+    return joined(volumes)
 
 
 def _write_channel(target: Path, source: Path) -> None:

@@ -129,14 +129,11 @@ def match_schema(labels: LabelVolume, schema: LabelSchema, where: str) -> Volume
     """
     values = labels.volume.array
     present = np.flatnonzero(count_values(values))
-    by_name = {plain_name(s.name).casefold(): s.value for s in schema.segments}
-    by_name |= {plain_name(s.name): s.value for s in schema.segments}  # of 'Cyst' and 'cyst', the one meant
     drawn = [s for s in labels.segments or () if s.value in present]
     meant: dict[int, int] = {}
     for segment in drawn:
-        name = plain_name(segment.name)
-        if (value := by_name.get(name, by_name.get(name.casefold()))) is not None:
-            meant[segment.value] = value
+        if (found := schema.find(segment.name)) is not None:
+            meant[segment.value] = found.value
     if not meant and all(_UNNAMED.fullmatch(plain_name(s.name)) for s in drawn):
         schema.check(present, where)
         return labels.volume

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from medssl.access import is_folder
 from medssl.errors import ImageError
 from medssl.imaging.dicom_slices import is_dicom
 from medssl.imaging.finite import make_finite
 from medssl.imaging.headers import header_grid, open_header
+from medssl.imaging.itk import image_of
 from medssl.imaging.reading import read_volume, read_voxels
 from medssl.imaging.volume import Grid, Volume
 from medssl.words import counted
@@ -48,6 +50,18 @@ def read_channels(paths: Sequence[Path], count: int) -> tuple[Volume, ...]:
     if len(paths) == 1 and count > 1:
         return _split(paths[0], count)
     return tuple(read_volume(path) for path in paths)
+
+
+def joined(channels: Sequence[Volume]) -> sitk.Image:
+    """Make one image of all channels, on the grid of the first and of a type that holds the values of each.
+
+    ITK joins neither int16 with float32 nor grids that differ in the fifth digit, as files of one scan do.
+    """
+    kind = np.result_type(*(channel.array.dtype for channel in channels))
+    whole: sitk.Image = sitk.JoinSeries(
+        [image_of(channel.array.astype(kind, copy=False), channels[0].grid) for channel in channels]
+    )
+    return whole
 
 
 def _split(path: Path, count: int) -> tuple[Volume, ...]:

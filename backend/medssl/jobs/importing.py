@@ -5,11 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
-
-import numpy as np
 
 from medssl.access import is_file, is_folder
 from medssl.errors import (
@@ -22,18 +20,17 @@ from medssl.errors import (
     UsageError,
 )
 from medssl.events import Monitor
+from medssl.exchange.dataset_names import ChannelOrder, LabelValues, match_channels, match_values
 from medssl.exchange.datasets import DESCRIPTION, DatasetCase, read_dataset
 from medssl.exchange.task_list import read_task_list
 from medssl.imaging.few_values import NoIntensitiesError, has_few_values, no_intensities
-from medssl.imaging.labels import read_labels
 from medssl.imaging.multichannel import look_inside
 from medssl.imaging.scans import Scan, find_scans
-from medssl.imaging.volume import Volume
 from medssl.imaging.writing import write_volume
 from medssl.jobs.failures import unexpected
 from medssl.jobs.requests import ImportRequest
 from medssl.jobs.results import ImportResult
-from medssl.labels import UNANNOTATED
+from medssl.labels import LabelSchema
 from medssl.pace import Pace
 from medssl.project import Annotation, Case, CaseSummary, Role, kept_name
 from medssl.words import counted
@@ -51,6 +48,10 @@ class Receiver(Protocol):
 
     @property
     def channel_names(self) -> Sequence[str]:
+        """See `Project`."""
+
+    @property
+    def schema(self) -> LabelSchema:
         """See `Project`."""
 
     def cases(self) -> list[CaseSummary]:
@@ -83,14 +84,22 @@ def import_folder(project: Receiver, request: ImportRequest, monitor: Monitor) -
     its labels, if nobody has annotated it, and never those of another scan of its name.
 
     Raises:
-        DataError: the folder may not be read, holds no scan, or less than the request divides among roles.
+        DataError: the folder may not be read, holds no scan, or less than the request divides among roles; a
+            data set's names and label values contradict those of the project.
     """
     if request.folder.suffix.lower() == ".json":
         name, cases = read_task_list(request.folder)
-        return _import_cases(project, request, cases, _Labels(name), monitor)
+        return _import_cases(project, request, _divide(cases, request), _Source(name), monitor)
     if is_file(request.folder / DESCRIPTION, DataError) or not is_folder(request.folder, DataError):
         dataset = read_dataset(request.folder)
-        return _import_cases(project, request, dataset.cases, _Labels(dataset.name, dataset.ignore), monitor)
+        wanted = _divide(dataset.cases, request)
+        labelled = any(case.labels and with_labels for case, _, with_labels in wanted)
+        source = _Source(
+            author=dataset.name,
+            channels=match_channels(dataset, project.channel_names),
+            values=match_values(dataset, project.schema) if labelled else LabelValues(),
+        )
+        return _import_cases(project, request, wanted, source, monitor)
     return _import_scans(project, request, monitor)
 
 
@@ -208,36 +217,43 @@ def _add_alone(project: Receiver, scan: Scan, role: Role, monitor: Monitor) -> N
 
 
 @dataclass(frozen=True)
-class _Labels:
-    """Who stands behind the labels of a data set, and which value in them also means 'not annotated'."""
+class _Source:
+    """Who stands behind cases that somebody described, and what their channels and label values are here."""
 
     author: str
-    ignore: int | None = None
+    channels: ChannelOrder = field(default_factory=ChannelOrder)
+    values: LabelValues = field(default_factory=LabelValues)
+
+    def add(self, project: Receiver, case: DatasetCase, role: Role, copy: bool) -> tuple[str, ...]:
+        """Add a case and say how it was read."""
+        with self.channels.as_files(case.channels) as (files, notes):
+            return (*notes, *project.add_case(case.name, files, copy=copy, role=role).notes)
+
+    def is_of(self, project: Receiver, case: DatasetCase) -> bool:
+        """Whether the project's case of that name is this scan."""
+        with self.channels.as_files(case.channels) as (files, _):
+            return project.is_scan_of(case.name, files)
 
     def save(self, project: Receiver, case: str, path: Path) -> tuple[str, ...]:
         """Save the labels of a file and say how it was read."""
-        if self.ignore is None:
-            return project.save_annotation(case, path, author=self.author).notes
-        with tempfile.TemporaryDirectory() as folder:
-            found = read_labels(path).volume
-            values = np.where(found.array == self.ignore, np.uint8(UNANNOTATED), found.array)
-            renamed = Path(folder) / "labels.nrrd"
-            write_volume(renamed, Volume(values, found.grid))
-            return (*found.notes, *project.save_annotation(case, renamed, author=self.author).notes)
+        with self.values.as_file(path) as (file, notes):
+            found = project.save_annotation(case, file, author=self.author).notes
+        return (*notes, *(note.replace(str(file), str(path)) for note in found))
 
 
 def _import_cases(
     project: Receiver,
     request: ImportRequest,
-    cases: Sequence[DatasetCase],
-    labels: _Labels,
+    wanted: Sequence[tuple[DatasetCase, Role, bool]],
+    source: _Source,
     monitor: Monitor,
 ) -> ImportResult:
-    """Add cases that somebody described, and the labels that the request asks for, as annotations.
+    """Add cases that somebody described, each in its role and with or without its labels, as annotations.
 
     What cannot be read is told of and stops nothing; a case whose labels cannot be is added without them.
     """
-    wanted = _divide(cases, request)
+    for note in (*source.channels.notes, *source.values.notes):
+        monitor.log(note, "warning")
     there = _roles_there(project, [(case.name, role) for case, role, _ in wanted], monitor)
     added = refused = 0
     labelled: Counter[_Labelled] = Counter()
@@ -245,11 +261,11 @@ def _import_cases(
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
         new = kept_name(case.name) not in there
-        is_there = not new or _add_described(project, case, role, request.copy_files, monitor)
+        is_there = not new or _add_described(project, source, case, role, request.copy_files, monitor)
         added += new and is_there
         refused += not is_there
         if case.labels and with_labels and is_there and project.case(case.name).annotation is None:
-            labelled[_annotate(project, request, case, case.labels, labels, new, monitor)] += 1
+            labelled[_annotate(project, request, case, case.labels, source, new, monitor)] += 1
         pace.count()
         monitor.progress("import", number, len(wanted), pace.seconds_for(len(wanted) - number))
     refused += labelled["of another scan"]
@@ -267,20 +283,20 @@ def _annotate(
     request: ImportRequest,
     case: DatasetCase,
     drawn: Path,
-    labels: _Labels,
+    source: _Source,
     new: bool,
     monitor: Monitor,
 ) -> _Labelled:
     """Save the labels of a case; of one that is not new, only if it is the scan that they were drawn on."""
     try:
-        if not new and not project.is_scan_of(case.name, case.channels):
+        if not new and not source.is_of(project, case):
             monitor.log(
                 f"{case.name} was not added, nor were its labels: the project has another scan of that name. "
                 f"Give it another name in {request.folder}.",
                 "warning",
             )
             return "of another scan"
-        notes = labels.save(project, case.name, drawn)
+        notes = source.save(project, case.name, drawn)
     except (ImageError, LabelError, MissingPackageError) as error:
         monitor.log(f"The labels of {case.name} were not added. {error}", "warning")
         return "unread"
@@ -288,12 +304,13 @@ def _annotate(
     return "annotated"
 
 
-def _add_described(project: Receiver, case: DatasetCase, role: Role, copy: bool, monitor: Monitor) -> bool:
+def _add_described(
+    project: Receiver, source: _Source, case: DatasetCase, role: Role, copy: bool, monitor: Monitor
+) -> bool:
     """Add a case of a data set; whether it could be added."""
 
     def add() -> None:
-        new = project.add_case(case.name, case.channels, copy=copy, role=role)
-        _tell(new.name, new.notes, monitor)
+        _tell(kept_name(case.name), source.add(project, case, role, copy), monitor)
 
     return _is_added(case.name, add, monitor)
 
