@@ -98,6 +98,25 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def partly_annotated_dataset(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, but nobody annotated the first slices of any scan: nnU-Net's 'ignore', 3, lies there."""
+    from medssl.imaging.reading import read_volume
+    from medssl.imaging.volume import Volume
+    from medssl.imaging.writing import write_volume
+
+    folder = shutil.copytree(small_dataset, tmp_path_factory.mktemp("partly annotated") / "small")
+    for path in folder.glob("labelsT*/*"):
+        labels = read_volume(path)
+        values = labels.array.copy()
+        values[:4] = 3
+        write_volume(path, Volume(values, labels.grid))
+    description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    description["labels"]["3"] = "ignore"
+    (folder / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def make_read_only() -> Iterator[Callable[[Path], None]]:
     """A function that takes the right to write in a folder and below away until the test ends."""

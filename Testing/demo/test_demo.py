@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from medssl.demo import DemoSettings, run_demo
 from medssl.errors import DataError, UsageError
@@ -51,6 +52,26 @@ def test_the_demo_goes_from_two_annotated_scans_to_scores_of_new_ones(
         assert [row.model_id for row in Ledger(folder).segmentations()] == [model, model]
         report = json.loads((scored.report.parent / "report.json").read_text(encoding="utf-8"))
         assert report["settings"]["Segmentations"] == str(folder)
+
+
+def test_what_nobody_annotated_in_a_dataset_counts_nowhere_in_the_demo(
+    partly_annotated_dataset: Path, tmp_path: Path
+) -> None:
+    settings = DemoSettings(
+        data=partly_annotated_dataset, out=tmp_path / "demo", steps=1, device="cpu", corrections=1
+    )
+
+    outcome = run_demo(settings, Monitor(), lambda _: None)
+
+    assert outcome.after.cases == outcome.before.cases == 2
+    truths = [read_labels(path).volume.array for path in (tmp_path / "demo" / "truth").iterdir()]
+    assert [np.unique(truth[:4]).tolist() for truth in truths] == [[255], [255]]
+    assert outcome.project is not None
+    with Project.open(outcome.project) as project:
+        for case in (*outcome.corrected, "small_1", "small_2"):
+            annotation = project.case(case).annotation
+            assert annotation is not None
+            assert np.unique(project.read_annotation(annotation)[:4]).tolist() == [255]
 
 
 def proposals(project: Project, dataset: Path) -> list[tuple[str, float, float]]:

@@ -22,10 +22,12 @@ from medssl.evaluation.benchmark.runs import Arm, Run, planned, read_results
 from medssl.evaluation.benchmark.settings import BenchmarkSettings, Measure, Start
 from medssl.events import Monitor
 from medssl.exchange.datasets import Dataset, DatasetCase, read_dataset
+from medssl.imaging.multichannel import read_channels
 from medssl.imaging.volume import Volume
 from medssl.inference.predictor import Prediction, Predictor
 from medssl.labels import LabelSchema, Segment
 from medssl.learning.card import read_card
+from medssl.learning.model import load_model
 from medssl.project import Project
 from watching import Watcher
 
@@ -150,6 +152,26 @@ def test_a_pretraining_takes_its_share_of_the_processor_time_and_all_segments_ar
         truth = sitk.GetArrayFromImage(sitk.ReadImage(str(known.labels)))
         assert case.whole == pytest.approx(2 * (truth > 0).sum() / ((truth > 0).sum() + truth.size))
         assert case.dice[0] == pytest.approx(2 * (truth == 1).sum() / ((truth == 1).sum() + truth.size))
+
+
+def test_what_nobody_annotated_in_a_dataset_neither_trains_nor_counts(
+    settings: BenchmarkSettings, partly_annotated_dataset: Path, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"dataset": partly_annotated_dataset})
+    dataset = read_dataset(partly_annotated_dataset)
+    (run,) = planned(settings, dataset.name)
+
+    result = measure_run(dataset, run, tmp_path, Monitor())
+
+    with Project.open(tmp_path / "project") as project:
+        annotation = project.case("small_1").annotation
+        assert annotation is not None
+        assert np.unique(project.read_annotation(annotation)[:4]).tolist() == [255]
+        predictor = Predictor(load_model(project.model().folder), "cpu")
+    case = next(case for case in dataset.cases if case.name == result.cases[0].name)
+    found = predictor.predict(read_channels(case.channels, 1)).values[4:] > 0
+    truth = sitk.GetArrayFromImage(sitk.ReadImage(str(case.labels)))[4:] > 0
+    assert result.cases[0].whole == pytest.approx(2 * (found & truth).sum() / (found.sum() + truth.sum()))
 
 
 def test_a_run_that_another_process_does_is_waited_for(settings: BenchmarkSettings, tmp_path: Path) -> None:

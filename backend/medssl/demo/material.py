@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medssl.demo.settings import DemoSettings
 from medssl.errors import DataError
+from medssl.exchange.dataset_names import LabelValues, match_values
 from medssl.exchange.datasets import Dataset, DatasetCase, read_dataset
 from medssl.imaging.formats import suffix_of
 from medssl.labels import LabelSchema
@@ -31,6 +31,7 @@ class Material:
         truth: the label map of every labelled case by name, those of the new scans left out.
         leave_out: how many last labelled cases are new scans and no cases of the project.
         new: the new scans, with labels.
+        values: what the label values of the files are in the schema.
     """
 
     dataset: Dataset
@@ -38,6 +39,7 @@ class Material:
     truth: dict[str, Path]
     leave_out: int
     new: tuple[DatasetCase, ...]
+    values: LabelValues
 
 
 def make_own_dataset(folder: Path, seed: int) -> Path:
@@ -67,23 +69,26 @@ def divide(folder: Path, settings: DemoSettings) -> Material:
             f"{settings.annotated + leave_out}, {settings.annotated} annotated and {leave_out} new.",
             "Give it a larger dataset, or ask for fewer with --annotated and --held-out.",
         )
+    schema = SCHEMA if settings.data is None else dataset.schema
     return Material(
         dataset=dataset,
-        schema=SCHEMA if settings.data is None else dataset.schema,
+        schema=schema,
         truth={case.name: case.labels for case in kept if case.labels is not None},
         leave_out=leave_out,
         new=tuple(labelled[len(kept) :]) if leave_out else test,
+        values=match_values(dataset, schema),
     )
 
 
-def copy_new_scans(cases: Sequence[DatasetCase], scans: Path, truth: Path) -> None:
+def copy_new_scans(material: Material, scans: Path, truth: Path) -> None:
     """Make the folder of new scans that a person would point at, and one with their true label maps."""
-    for case in cases:
+    for case in material.new:
         for index, channel in enumerate(case.channels):
             number = f"_{index:04d}" if len(case.channels) > 1 else ""
             _copy(channel, scans / f"{case.name}{number}{suffix_of(channel) or channel.suffix}")
         if case.labels is not None:
-            _copy(case.labels, truth / f"{case.name}{suffix_of(case.labels) or case.labels.suffix}")
+            with material.values.as_file(case.labels) as (file, _):
+                _copy(file, truth / f"{case.name}{suffix_of(file) or file.suffix}")
 
 
 def _copy(source: Path, target: Path) -> None:

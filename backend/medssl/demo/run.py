@@ -57,7 +57,7 @@ def run_demo(settings: DemoSettings, monitor: Monitor, heading: Callable[[str], 
         heading(f"1 of 8  Look at {settings.data}")
         data = settings.data.absolute()
     material = divide(data, settings)
-    copy_new_scans(material.new, out / "new-scans", out / "truth")
+    copy_new_scans(material, out / "new-scans", out / "truth")
     dataset = material.dataset
     with Project.create(out / "project", material.schema, dataset.channel_names, dataset.name) as project:
         outcome = _Demo(settings, out, material, project, monitor, heading).run(began)
@@ -161,7 +161,8 @@ class _Demo:
             path = self._material.truth[case.name]
             assert case.pseudo_label is not None
             grid = read_grid(case.channels[0])
-            truth = read_onto(path, schema, grid).array
+            with self._material.values.as_file(path) as (file, _):
+                truth = read_onto(file, schema, grid).array
             proposal = self._project.read_pseudo_label(case.pseudo_label)
             dice = mean_dice(score_case(proposal, truth, grid, schema, distances=False))
             if dice is not None:
@@ -178,7 +179,8 @@ class _Demo:
             self._project.accept(name, author=REVIEWER)
         for name in worst:
             self._monitor.check()
-            self._project.correct(name, self._material.truth[name], author=REVIEWER)
+            with self._material.values.as_file(self._material.truth[name]) as (file, _):
+                self._project.correct(name, file, author=REVIEWER)
         return tuple(surer), tuple(worst)
 
     def _segment(self, model: str, output: Path) -> Path:

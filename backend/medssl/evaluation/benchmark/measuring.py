@@ -12,6 +12,7 @@ from medssl.evaluation.benchmark.runs import CaseResult, Run, RunResult
 from medssl.evaluation.benchmark.settings import Measure
 from medssl.evaluation.metrics import score_case
 from medssl.events import Event, Monitor, Progress
+from medssl.exchange.dataset_names import LabelValues, match_values
 from medssl.exchange.datasets import Dataset, DatasetCase
 from medssl.imaging.labels import read_onto
 from medssl.imaging.multichannel import read_channels
@@ -83,14 +84,15 @@ def measure_run(dataset: Dataset, run: Run, folder: Path, monitor: Monitor) -> R
     """
     train, test = divide(dataset, run.measure)
     schema = _schema(dataset, run.measure.largest_component)
+    values = match_values(dataset, schema)
     with torch_threads(run.measure.threads):
         with _project(folder / "project", dataset, schema) as project:
-            _fill(project, train, run.annotated, monitor)
+            _fill(project, train, run.annotated, values, monitor)
             learned = _learn(project, run, folder, monitor)
         predictor = Predictor(learned.model, run.measure.device)
-        cases = _score_all(predictor, test, schema, monitor)
+        cases = _score_all(predictor, test, schema, values, monitor)
         unannotated = train[run.annotated :][: run.measure.proposals]
-        proposals = _score_all(predictor, unannotated, schema, monitor)
+        proposals = _score_all(predictor, unannotated, schema, values, monitor)
     return RunResult(
         run=run,
         segments=schema.names,
@@ -128,7 +130,9 @@ def _project(folder: Path, dataset: Dataset, schema: LabelSchema) -> Project:
     return Project.create(folder, schema, dataset.channel_names)
 
 
-def _fill(project: Project, cases: Sequence[DatasetCase], annotated: int, monitor: Monitor) -> None:
+def _fill(
+    project: Project, cases: Sequence[DatasetCase], annotated: int, values: LabelValues, monitor: Monitor
+) -> None:
     """Add the cases that are not there yet, the first ones with their labels."""
     there = {case.name: case for case in project.cases()}
     for index, case in enumerate(cases):
@@ -136,7 +140,8 @@ def _fill(project: Project, cases: Sequence[DatasetCase], annotated: int, monito
         if case.name not in there:
             project.add_case(case.name, case.channels)
         if index < annotated and case.labels is not None and project.case(case.name).annotation is None:
-            project.save_annotation(case.name, case.labels)
+            with values.as_file(case.labels) as (file, _):
+                project.save_annotation(case.name, file)
 
 
 def _learn(project: Project, run: Run, folder: Path, monitor: Monitor) -> _Learned:
@@ -188,20 +193,25 @@ def _clock(measure: Measure) -> Callable[[], float]:
 
 
 def _score_all(
-    predictor: Predictor, cases: Sequence[DatasetCase], schema: LabelSchema, monitor: Monitor
+    predictor: Predictor,
+    cases: Sequence[DatasetCase],
+    schema: LabelSchema,
+    values: LabelValues,
+    monitor: Monitor,
 ) -> tuple[CaseResult, ...]:
     scored = []
     for done, case in enumerate(cases, start=1):
         monitor.check()
-        scored.append(_score(predictor, case, schema))
+        scored.append(_score(predictor, case, schema, values))
         monitor.progress(SCORING, done, len(cases))
     return tuple(scored)
 
 
-def _score(predictor: Predictor, case: DatasetCase, schema: LabelSchema) -> CaseResult:
+def _score(predictor: Predictor, case: DatasetCase, schema: LabelSchema, values: LabelValues) -> CaseResult:
     assert case.labels is not None
     channels = read_channels(case.channels, predictor.channel_count)
-    truth = read_onto(case.labels, schema, channels[0].grid).array
+    with values.as_file(case.labels) as (file, _):
+        truth = read_onto(file, schema, channels[0].grid).array
     found = predictor.predict(channels)
     known = truth != UNANNOTATED
     ours, theirs = (found.values != BACKGROUND) & known, (truth != BACKGROUND) & known
