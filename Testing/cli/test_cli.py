@@ -159,18 +159,6 @@ def test_a_very_long_name_leaves_room_for_the_other_columns(
     assert name in [case["name"] for case in told]
 
 
-def test_the_label_schema_is_extended_and_keeps_its_colours(medssl: Medssl, project_folder: Path) -> None:
-    with Project.open(project_folder) as project:
-        before = project.schema.segments
-    names = ",".join(f"{s.value}={s.name}" for s in before)
-
-    medssl("project", "schema", "-p", project_folder, "--segments", f"{names},9=Stone")
-
-    with Project.open(project_folder) as project:
-        assert project.schema.segments[:2] == before
-        assert project.schema.names[2] == "Stone"
-
-
 def test_an_error_is_one_line_with_its_remedy(medssl: Medssl, tmp_path: Path) -> None:
     code, out, err = medssl("case", "list", "-p", tmp_path)
 
@@ -223,13 +211,6 @@ def test_wrong_use_ends_with_2_and_a_sentence(medssl: Medssl, arguments: tuple[s
     assert (code, out) == (2, "")
     assert err.strip()
     assert "Traceback" not in err
-
-
-def test_a_schema_that_is_no_text_is_named(medssl: Medssl, tmp_path: Path) -> None:
-    (tmp_path / "schema.json").write_bytes(b"\x89PNG\xff")
-    code, _, err = medssl("project", "new", tmp_path / "new", "--schema", tmp_path / "schema.json")
-    assert code == 1
-    assert err.startswith(f"{tmp_path / 'schema.json'} is not a label schema: ")
 
 
 def test_an_evaluation_tells_how_often_a_segment_was_missed(

@@ -150,7 +150,8 @@ def show_or_change_schema(
 
     The list that is given takes the place of the old one: name every segment. What
     was drawn keeps its value; names and colours may change, segments may be added,
-    and those that nobody drew may be left out.
+    and those that nobody drew may be left out. With --segments, colours and codes
+    go with the names, and stay with the value of one that is called otherwise.
     """
     with opened(project) as found:
         if segments or schema is not None:
@@ -199,7 +200,7 @@ def _check_one_source(options: str, *sources: object) -> None:
 
 
 def _schema(text: str, file: Path | None, template: str, before: LabelSchema | None = None) -> LabelSchema:
-    """Read the schema that was given; a segment that was there keeps colour and code."""
+    """Read the schema that was given; a segment that was there keeps colour and code, by name or renamed."""
     if template:
         from medssl.templates import find_template
 
@@ -216,9 +217,12 @@ def _schema(text: str, file: Path | None, template: str, before: LabelSchema | N
         ) from error
     if before is None:
         return schema
-    known = {s.value: s for s in before.segments}
+    renamed = {s.value: s for s in before.segments if schema.find(s.name) is None}
     kept = tuple(
-        known[s.value].model_copy(update={"name": s.name}) if s.value in known else s for s in schema.segments
+        old.model_copy(update={"name": s.name, "value": s.value})
+        if (old := before.find(s.name) or renamed.get(s.value))
+        else s
+        for s in schema.segments
     )
     return before.model_copy(update={"segments": kept})
 
