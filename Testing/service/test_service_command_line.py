@@ -298,7 +298,8 @@ def test_what_was_saved_or_refused_is_told_though_the_way_is_cut_right_afterward
 def test_what_cannot_be_done_elsewhere_is_said(
     engine: Engine, here: Run, there: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert there("demo")[0] == 2
+    code, _, err = there("demo")
+    assert (code, "Leave out --remote, or unset MEDSSL_REMOTE." in err) == (2, True)
     assert "--project" in there("case", "list")[2]
     wrong = here("--remote", engine.url, "case", "list", "--project", "x")
     assert (wrong[0], "--token-file" in wrong[2]) == (2, True)

@@ -135,7 +135,8 @@ def _options(
         return
     if context.invoked_subcommand in _HERE_ONLY:
         raise UsageError(
-            f"'medssl {context.invoked_subcommand}' works on this computer only.", "Leave out --remote."
+            f"'medssl {context.invoked_subcommand}' works on this computer only.",
+            "Leave out --remote, or unset MEDSSL_REMOTE.",
         )
     token = _token(remote, token_file)
     work_elsewhere(Elsewhere(remote, token, True if verify is None else str(verify)))
