@@ -18,7 +18,7 @@ import psutil
 import pytest
 from medssl.errors import ProjectError, UsageError
 from medssl.events import Log, State
-from medssl.jobs import ImportRequest, Request, TrainRequest, read_result, settings_for, supervisor
+from medssl.jobs import ImportRequest, Request, TrainRequest, read_result, settings_for, watched
 from medssl.jobs.engine import Engine
 from medssl.jobs.launching import worker_environment
 from medssl.labels import LabelSchema
@@ -177,7 +177,7 @@ def test_a_worker_that_does_not_stop_is_ended_with_all_it_started(folder: Path, 
 def test_a_job_that_is_asked_to_stop_while_its_end_is_written_down_has_ended(
     engine: Engine, folder: Path, large_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    close, asked = supervisor.close_job, list[JobRow]()
+    close, asked = watched.close_job, list[JobRow]()
 
     def close_later(project: Project, seen: JobRow, last: State) -> bool:
         if not asked:
@@ -185,7 +185,7 @@ def test_a_job_that_is_asked_to_stop_while_its_end_is_written_down_has_ended(
             project.advance_job(seen, "cancelling")
         return close(project, seen, last)
 
-    monkeypatch.setattr(supervisor, "close_job", close_later)
+    monkeypatch.setattr(watched, "close_job", close_later)
     job = engine.submit(folder, ImportRequest(folder=large_dataset))
     _works(engine, folder, job)
     _process(engine, folder, job).kill()

@@ -180,10 +180,10 @@ class Engine:
         """
         project = self._project(project_folder)
         row = project.job(job_id)
-        if not self._supervisor.knows(project.folder, job_id):
-            self._supervisor.watch(project.folder, row)  # a command line's
         runs = job_state(row) in ("running", "cancelling")
         if runs:  # before it is asked: a process that hangs may hold the database up
+            if not self._supervisor.knows(project.folder, job_id):
+                self._supervisor.watch(project.folder, row)  # a command line's
             self._supervisor.end_after(project.folder, job_id, self._stop_s)
         try:
             ask_to_stop(project, job_id)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
-import psutil
 from pydantic import ValidationError
 
 from medssl.errands import Errands
 from medssl.errors import MedSSLError, NotFoundError
 from medssl.events import State
-from medssl.jobs.endings import lost
-from medssl.jobs.launching import LEFT_WAITING, WORKER, open_log, start_worker
+from medssl.jobs.launching import open_log, start_worker
 from medssl.jobs.placement import Task, has_gpu, may_start, task_of
 from medssl.jobs.requests import REQUEST
-from medssl.jobs.states import ENDED, close_job, job_state, runs_here
-from medssl.processes import end_tree, find_process
+from medssl.jobs.states import close_job, runs_here
+from medssl.jobs.watched import Watched
 from medssl.project import DATABASE_NAME, JobRow, Project
 
 _LOG = logging.getLogger(__name__)
@@ -37,37 +32,6 @@ _PATIENCE_S = 2.0  # with a project's disk, before those of other projects have 
 
 JobKey: TypeAlias = tuple[Path, str]
 """A project's folder and the id of one of its jobs."""
-
-
-@dataclass
-class _Watched:
-    """A process that runs a job; `child` is None where another program started it."""
-
-    row: JobRow
-    task: Task
-    child: subprocess.Popen[bytes] | None
-    since: float
-    stop_by: float | None = None
-    look_at: float = 0.0
-    queued_again: bool = False
-    gone: bool = False  # it keeps no device busy any more; only its end is still to be written down
-
-    def process(self) -> psutil.Process | None:
-        """The process, as long as it lives."""
-        if self.child is None:
-            return find_process(self.row.process_id, self.row.process_mark)
-        # Its number is not given to another one before we asked how it ended.
-        return psutil.Process(self.child.pid) if self.child.poll() is None else None
-
-    def waits_again(self) -> bool:
-        """Whether its process is gone and the job is still to be run."""
-        return self.queued_again or (self.child is not None and self.child.returncode == LEFT_WAITING)
-
-    def is_worker(self) -> bool:
-        with suppress(psutil.Error):
-            process = self.process()
-            return process is not None and WORKER in process.cmdline()
-        return False
 
 
 class Supervisor:
@@ -93,7 +57,7 @@ class Supervisor:
         self._check = check
         self._miss = miss
         self._queue: dict[JobKey, JobRow] = {}  # each as it was when it was last enqueued
-        self._watched: dict[JobKey, _Watched] = {}
+        self._watched: dict[JobKey, Watched] = {}
         self._errands = Errands[None]()
         self._late: dict[Path, Future[None]] = {}  # visits to projects that did not answer in time
         self._lock = threading.RLock()
@@ -141,7 +105,7 @@ class Supervisor:
         if not runs_here(row):
             return False
         age_s = 0.0 if row.started is None else (datetime.now(timezone.utc) - row.started).total_seconds()
-        found = _Watched(row, self._task(row), None, time.monotonic() - max(0.0, age_s))
+        found = Watched(row, self._task(row), None, time.monotonic() - max(0.0, age_s))
         with self._lock:
             self._watched.setdefault((folder, row.id), found)
         return True
@@ -203,13 +167,16 @@ class Supervisor:
         with self._lock:
             watched = list(self._watched.items())
         now = time.monotonic()
-        found, endings = list[_Watched](), list[Future[None]]()
+        found, endings = list[Watched](), list[Future[None]]()
         for key, job in watched:
-            if now < job.look_at or _lives(key, job, now):
+            if now < job.look_at:
+                continue
+            lives = _lives(key, job, now)
+            if lives and job.child is not None:
                 continue
             job.look_at = now + _AGAIN_S  # unless its end is written down by then
             ending = self._errand(f"The job {key[1]} in {key[0]}", partial(self._settle, key, job))
-            if not job.gone:
+            if not lives and not job.gone:
                 found.append(job)
                 endings.append(ending)
         # A job may turn out to go on in another process, which keeps the device busy then.
@@ -218,8 +185,8 @@ class Supervisor:
             job.gone = True
         return bool(found)
 
-    def _settle(self, key: JobKey, job: _Watched) -> None:
-        """Write down the end of a job whose process could not, and forget the job."""
+    def _settle(self, key: JobKey, job: Watched) -> None:
+        """Forget a job that has ended, after writing its end down where its process could not."""
         folder, job_id = key
         if self._watched.get(key) is not job:  # that was done meanwhile
             return
@@ -229,8 +196,10 @@ class Supervisor:
         if there:
             project = self._open(folder)
             row = _find(project, job_id)
-            if row is not None and not _close(project, row, job):
+            if row is not None and (job.goes_on(row) or not job.close(project, row)):
                 return  # look again
+        elif job.process() is not None:  # another program's, which may see its drive again
+            return
         with self._lock:
             del self._watched[key]
             if row is not None and job.waits_again():  # whether it still waits is seen when its turn comes
@@ -305,7 +274,7 @@ class Supervisor:
                 child = start_worker(key[0], row, log)
                 with self._lock:
                     self._queue.pop(key, None)
-                    self._watched[key] = _Watched(row, task, child, time.monotonic())
+                    self._watched[key] = Watched(row, task, child, time.monotonic())
         except MedSSLError as error:
             refused = State(state="failed", error=error.what, remedy=error.remedy, code=error.code)
             close_job(project, row, refused)
@@ -347,25 +316,11 @@ def _find(project: Project, job_id: str) -> JobRow | None:
         return None
 
 
-def _close(project: Project, row: JobRow, job: _Watched) -> bool:
-    """Write down the end that a job's process could not; False when somebody changed it in this moment."""
-    state = job_state(row)
-    if state != "interrupted" and (state != "queued" or job.waits_again()):
-        return True
-    asked = row.state == "cancelling" or job.stop_by is not None
-    code = None if job.child is None else job.child.returncode
-    return close_job(project, row, ENDED if asked else lost(code, row.folder))
-
-
-def _lives(key: JobKey, job: _Watched, now: float) -> bool:
-    """Whether a job's process lives on, after ending it where its time is up."""
+def _lives(key: JobKey, job: Watched, now: float) -> bool:
+    """Whether a job's process lives on, as far as one can end it where its time is up."""
     try:
-        process = job.process()
-        if process is not None and job.stop_by is not None and now >= job.stop_by:
-            end_tree(process)
-            process = job.process()
+        return job.lives()
     except MedSSLError as error:
         job.look_at = now + _AGAIN_S
         _LOG.warning("The job %s in %s: %s", key[1], key[0], error)
         return True
-    return process is not None
