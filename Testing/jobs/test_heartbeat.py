@@ -19,6 +19,8 @@ from medssl.host import computer_id
 from medssl.jobs import ImportRequest, cancel_job, job_state, read_events, resume_job
 from medssl.jobs.engine import Engine
 from medssl.jobs.heartbeat import ALIVE_FILE
+from medssl.jobs.run import queue_job
+from medssl.jobs.waiting import WAITING_FILE
 from medssl.project import JobRow, Project
 from watching import Watcher
 
@@ -171,6 +173,34 @@ def test_an_engine_leaves_the_jobs_of_another_computer_to_a_person(
         _wait_until(lambda: project.job(row.id).state == "finished")
     finally:
         engine.stop(graceful=False)
+
+
+def test_a_job_that_waits_on_another_computer_begins_here_when_a_person_wants_it(
+    project: Project, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("socket.gethostname", lambda: _NAME)
+        row = queue_job(project, ImportRequest(folder=small_dataset, annotated=2, validation=2))
+    engine = Engine([project.folder])
+    try:
+        engine.recover(project.folder)
+        assert (engine.idle, project.job(row.id).state) == (True, "queued")
+        engine.start()
+        engine.resume(project.folder, row.id)
+        _wait_until(lambda: project.job(row.id).state == "finished")
+    finally:
+        engine.stop(graceful=False)
+
+
+def test_a_job_of_a_version_that_did_not_note_where_it_waits_begins_on_this_computer(
+    project: Project, small_dataset: Path
+) -> None:
+    row = queue_job(project, ImportRequest(folder=small_dataset))
+    (row.folder / WAITING_FILE).unlink()
+    engine = Engine()
+    engine.recover(project.folder)
+    assert not engine.idle
+    engine.stop(graceful=False)
 
 
 def test_a_job_of_a_version_without_signs_of_life_is_believed_for_longer(

@@ -26,6 +26,7 @@ from medssl.jobs.requests import REQUEST, Request
 from medssl.jobs.run import queue_again, queue_job
 from medssl.jobs.states import ENDED, STOP_S, ask_to_stop, close_job, job_state
 from medssl.jobs.supervisor import Supervisor
+from medssl.jobs.waiting import waits_elsewhere
 from medssl.project import DATABASE_NAME, JobRow, Project
 
 _LOG = logging.getLogger(__name__)
@@ -224,7 +225,7 @@ class Engine:
 
         Those whose process lives are watched again. Trainings go on from their last checkpoint; other jobs
         are marked as failed, and a person can resume them. What waits, waits here from now on. What another
-        computer ran is left as it is.
+        computer ran or was asked for is left as it is; a person can resume it here.
         """
         project = self._project(project_folder)
         for row in reversed(project.jobs(_UNFINISHED)):
@@ -240,7 +241,9 @@ class Engine:
         self._note()
 
     def _find_again(self, project: Project, row: JobRow) -> None:
-        if row.state == "queued":
+        if row.state == "queued" and waits_elsewhere(row.folder):
+            _LOG.warning("The job %s waits on another computer; resume it to run it here.", row.id)
+        elif row.state == "queued":
             try:
                 self._examine(row)
             except MedSSLError as error:

@@ -19,6 +19,7 @@ from medssl.jobs.operations import perform, pin_model
 from medssl.jobs.requests import REQUEST, Request, TrainRequest
 from medssl.jobs.results import RESULT, JobResult, Result
 from medssl.jobs.states import SILENCE, job_state, runs_here
+from medssl.jobs.waiting import wait_here
 from medssl.learning.shrinking import is_out_of_memory
 from medssl.occupancy import occupying
 from medssl.storage import storage_error, write_text
@@ -56,6 +57,7 @@ def queue_job(project: Project, request: Request) -> JobRow:
     row = project.new_job(request.kind, request.model_dump_json())
     try:
         write_text(row.folder / REQUEST_FILE, request.model_dump_json(indent=2) + "\n")
+        wait_here(row.folder)
     except MedSSLError as error:
         project.advance_job(row, "failed", error=error.what, remedy=error.remedy)
         raise
@@ -94,7 +96,9 @@ def _run_now(project: Project, row: JobRow, monitor: Monitor) -> JobResult:
 
 
 def queue_again(project: Project, job_id: str) -> JobRow:
-    """Let a job that was cancelled, failed or interrupted wait for somebody to go on with it.
+    """Let a job that was cancelled, failed or interrupted wait here for somebody to go on with it.
+
+    One that waits on another computer waits on this one from now on.
 
     Raises:
         UsageError: the job runs, or is finished.
@@ -109,6 +113,7 @@ def queue_again(project: Project, job_id: str) -> JobRow:
         raise UsageError(f"The job {row.id} is {state}{where}; it cannot be resumed.", remedy)
     if state == "finished":
         raise UsageError(f"The job {row.id} is finished; there is nothing to resume.", "Start a new one.")
+    wait_here(row.folder)
     if state == "queued":
         return row
     try:
