@@ -75,6 +75,14 @@ def test_the_drivers_table_is_read_and_odd_lines_are_left_out() -> None:
     assert gpu.driver_branch == 580
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only computers with Linux share their memory so")
+def test_a_gpu_that_shares_the_main_memory_is_a_gpu() -> None:
+    (gpu,) = parse_nvidia_gpus("NVIDIA GB10, 580.95.05, [N/A], [N/A], 12.1\n")
+    assert gpu.memory_total_bytes == psutil.virtual_memory().total
+    assert 0 < gpu.memory_free_bytes < gpu.memory_total_bytes
+    assert torch_build.choose_build([gpu])[0] == "cu130"
+
+
 @pytest.mark.parametrize(
     ("text", "what", "remedy"),
     [

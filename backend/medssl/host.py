@@ -25,11 +25,13 @@ MINIMUM_DRIVER = (
 )
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _QUERY = "name,driver_version,memory.total,memory.free,compute_cap"
+_SHARED = ("[N/A]", "[Not Supported]")  # the driver's words for memory that the GPU has none of its own of
+_MEMORY = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
 class NvidiaGpu:
-    """One NVIDIA GPU as its driver describes it."""
+    """One NVIDIA GPU as its driver describes it; its memory is the computer's where they share it."""
 
     name: str
     driver: str
@@ -63,12 +65,25 @@ def parse_nvidia_gpus(text: str) -> tuple[NvidiaGpu, ...]:
         fields = [field.strip() for field in line.split(",")]
         try:
             name, driver, total, free, capability = fields
-            major, minor = capability.split(".")
-            gpu = NvidiaGpu(name, driver, int(total) << 20, int(free) << 20, (int(major), int(minor)))
+            major, minor = (int(number) for number in capability.split("."))
+            shared = total in _SHARED and free in _SHARED
+            memory = _main_memory_bytes() if shared else (int(total) << 20, int(free) << 20)
+            gpu = NvidiaGpu(name, driver, *memory, (major, minor))
             found.append((gpu.driver_branch, gpu))
-        except ValueError:
+        except (ValueError, OSError):
             continue
     return tuple(gpu for _, gpu in found)
+
+
+def _main_memory_bytes() -> tuple[int, int]:
+    """All of the main memory, and what of it can be had without swapping.
+
+    Raises:
+        OSError: this is not Linux, the only system of computers whose GPU shares it.
+    """
+    lines = (line.split() for line in _MEMORY.read_text(encoding="ascii").splitlines())
+    kib = {words[0]: int(words[1]) for words in lines}
+    return kib["MemTotal:"] << 10, kib["MemAvailable:"] << 10
 
 
 def path_limit() -> int | None:
