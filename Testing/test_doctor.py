@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bootstrap_lib.torch_build import choose_build
 from medssl import doctor
 from medssl.doctor import TorchState
 from medssl.host import NvidiaGpu
@@ -57,6 +58,13 @@ def test_a_gpu_that_torch_reaches_is_named_with_driver_and_memory() -> None:
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no NVIDIA GPUs")
 def test_a_gpu_that_is_no_use_comes_with_the_reason(gpu: NvidiaGpu, torch: TorchState, remedy: str) -> None:
     assert remedy in doctor.judge_gpu((gpu,), torch).remedy
+
+
+def test_nobody_is_sent_for_a_driver_to_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    remedy = doctor.judge_gpu((), TorchState(version="2.13.0")).remedy
+    assert ("driver" in remedy, "medssl serve" in remedy) == (False, True)
+    assert "on the processor" in choose_build(())[1]
 
 
 def test_a_torch_that_cannot_be_loaded_is_failed_with_the_command_that_repairs_it() -> None:

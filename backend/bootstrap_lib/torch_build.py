@@ -42,7 +42,7 @@ def choose_build(gpus: Sequence[NvidiaGpu]) -> tuple[str, str]:
     generation which CUDA still, or already, knows it.
     """
     if sys.platform == "darwin":
-        return "cpu", "macOS has one build of torch, which also serves Apple's GPUs."
+        return "cpu", "macOS has one build of torch; MedSSL computes on the processor with it."
     if not gpus:
         return "cpu", "No NVIDIA GPU was found, so torch is installed for the CPU."
     gpu = max(gpus, key=lambda each: each.memory_total_bytes)

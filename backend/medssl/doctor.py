@@ -31,6 +31,7 @@ _LEAST_DISK_GB = 1
 _GOOD_DISK_GB = 10
 _LONGEST_INSIDE = 120  # characters of a label map's path below a project, for a case with a long name
 _INSTALL = "python3 backend/bootstrap.py install"
+_DRIVERS = "https://www.nvidia.com/drivers"
 
 
 class Point(BaseModel):
@@ -128,18 +129,21 @@ def judge_torch(torch: TorchState) -> Point:
 def judge_gpu(gpus: tuple[NvidiaGpu, ...], torch: TorchState) -> Point:
     """Judge the largest GPU, its driver, and whether torch reaches it."""
     if not gpus:
+        if sys.platform == "darwin":
+            faster = "a computer with an NVIDIA GPU can do it instead, with 'medssl serve' there."
+        else:
+            faster = f"with an NVIDIA GPU in this computer, install its driver from {_DRIVERS}."
         return Point(
             name="GPU",
             grade="warning",
             found="no NVIDIA GPU was found",
-            remedy="Work goes on with the CPU, several times slower; with an NVIDIA GPU in this computer, "
-            "install its driver from https://www.nvidia.com/drivers.",
+            remedy=f"Work goes on with the CPU, several times slower; {faster}",
         )
     gpu = max(gpus, key=lambda each: each.memory_total_bytes)
     total, free = gpu.memory_total_bytes / _GB, gpu.memory_free_bytes / _GB
     found = f"{gpu.name}, driver {gpu.driver}, {free:.1f} of {total:.1f} GB free"
     if gpu.driver_branch < MINIMUM_DRIVER:
-        remedy = "The driver is too old: install a current one from https://www.nvidia.com/drivers."
+        remedy = f"The driver is too old: install a current one from {_DRIVERS}."
     elif not torch.problem and not torch.cuda_build and sys.platform != "darwin":
         remedy = f"This torch is for the CPU only: run {_INSTALL} --torch auto."
     elif not torch.problem and not torch.cuda_works:
