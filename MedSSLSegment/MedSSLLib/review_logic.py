@@ -250,9 +250,7 @@ class ReviewLogic:
         """
         assert self.scene is not None
         proposal = None if case.pseudo_label is None else case.pseudo_label.id
-        facts = facts_of(
-            project, case, self.desk.seconds, self.desk.version, proposal, engine=self._session.address
-        )
+        facts = facts_of(project, case, self.desk.seconds, self.desk.version, proposal, self._session.address)
         return Drawing(facts, self.scene.drawn(), {})
 
     def _load(self, case: int) -> None:

@@ -28,7 +28,7 @@ def ball(radius: float) -> NDArray[np.uint8]:
 
 
 def with_island(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    values[2:5, 2:6, 2:6] = 1
+    values[2:4, 2:5, 2:5] = 1
     return values
 
 
