@@ -48,8 +48,7 @@ def voxel_files(path: Path) -> list[Path]:
         found = _several(path, name) if _names_several(name) else [path.parent / name]
     except (EOFError, OSError):
         return []
-    # `Path.is_file` raises of some names, and of a folder that may not be entered.
-    return [file for file in found if os.path.isfile(file)]  # noqa: PTH113
+    return [file for file in found if os.path.isfile(file)]  # noqa: PTH113 - `is_file` raises where one may not enter
 
 
 def _data_name(path: Path) -> str | None:

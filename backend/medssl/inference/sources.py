@@ -96,8 +96,8 @@ def _grouped(scans: Iterable[Scan], channels: Sequence[str]) -> list[Source]:
         if match is None or int(match["channel"]) >= len(channels):
             last = f"_{len(channels) - 1:04d}"
             advice = f"Name the files of one scan with _0000 to {last} at the end, or put them into one file."
-            problem = looked.problem or f"{scan.source}: {wanted}. {advice}"
-            sources.append(Source(scan.relative, (scan,), problem))
+            reason = looked.problem or f"{scan.source}: {wanted}. {advice}"
+            sources.append(Source(scan.relative, (scan,), reason))
             continue
         place = (scan.source.parent, scan.relative.with_name(match["name"]))
         groups.setdefault(place, {})[int(match["channel"])] = looked
