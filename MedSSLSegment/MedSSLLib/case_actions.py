@@ -62,6 +62,8 @@ class CaseActions:
             over()
 
         self._set_busy(True)
+        if len(others) > 1:  # of thousands, it takes a minute
+            self._session.say(_("Setting the use of {count} scans...").format(count=len(others)))
         self._session.ask(work, done, failed)
 
     def versions(

@@ -18,7 +18,7 @@ _NAME, _STATE, _SCORE, _ROLE, _MODEL = range(5)  # what matters least is where a
 _SORTED_BY = {_NAME: "name", _STATE: "state", _SCORE: "uncertainty"}
 _ICON = 44
 _MOST_ROWS = 7
-_MOST_SELECTED_AGAIN = 1000  # one by one, and each takes as long as there are selected ones already
+_MOST_SELECTED_AGAIN = 500  # one by one, and each takes as long as there are selected ones already
 _WIDEST = 210  # of a column, whose longer names are cut and shown whole by the mouse
 
 
