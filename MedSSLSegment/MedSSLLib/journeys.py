@@ -284,7 +284,7 @@ def _depart(client: Client, files: EngineFiles, project: Project, errand: Errand
         if errand.target:
             made = client.make_folder()
             sent.append(made.id)
-            there = f"{made.path}/{Path(errand.target).name}"
+            there = f"{made.path}/{backend.client_package().name_there(Path(errand.target), 'results')}"
         job = client.submit(project.key, errand.there(given, there))
         undo.pop_all()
     if errand.target:
@@ -314,9 +314,9 @@ def _send_folder(
         The folder's path there.
     """
     folder = Path(errand.source)
-    top = folder.name.lstrip(".") or "scans"
     found = find_scans(folder, errand.recursive)
-    problem = backend.client_package().EngineError
+    client_package = backend.client_package()
+    top, problem = client_package.name_there(folder, "scans"), client_package.EngineError
     for scan in found:
         name = scan.name if scan.series is None else scan.series.neutral_name
         try:

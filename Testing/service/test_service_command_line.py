@@ -241,6 +241,16 @@ def test_files_that_lie_beside_each_other_here_do_so_there_and_others_do_not(
     assert len({first, other, again}) == 3
 
 
+def test_what_lies_in_a_hidden_folder_here_is_sent_and_results_come_back_into_one(
+    engine: Engine, there: Run, small_dataset: Path, tmp_path: Path
+) -> None:
+    drawn, out = small_dataset / "labelsTs", tmp_path / ".scores"
+    segmented = shutil.copytree(drawn, tmp_path / ".segmented")
+    place = ("--project", engine.new_project().folder, "--out", out)
+    code, _, err = there("evaluate", "--predictions", segmented, "--references", drawn, *place)
+    assert (code, (out / "report.html").is_file()) == (0, True), err
+
+
 def test_labels_of_a_dataset_here_reach_only_the_scans_there_that_they_were_drawn_on(
     engine: Engine, there: Run, small_dataset: Path, tmp_path: Path
 ) -> None:

@@ -44,6 +44,13 @@ def test_an_exported_model_ends_as_a_file_of_this_computer(
     assert not there.parent.exists()
 
 
+def test_results_come_into_a_hidden_folder_too(remote: OpenPanel, acted: ActedEngine, tmp_path: Path) -> None:
+    there = exported(remote, acted, tmp_path / ".bundle", "monai")
+    write(there / "LICENSE", "free")
+    acted.jobs[0].end(kind="export_model", model_id="m", output=there)
+    remote.wait_until((tmp_path / ".bundle" / "LICENSE").is_file)
+
+
 def test_a_bundle_comes_with_all_its_folders_also_when_slicer_was_closed_meanwhile(
     remote: OpenPanel, acted: ActedEngine, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from medssl.access import is_file, is_folder
 from medssl.cli import journeys
 from medssl.cli.journeys import Journey
 from medssl.cli.workplace import THERE, is_there
-from medssl.client import Client, EngineError, ResultFolder, fetch
+from medssl.client import Client, EngineError, ResultFolder, fetch, name_there
 from medssl.errors import DataError, MedSSLError, UsageError
 from medssl.events import Monitor, Row
 from medssl.imaging.formats import SeriesNames, stem_of, suffix_of
@@ -31,6 +31,7 @@ from medssl.words import none_of
 _WRITTEN = "output"  # the field of every request that names where results go; all other paths are read
 _SCANS = ("inputs", "scans")  # the fields with scans, of which folders hold many
 _LABELS = ("predictions", "references")  # those with folders of segmentations
+_SEGMENTATIONS = "segmentations"  # a folder of them there that has no name
 _REFUSED = ("image", "grid", "usage", "too_large")  # what an engine says of one bad file
 
 
@@ -165,10 +166,10 @@ class Luggage:
                 self._try(sent, case, str(file), refused, monitor)
             monitor.progress(f"send {name}", number, len(files))
         self._journey.left |= _some_of(refused, len(files), "segmentation")
-        return f"{parcel.path}/{path.name}"
+        return f"{parcel.path}/{name_there(path, _SEGMENTATIONS)}"
 
     def _label(self, folder: Path, file: Path, parcel: ResultFolder) -> str:
-        place = PurePosixPath(folder.name, *file.relative_to(folder).parts)
+        place = PurePosixPath(name_there(folder, _SEGMENTATIONS), *file.relative_to(folder).parts)
         with as_one_file(file) as whole:
             return self._upload(whole, parcel, place.with_name(whole.name).as_posix(), file)
 
@@ -197,7 +198,7 @@ class Luggage:
                 f"{path} exists already, and results from elsewhere replace nothing.",
                 "Name a folder that is new or empty.",
             )
-        self._journey.there = f"{self._folder().path}/{path.name}"
+        self._journey.there = f"{self._folder().path}/{name_there(path, 'results')}"
         self._journey.here = path
         return self._journey.there
 
@@ -212,7 +213,7 @@ class Luggage:
         if not scans:
             raise DataError(f"No scan was found in {path}.", "Give NIfTI, NRRD, MHA or DICOM scans.")
         parcel, refused = self._parcel(path), dict[str, str]()
-        top = PurePosixPath(path.name.lstrip(".") or "scans") if path.is_dir() else PurePosixPath()
+        top = PurePosixPath(name_there(path, "scans")) if path.is_dir() else PurePosixPath()
         sent = ""
         for number, scan in enumerate(scans, start=1):
             monitor.check()

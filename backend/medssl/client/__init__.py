@@ -44,6 +44,7 @@ from medssl.client.records import (
     UncertainRegion,
     Upload,
 )
+from medssl.client.transfers import name_there
 
 __all__ = [
     "Annotation",
@@ -82,5 +83,6 @@ __all__ = [
     "end_idle",
     "engine_state",
     "fetch",
+    "name_there",
     "start_or_attach",
 ]

@@ -64,6 +64,16 @@ def _most_bytes(connection: Connection) -> int:
     return connection.get("/v1/service", service_of).max_upload_bytes
 
 
+def name_there(path: Path, otherwise: str) -> str:
+    """What a file or folder is called on an engine's computer, which hands nothing over that is hidden.
+
+    Args:
+        path: of this computer.
+        otherwise: for one whose name has nothing but dots.
+    """
+    return path.name.lstrip(".") or otherwise
+
+
 def sha256_of(path: Path) -> str:
     """Digest what a file holds."""
     digest = hashlib.sha256()
