@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -13,7 +14,7 @@ import pytest
 import SimpleITK
 from medssl.cli.app import run
 from medssl.cli.luggage import Luggage
-from medssl.client import Client, EngineError
+from medssl.client import Client, EngineError, Job
 from medssl.events import Monitor
 from medssl.imaging.labels import read_labels
 from medssl.jobs import PredictRequest
@@ -248,6 +249,28 @@ def test_what_lies_in_a_hidden_folder_here_is_sent_and_results_come_back_into_on
     segmented = shutil.copytree(drawn, tmp_path / ".segmented")
     place = ("--project", engine.new_project().folder, "--out", out)
     code, _, err = there("evaluate", "--predictions", segmented, "--references", drawn, *place)
+    assert (code, (out / "report.html").is_file()) == (0, True), err
+
+
+def test_the_results_of_a_job_that_ends_as_ctrl_c_is_pressed_come_back(
+    engine: Engine, there: Run, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, cancel = Client.submit, Client.cancel
+
+    def submit_and_press(client: Client, project: str, request: dict[str, object]) -> Job:
+        job = submit(client, project, request)
+        signal.raise_signal(signal.SIGINT)
+        return job
+
+    def cancel_late(client: Client, project: str, job: str) -> Job:
+        assert client.watch(project, job, lambda event: None).join(90)
+        return cancel(client, project, job)
+
+    monkeypatch.setattr(Client, "submit", submit_and_press)
+    monkeypatch.setattr(Client, "cancel", cancel_late)
+    drawn, out = small_dataset / "labelsTs", tmp_path / "scores"
+    place = ("--project", engine.new_project().folder, "--out", out)
+    code, _, err = there("evaluate", "--predictions", drawn, "--references", drawn, *place)
     assert (code, (out / "report.html").is_file()) == (0, True), err
 
 

@@ -108,10 +108,12 @@ class Luggage:
     def unpack(self, job: JobResult, monitor: Monitor) -> JobResult:
         """Fetch the results, and return them with paths of this computer."""
         there, result = self._journey.there, job.result
+        came_late = monitor.cancelled  # the wish to stop a job that had done its work by then
         if there:
 
             def tell(done: int, total: int) -> None:
-                monitor.check()
+                if not came_late:
+                    monitor.check()
                 monitor.progress("fetch results", done, total)
 
             arrived = fetch(self._client, there, self._journey.here, journeys.arrivals(self._job_id), tell)

@@ -141,7 +141,7 @@ class RemoteWorkplace:
             while not reader.join(_LOOK_S):
                 if monitor.cancelled and not asked:
                     asked = True
-                    self._client.cancel(self.project.key, job_id)
+                    self._ask_to_stop(job_id)
         finally:
             reader.stop()
         if failed:
@@ -155,6 +155,14 @@ class RemoteWorkplace:
             raise Cancelled(remedy=f'{again}--project "{self.project.folder}"')
         what = luggage.at_home(job.error) or f"The job {job_id} is {job.state}."
         raise error_of(code, what, luggage.at_home(job.remedy))
+
+    def _ask_to_stop(self, job_id: str) -> None:
+        """Pass the wish to stop on; a job that has ended just now is told of as if nobody had wished it."""
+        try:
+            self._client.cancel(self.project.key, job_id)
+        except EngineError as error:
+            if error.code != UsageError.code:
+                raise
 
 
 def _event(event: told.Event, luggage: Luggage | None = None) -> Event:
