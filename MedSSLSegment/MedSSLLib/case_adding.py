@@ -26,6 +26,7 @@ from MedSSLLib.voxel_files import READABLE, stem_of, suffix_of, write_nrrd
 if TYPE_CHECKING:
     from medssl.client import Case, Client, Job, Project
 
+    from MedSSLLib.jobs_track import Track
     from MedSSLLib.session import Session
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ class CaseAdding:
         self.changed = Signal()
         self.busy = ""
         self._session = session
+        self._imports: set[str] = set()  # the jobs that bring in folders
+        session.jobs.ended.connect(self._imported)
 
     def from_scene(
         self, name: str, volumes: Sequence[vtk.vtkObject], segmentation: Optional[vtk.vtkObject]
@@ -150,7 +153,8 @@ class CaseAdding:
     def _import(self, project: Project, folder: Path, copy_files: bool) -> None:
         request = {"kind": "import", "folder": str(folder), "copy_files": copy_files}
 
-        def begun(_job: Job) -> None:
+        def begun(job: Job) -> None:
+            self._imports.add(job.id)
             self._end(_("Scans of {folder} are being added.").format(folder=folder))
             self._session.jobs.refresh()
 
@@ -163,6 +167,18 @@ class CaseAdding:
             ),
             self._failed,
         )
+
+    def _imported(self, track: Track) -> None:
+        """Tell what came of a folder, with what the engine had to say against some of its scans or labels."""
+        if track.job.id not in self._imports:
+            return
+        self._imports.discard(track.job.id)
+        if track.state == "finished":
+            added = int((track.job.result or {}).get("cases", 0))
+            text = plural(added, _("1 scan was added."), _("{count} scans were added.")).format(count=added)
+            self._session.say_with_notes(
+                text, _first([note for note, level in track.notes if level == "warning"])
+            )
 
     def _send_folder(self, project: Project, folder: Path) -> None:
         """Send the scans of a folder to an engine elsewhere, one after the other."""

@@ -278,9 +278,11 @@ def test_a_folder_of_scans_is_added_from_disk(panel: OpenPanel, tmp_path: Path) 
     _new_project(panel, tmp_path / "project")
     for number in range(3):
         _write_scan(tmp_path / "scans" / f"{number}.nrrd", number)
+    (tmp_path / "scans" / "broken.nrrd").write_text("no scan", encoding="utf-8")
     panel.find("diskEdit").currentPath = str(tmp_path / "scans")
     panel.click("addDiskButton")
     panel.wait_until(lambda: _names(panel) == ["0", "1", "2"], 60)
+    panel.wait_until(lambda: "3 scans were added. broken was not added. " in panel.message)
 
 
 def test_many_cases_come_page_by_page_sorted_by_the_engine(panel: OpenPanel, tmp_path: Path) -> None:
