@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import medssl
 import pytest
 from medssl.cli.app import run
-from medssl.client import Client, EngineError
+from medssl.client import Client, EngineError, attach
 from medssl.client.answers import record
 from medssl.client.records import ServiceInfo
+from medssl.endpoint import ENDPOINT_FILE, TOKEN_FILE, state_folder
+from service_engine import Engine
 
 PACKAGE = Path(medssl.__file__).parent
 NEEDED = [
@@ -154,6 +157,30 @@ def test_a_command_says_in_a_sentence_that_no_engine_is_at_an_address(
     said = capsys.readouterr().err
     assert said.startswith(f"What answers at {server.url} is not MedSSL. ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="it has no other address of its own")
+def test_the_token_of_ones_own_engine_does_not_pass_through_a_proxy(
+    start_engine: Callable[..., Engine],
+    server: Flaky,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = start_engine("--host", "127.0.0.2")  # an address that nobody would know for this computer's
+    project = engine.new_project()
+    for name in ("HOME", "XDG_STATE_HOME", "LOCALAPPDATA"):  # of one system each
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    state_folder().mkdir(parents=True)
+    for file in (ENDPOINT_FILE, TOKEN_FILE):
+        shutil.copy(engine.state / file, state_folder())
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    client = attach()
+    assert client is not None
+    assert client.service().version
+    assert run(["--remote", engine.url, "case", "list", "--project", project.folder]) == 0
+    assert server.asked == []
 
 
 def test_half_a_file_is_no_file(server: Flaky, tmp_path: Path) -> None:

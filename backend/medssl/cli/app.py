@@ -138,19 +138,23 @@ def _options(
             f"'medssl {context.invoked_subcommand}' works on this computer only.",
             "Leave out --remote, or unset MEDSSL_REMOTE.",
         )
-    token = _token(remote, token_file)
-    work_elsewhere(Elsewhere(remote, token, True if verify is None else str(verify)))
+    given = _given_token(token_file)
+    token = _own_token(remote) if given is None else given
+    work_elsewhere(Elsewhere(remote, token, True if verify is None else str(verify), is_own=given is None))
 
 
-def _token(remote: str, file: Path | None) -> str:
-    """The token of an engine: from a file, from the environment, or of this user's own engine."""
+def _given_token(file: Path | None) -> str | None:
+    """The token that a file or the environment gives; None when neither does."""
     if file is not None:
         try:
             return file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise UsageError(f"The token file {file} cannot be read.", "Check the path.") from error
-    if found := os.environ.get("MEDSSL_TOKEN", "").strip():
-        return found
+    return os.environ.get("MEDSSL_TOKEN", "").strip() or None
+
+
+def _own_token(remote: str) -> str:
+    """The token of this user's own engine, if that is the one at the address."""
     from medssl.client import engine_state
 
     own = engine_state()

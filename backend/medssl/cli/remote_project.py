@@ -56,7 +56,7 @@ _ERRORS: dict[str, type[MedSSLError]] = {
 def connected(engine: Elsewhere) -> Iterator[Client]:
     """Give a client, and turn its errors into those that commands know."""
     with _told():
-        yield Client(engine.url, engine.token, verify=engine.verify)
+        yield Client(engine.url, engine.token, verify=engine.verify, direct=engine.is_own)
 
 
 @contextmanager

@@ -238,11 +238,16 @@ class LocalWorkplace:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """An engine elsewhere: its address, its token, and the certificate to trust (True: this computer's)."""
+    """An engine elsewhere: its address, its token, and the certificate to trust (True: this computer's).
+
+    `is_own` is whether the token was given by nobody, as the engine is this user's own: it must not pass
+    through a proxy.
+    """
 
     url: str
     token: str
     verify: bool | str
+    is_own: bool
 
 
 _ELSEWHERE: ContextVar[Elsewhere | None] = ContextVar("elsewhere", default=None)

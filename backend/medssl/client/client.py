@@ -29,6 +29,7 @@ class Client(ServiceCalls, CaseCalls, ReviewCalls, JobCalls, ModelCalls, FileCal
         *,
         verify: bool | str = True,
         timeout_s: float = 30.0,
+        direct: bool = False,
     ) -> None:
         """Name a service; nothing is sent yet.
 
@@ -37,9 +38,10 @@ class Client(ServiceCalls, CaseCalls, ReviewCalls, JobCalls, ModelCalls, FileCal
             token: what `medssl serve` keeps in its token file, or a function that reads it.
             verify: the PEM file of a certificate to trust, where this computer does not know it.
             timeout_s: how long an answer may take.
+            direct: whether to pass by the proxies that the environment names.
         """
         give = token if callable(token) else lambda: token
-        super().__init__(Connection(url, give, verify, timeout_s))
+        super().__init__(Connection(url, give, verify, timeout_s, direct))
 
     @property
     def url(self) -> str:

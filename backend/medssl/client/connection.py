@@ -57,9 +57,18 @@ class Connection:
         verify: True for the certificates this computer trusts, or a PEM file with the one to trust. It
             cannot be switched off.
         timeout_s: how long an answer may take.
+        direct: whether to pass by the proxies of the network, which would read the token on its way to this
+            user's own service; the addresses of this computer alone are always reached so.
     """
 
-    def __init__(self, url: str, token: Callable[[], str], verify: bool | str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        verify: bool | str,
+        timeout_s: float,
+        direct: bool = False,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise EngineError("unreachable", f"'{url}' is no address.", "Give one such as https://host:8443.")
@@ -72,7 +81,7 @@ class Connection:
         self._auth = _Token(token)
         self._verify = verify
         # A proxy of the network knows nothing about this computer's own ports.
-        self._direct = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        self._direct = direct or parts.hostname in ("localhost", "127.0.0.1", "::1")
         self._sessions = threading.local()  # requests does not promise that threads may share one
 
     def get(

@@ -103,7 +103,8 @@ def attach(folder: Path | None = None, *, timeout_s: float = 30.0) -> Client | N
             "End it with 'medssl serve' of its own version, or update both to the same release.",
         )
     verify = found.certificate or True
-    return Client(found.url, lambda: read_token(folder), verify=verify, timeout_s=timeout_s)
+    # As it was asked for its proof: a proxy in between would be sent the token, and proves nothing.
+    return Client(found.url, lambda: read_token(folder), verify=verify, timeout_s=timeout_s, direct=True)
 
 
 def start_or_attach(
