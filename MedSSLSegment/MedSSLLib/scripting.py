@@ -89,4 +89,4 @@ def _files(client: Client) -> EngineFiles:
     """The way of files to an engine that may be this computer's own or not."""
     here = urlsplit(client.url).hostname in _THIS_COMPUTER
     state = backend.client_package().engine_state()
-    return EngineFiles(here and state.url == client.url, Path(slicer.app.temporaryPath))
+    return EngineFiles(here and state.local_url == client.url, Path(slicer.app.temporaryPath))

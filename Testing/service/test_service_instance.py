@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -177,9 +179,16 @@ def test_an_engine_that_was_started_by_hand_is_not_started_anew(tmp_path: Path) 
         process.kill()
 
 
-def test_an_engine_for_other_computers_is_not_started_anew(start_engine: Start, tmp_path: Path) -> None:
+def test_an_engine_for_other_computers_is_found_where_its_name_is_not_known_and_not_started_anew(
+    start_engine: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine = start_engine("--host", "0.0.0.0")
+    assert urlsplit(engine.url).hostname == socket.gethostname().lower()
+    named = dataclasses.replace(engine.endpoint, url="http://gpu-server.invalid:8443")
+    (engine.state / "service.json").write_text(endpoint_text(named))
     assert_kept(engine.state, engine.root, tmp_path / "more")
+    assert run(["serve", "--state-folder", str(engine.state)]) == 0
+    assert "The engine runs already at http://gpu-server.invalid:8443\n" in capsys.readouterr().out
 
 
 def assert_kept(state: Path, root: Path, more: Path) -> None:
@@ -189,7 +198,7 @@ def assert_kept(state: Path, root: Path, more: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     before = read_endpoint(state)
-    assert start_or_attach(roots=[root / "inside"], folder=state).url == before.url
+    assert start_or_attach(roots=[root / "inside"], folder=state).url == before.local_url
     with pytest.raises(EngineError, match="started by hand or for other computers") as told:
         start_or_attach(roots=[root, more], folder=state, environment=environment())
     assert told.value.code == "roots"
@@ -292,35 +301,6 @@ def test_a_project_that_is_removed_and_made_anew_is_not_mixed_up(engine: Engine)
         engine.client.project(project.key)
     again = engine.client.create_project("anew", {1: "Head"}, folder=project.folder)
     assert (again.key, again.cases) == (project.key, 0)
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, with its key."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("openssl, which makes the certificate, is not installed")
-    command = [program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True)
-    return tmp_path / "cert.pem"
-
-
-def test_tls_is_spoken_and_certificates_are_checked(start_engine: Start, certificate: Path) -> None:
-    key = certificate.with_name("key.pem")
-    engine = start_engine("--tls-cert", str(certificate), "--tls-key", str(key))
-    assert engine.url.startswith("https://")
-    token = read_token(engine.state)
-    assert Client(engine.url, token, verify=str(certificate)).service().version
-    with pytest.raises(EngineError, match="not trusted") as told:
-        Client(engine.url, token).service()
-    assert told.value.code == "tls"
-    with pytest.raises(EngineError, match="always checked"):
-        Client(engine.url, token, verify=False)
-    broken = serve("--tls-cert", str(key), "--state-folder", str(engine.state.with_name("other")))
-    assert broken.returncode == 2
-    assert "certificate" in broken.stderr
 
 
 @pytest.mark.timeout(120 + 60 * int(os.environ.get("MEDSSL_KILLS", "0")))

@@ -30,7 +30,7 @@ class Endpoint:
     """A service as it describes itself in `service.json`.
 
     Attributes:
-        url: where it answers, such as 'http://127.0.0.1:40123'.
+        url: where it answers, such as 'http://127.0.0.1:40123'; for other computers, where it has any.
         instance: new at every start, so that another program on the same port is not taken for it.
         process_id: its process.
         version: of MedSSL.
@@ -40,6 +40,10 @@ class Endpoint:
         replaceable: whether a client started it, for this computer alone, so that a client may end it while
             it is idle and start it anew; one that a person started has options that would be lost. False in
             files of before.
+        loopback: where it answers on its own computer, when `url` has the name by which others know that:
+            it need not know the name itself. Empty otherwise, and in files of before.
+        fingerprint: SHA-256 of its TLS certificate, which may be for any name and be replaced on the disk
+            while the service has the old one. Empty without TLS, and in files of before.
     """
 
     url: str
@@ -50,6 +54,13 @@ class Endpoint:
     roots: tuple[str, ...]
     certificate: str
     replaceable: bool = False
+    loopback: str = ""
+    fingerprint: str = ""
+
+    @property
+    def local_url(self) -> str:
+        """Where programs of the same computer find it."""
+        return self.loopback or self.url
 
 
 def state_folder() -> Path:
@@ -75,6 +86,8 @@ def read_endpoint(folder: Path) -> Endpoint | None:
             roots=tuple(str(root) for root in found["roots"]),
             certificate=str(found["certificate"]),
             replaceable=found.get("replaceable") is True,
+            loopback=str(found.get("loopback", "")),
+            fingerprint=str(found.get("fingerprint", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -158,7 +158,7 @@ def _own_token(remote: str) -> str:
     from medssl.client import engine_state
 
     own = engine_state()
-    if own.url == remote.rstrip("/"):
+    if remote.rstrip("/") in (own.url, own.local_url):
         if not own.running:  # another user's program may have waited for its port
             raise MedSSLError(
                 f"Your engine does not answer at {remote} any more, and nothing else there gets its token.",

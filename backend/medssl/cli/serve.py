@@ -177,7 +177,7 @@ def _listens(endpoint: Endpoint) -> bool:
     Its certificate does not matter here, which may be for the names by which other computers know it.
     """
     try:
-        place = urlsplit(endpoint.url)
+        place = urlsplit(endpoint.local_url)
         with socket.create_connection((place.hostname, place.port), timeout=_CONNECT_S):
             return True
     except (OSError, ValueError):

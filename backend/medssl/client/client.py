@@ -30,6 +30,7 @@ class Client(ServiceCalls, CaseCalls, ReviewCalls, JobCalls, ModelCalls, FileCal
         verify: bool | str = True,
         timeout_s: float = 30.0,
         direct: bool = False,
+        fingerprint: str = "",
     ) -> None:
         """Name a service; nothing is sent yet.
 
@@ -39,9 +40,10 @@ class Client(ServiceCalls, CaseCalls, ReviewCalls, JobCalls, ModelCalls, FileCal
             verify: the PEM file of a certificate to trust, where this computer does not know it.
             timeout_s: how long an answer may take.
             direct: whether to pass by the proxies that the environment names.
+            fingerprint: SHA-256 of the certificate to take, and no other; then it may be for any name.
         """
         give = token if callable(token) else lambda: token
-        super().__init__(Connection(url, give, verify, timeout_s, direct))
+        super().__init__(Connection(url, give, verify, timeout_s, direct, fingerprint))
 
     @property
     def url(self) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from medssl.client.sessions import new_session
 from medssl.endpoint import API, API_HEADER
 
 _ATTEMPTS = 3  # of requests that change nothing
@@ -59,6 +60,7 @@ class Connection:
         timeout_s: how long an answer may take.
         direct: whether to pass by the proxies of the network, which would read the token on its way to this
             user's own service; the addresses of this computer alone are always reached so.
+        fingerprint: see `new_session`.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Connection:
         verify: bool | str,
         timeout_s: float,
         direct: bool = False,
+        fingerprint: str = "",
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -82,6 +85,7 @@ class Connection:
         self._verify = verify
         # A proxy of the network knows nothing about this computer's own ports.
         self._direct = direct or parts.hostname in ("localhost", "127.0.0.1", "::1")
+        self._fingerprint = fingerprint
         self._sessions = threading.local()  # requests does not promise that threads may share one
 
     def get(
@@ -209,7 +213,6 @@ class Connection:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._sessions, "session", None)
         if session is None:
-            session = requests.Session()
-            session.trust_env = not self._direct
+            session = new_session(self._direct, self._fingerprint)
             self._sessions.session = session
         return session

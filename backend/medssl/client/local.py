@@ -18,6 +18,7 @@ import requests
 
 from medssl.client.client import Client
 from medssl.client.connection import EngineError
+from medssl.client.sessions import new_session
 from medssl.endpoint import (
     API,
     LOG_FILE,
@@ -53,7 +54,8 @@ class EngineState:
 
     Attributes:
         running: whether it answers.
-        url: where it is, or was last; empty when it never ran.
+        url: where it is, or was last, for a person; empty when it never ran.
+        local_url: the same for programs of this computer.
         version: of its MedSSL.
         process_id: of its process; 0 when it never ran.
         fits: whether this client can talk to it.
@@ -62,6 +64,7 @@ class EngineState:
 
     running: bool
     url: str
+    local_url: str
     version: str
     process_id: int
     fits: bool
@@ -77,9 +80,11 @@ def engine_state(folder: Path | None = None) -> EngineState:
     folder = folder or state_folder()
     found = read_endpoint(folder)
     if found is None:
-        return EngineState(False, "", "", 0, True, folder / LOG_FILE)
+        return EngineState(False, "", "", "", 0, True, folder / LOG_FILE)
     running, fits = _answers(found, folder), found.api == API
-    return EngineState(running, found.url, found.version, found.process_id, fits, folder / LOG_FILE)
+    return EngineState(
+        running, found.url, found.local_url, found.version, found.process_id, fits, folder / LOG_FILE
+    )
 
 
 def attach(folder: Path | None = None, *, timeout_s: float = 30.0) -> Client | None:
@@ -104,7 +109,14 @@ def attach(folder: Path | None = None, *, timeout_s: float = 30.0) -> Client | N
         )
     verify = found.certificate or True
     # As it was asked for its proof: a proxy in between would be sent the token, and proves nothing.
-    return Client(found.url, lambda: read_token(folder), verify=verify, timeout_s=timeout_s, direct=True)
+    return Client(
+        found.local_url,
+        lambda: read_token(folder),
+        verify=verify,
+        timeout_s=timeout_s,
+        direct=True,
+        fingerprint=found.fingerprint,
+    )
 
 
 def start_or_attach(
@@ -180,11 +192,10 @@ def _answers(endpoint: Endpoint, folder: Path) -> bool:
     """
     challenge = secrets.token_hex(16)
     try:
-        expected = proof(read_token(folder), challenge, endpoint.instance, urlsplit(endpoint.url).port)
-        with requests.Session() as session:
-            session.trust_env = False
+        expected = proof(read_token(folder), challenge, endpoint.instance, urlsplit(endpoint.local_url).port)
+        with new_session(True, endpoint.fingerprint) as session:
             answer = session.get(
-                f"{endpoint.url}/v1/health",
+                f"{endpoint.local_url}/v1/health",
                 params={"challenge": challenge},
                 timeout=_HEALTH_S,
                 allow_redirects=False,

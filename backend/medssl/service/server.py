@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import socket
+import ssl
 import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -18,7 +21,7 @@ from filelock import FileLock, Timeout
 from medssl import __version__
 from medssl.endpoint import API, ENDPOINT_FILE, LOCK_FILE, Endpoint, endpoint_text, state_folder
 from medssl.errors import MedSSLError, UsageError
-from medssl.service.settings import ServiceSettings
+from medssl.service.settings import LOOPBACK, ServiceSettings
 from medssl.storage import storage_error, write_text
 
 if TYPE_CHECKING:
@@ -69,16 +72,6 @@ def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpo
     _allow_many_connections()
     app = create_app(settings)
     service: Service = app.state.service
-    endpoint = Endpoint(
-        url=_url(settings, bound),
-        instance=service.instance,
-        process_id=os.getpid(),
-        version=__version__,
-        api=API,
-        roots=tuple(str(folder) for folder in service.roots.folders),
-        certificate="" if settings.tls_certificate is None else str(settings.tls_certificate.absolute()),
-        replaceable=settings.by_client and settings.is_local and settings.tls_certificate is None,
-    )
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -93,11 +86,25 @@ def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpo
     )
     try:
         config.load()
+        fingerprint = _fingerprint(settings.tls_certificate)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise UsageError(
             f"The TLS certificate {settings.tls_certificate} cannot be used.",
             "Give a PEM file, and its key with --tls-key.",
         ) from error
+    url, loopback = _urls(settings, bound)
+    endpoint = Endpoint(
+        url=url,
+        instance=service.instance,
+        process_id=os.getpid(),
+        version=__version__,
+        api=API,
+        roots=tuple(str(folder) for folder in service.roots.folders),
+        certificate="" if settings.tls_certificate is None else str(settings.tls_certificate.absolute()),
+        replaceable=settings.by_client and settings.is_local and settings.tls_certificate is None,
+        loopback=loopback,
+        fingerprint=fingerprint,
+    )
     # What is started from here looks for Python's modules in this folder first; nobody else writes in it.
     os.chdir(settings.state_folder)
     file = settings.state_folder / ENDPOINT_FILE
@@ -191,12 +198,26 @@ def _allow_many_connections() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _url(settings: ServiceSettings, bound: socket.socket) -> str:
-    scheme = "http" if settings.tls_certificate is None else "https"
-    everywhere = settings.host in ("", "0.0.0.0", "::")  # no address that one could connect to
-    host = socket.gethostname() if everywhere else settings.host
-    host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}:{bound.getsockname()[1]}"
+def _urls(settings: ServiceSettings, bound: socket.socket) -> tuple[str, str]:
+    """Where the service answers, and where it does on this computer, '' when that is the same."""
+
+    def url(host: str) -> str:
+        scheme = "http" if settings.tls_certificate is None else "https"
+        host = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{host}:{bound.getsockname()[1]}"
+
+    if settings.host not in ("", "0.0.0.0", "::"):
+        return url(settings.host), ""
+    return url(socket.gethostname()), url("::1" if bound.family == socket.AF_INET6 else LOOPBACK)
+
+
+def _fingerprint(certificate: Path | None) -> str:
+    """The SHA-256 of the certificate that the service shows, the first in its file; '' without TLS."""
+    if certificate is None:
+        return ""
+    text = certificate.read_text(encoding="utf-8", errors="replace")
+    begin, end = text.index(ssl.PEM_HEADER), text.index(ssl.PEM_FOOTER) + len(ssl.PEM_FOOTER)
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(text[begin:end])).hexdigest()
 
 
 def _make_folders(settings: ServiceSettings) -> None:
