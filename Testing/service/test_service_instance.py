@@ -130,6 +130,22 @@ def test_a_start_that_found_an_engine_in_its_last_moment_is_made_again(tmp_path:
     client.shutdown()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a script stands for a Python that finds an engine")
+def test_an_engine_that_runs_where_it_is_not_reached_is_told_and_not_started_again_and_again(
+    tmp_path: Path,
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho start >> starts\n")
+    python.chmod(0o755)
+    state = tmp_path / "s"
+    state.mkdir(mode=0o700)
+    lost = Endpoint("http://127.0.0.1:1", "a", 4711, "0.1", 1, (), "")
+    (state / "service.json").write_text(endpoint_text(lost))
+    with pytest.raises(EngineError, match=r"runs at http://127\.0\.0\.1:1, .*the process 4711"):
+        start_or_attach(python, folder=state, environment=environment(), start_s=20)
+    assert (state / "starts").read_text().count("start") == 2
+
+
 def test_the_file_of_another_time_is_not_believed(tmp_path: Path, engine: Engine) -> None:
     assert attach(tmp_path) is None
     (tmp_path / "token").write_text(engine.token)

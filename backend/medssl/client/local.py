@@ -239,6 +239,7 @@ def _started(
 ) -> Client:
     """Start an engine and wait until one answers."""
     process = _start(command, folder, environment)
+    runs: Endpoint | None = None
     deadline = time.monotonic() + start_s
     while time.monotonic() < deadline:
         ended = process.poll()
@@ -246,12 +247,24 @@ def _started(
         if client is not None:
             return client
         if ended == 0:  # it found another engine, which was just ending: it would answer by now
+            found = read_endpoint(folder)
+            if found is not None and found == runs:
+                raise _unreachable(found)
+            runs = found
             process = _start(command, folder, environment)
         elif ended is not None:
             raise EngineError("start", f"The engine did not start: {_last_line(folder / LOG_FILE)}")
         time.sleep(_LOOK_S)
     raise EngineError(
         "start", "The engine does not answer after its start.", f"See its log, {folder / LOG_FILE}."
+    )
+
+
+def _unreachable(found: Endpoint) -> EngineError:
+    return EngineError(
+        "start",
+        f"Your engine runs at {found.local_url}, but does not answer this program there.",
+        f"Try again; if that does not help, end it, which is the process {found.process_id}.",
     )
 
 
