@@ -23,7 +23,7 @@ from service_engine import Engine
 PACKAGE = Path(medssl.__file__).parent
 NEEDED = [
     *(PACKAGE / "client").glob("*.py"),
-    *(PACKAGE / f"{name}.py" for name in ("__init__", "endpoint", "occupancy")),
+    *(PACKAGE / f"{name}.py" for name in ("__init__", "endpoint", "host", "occupancy")),
 ]
 
 

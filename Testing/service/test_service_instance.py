@@ -116,6 +116,26 @@ def test_an_engine_that_does_not_end_is_told(
     assert "still ending, or it hangs" in capsys.readouterr().err
 
 
+def test_an_engine_that_another_computer_keeps_in_the_same_home_is_told_with_its_name(
+    tmp_path: Path,
+    ending_engine: FileLock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state = tmp_path / "s"
+    here = read_endpoint(state)
+    assert here is not None
+    there = dataclasses.replace(here, computer="another", host="workstation-1")
+    (state / "service.json").write_text(endpoint_text(there))
+    monkeypatch.setattr("medssl.cli.serve._STARTING_S", 0.3)
+    assert run(["serve", "--state-folder", str(state), "--root", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "runs on the computer workstation-1" in told
+    assert str(state) in told
+    opened = dataclasses.replace(there, url="http://workstation-1:8443", loopback="http://127.0.0.1:8443")
+    assert opened.local_url == opened.url  # that address of this computer is somebody else's
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a script stands for a Python that starts an engine")
 def test_a_start_that_found_an_engine_in_its_last_moment_is_made_again(tmp_path: Path) -> None:
     """As a `medssl serve` of before ends, which does not wait for that moment to pass."""

@@ -13,6 +13,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from medssl.host import computer_id
+
 API = 1
 """Number of the HTTP interface; a client and a service fit when theirs are the same."""
 
@@ -44,6 +46,9 @@ class Endpoint:
             it need not know the name itself. Empty otherwise, and in files of before.
         fingerprint: SHA-256 of its TLS certificate, which may be for any name and be replaced on the disk
             while the service has the old one. Empty without TLS, and in files of before.
+        computer: the one it runs on, see `computer_id`; several may share a home folder. Empty in files of
+            before.
+        host: that computer's name, for a person.
     """
 
     url: str
@@ -56,11 +61,18 @@ class Endpoint:
     replaceable: bool = False
     loopback: str = ""
     fingerprint: str = ""
+    computer: str = ""
+    host: str = ""
 
     @property
     def local_url(self) -> str:
-        """Where programs of the same computer find it."""
-        return self.loopback or self.url
+        """Where programs of this computer find it."""
+        return self.url if self.is_elsewhere else self.loopback or self.url
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs on another computer, as far as it says so."""
+        return self.computer not in ("", computer_id())
 
 
 def state_folder() -> Path:
@@ -88,6 +100,8 @@ def read_endpoint(folder: Path) -> Endpoint | None:
             replaceable=found.get("replaceable") is True,
             loopback=str(found.get("loopback", "")),
             fingerprint=str(found.get("fingerprint", "")),
+            computer=str(found.get("computer", "")),
+            host=str(found.get("host", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

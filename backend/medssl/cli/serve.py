@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from medssl.service import ServiceSettings
 
 _WAIT_S = 30.0  # for a service that another start is just starting, or that is ending
+_STARTING_S = 5.0  # until one that is starting has replaced the file of another computer's
 _LOOK_S = 0.2
 _CONNECT_S = 3.0
 # What an engine that runs keeps as it was; another folder of its own is another engine.
@@ -123,7 +124,7 @@ def _serve_or_find(settings: ServiceSettings, given: Sequence[str], as_json: boo
     from medssl.service import serve
     from medssl.service.server import RunningError
 
-    give_up = time.monotonic() + _WAIT_S
+    begun = time.monotonic()
     while True:
         try:
             serve(settings, lambda endpoint: _listening(endpoint, settings, as_json))
@@ -135,13 +136,24 @@ def _serve_or_find(settings: ServiceSettings, given: Sequence[str], as_json: boo
                 if given:
                     tell(_not_applied(running, given))
                 return
-            if time.monotonic() >= give_up:
-                raise RunningError(
-                    f"An engine that does not answer keeps {settings.state_folder}: it is still ending, or "
-                    "it hangs.",
-                    "Try again in a minute, or end that 'medssl serve' first.",
-                ) from error
+            elsewhere = running is not None and running.is_elsewhere
+            if time.monotonic() - begun >= (_STARTING_S if elsewhere else _WAIT_S):
+                raise RunningError(*_kept_by(running, settings.state_folder)) from error
         time.sleep(_LOOK_S)
+
+
+def _kept_by(running: Endpoint | None, folder: Path) -> tuple[str, str]:
+    """What keeps the folder of an engine that is not reached, and what to do."""
+    if running is not None and running.is_elsewhere:
+        return (
+            f"Your engine runs on the computer {running.host}, which keeps it in the same folder, {folder}.",
+            "End it there, or give the one here another place: with --state-folder, or XDG_STATE_HOME on "
+            "Linux.",
+        )
+    return (
+        f"An engine that does not answer keeps {folder}: it is still ending, or it hangs.",
+        "Try again in a minute, or end that 'medssl serve' first.",
+    )
 
 
 def _listening(endpoint: Endpoint, settings: ServiceSettings, as_json: bool) -> None:

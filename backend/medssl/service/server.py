@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from medssl import __version__
 from medssl.endpoint import API, ENDPOINT_FILE, LOCK_FILE, Endpoint, endpoint_text, state_folder
 from medssl.errors import MedSSLError, UsageError
+from medssl.host import computer_id
 from medssl.service.settings import LOOPBACK, ServiceSettings
 from medssl.storage import storage_error, write_text
 
@@ -104,6 +105,8 @@ def _run(settings: ServiceSettings, bound: socket.socket, ready: Callable[[Endpo
         replaceable=settings.by_client and settings.is_local and settings.tls_certificate is None,
         loopback=loopback,
         fingerprint=fingerprint,
+        computer=computer_id(),
+        host=socket.gethostname(),
     )
     # What is started from here looks for Python's modules in this folder first; nobody else writes in it.
     os.chdir(settings.state_folder)
