@@ -140,14 +140,15 @@ def test_a_scan_gets_its_labels_in_whatever_way_it_came_before(small_dataset: Pa
 def test_labels_wait_while_nobody_can_tell_whether_they_are_of_the_scan(
     small_dataset: Path, tmp_path: Path
 ) -> None:
-    scan = tmp_path / "gone.nii.gz"
+    scan = tmp_path / "damaged.nii.gz"
     shutil.copy(small_dataset / "imagesTr" / "small_1.nii.gz", scan)
     request, watcher = ImportRequest(folder=small_dataset), Watcher()
     with Project.create(tmp_path / "project", read_dataset(small_dataset).schema) as project:
         project.add_case("small_1", [scan])
-        scan.rename(tmp_path / "kept")
+        whole = scan.read_bytes()
+        scan.write_bytes(whole[: len(whole) // 2])
         done = run_job(project, request, watcher).result
-        (tmp_path / "kept").rename(scan)
+        scan.write_bytes(whole)
         again = run_job(project, request, Monitor()).result
     assert done == ImportResult(cases=5, annotated=5, already_there=1, labels_refused=1)
     (told,) = watcher.warnings

@@ -145,6 +145,10 @@ class RemoteProject:
         """Return everything about a case."""
         return _case(self._client.case(self.key, case))
 
+    def is_lost(self, case: str) -> bool:
+        """Never: files that the engine's computer had are added again from a folder of that computer."""
+        return False
+
     def is_scan_of(self, case: str, channels: Sequence[Path]) -> bool:
         """Whether a case is the scan that files of this computer hold; its images are fetched for that."""
         found = self._client.case(self.key, case)

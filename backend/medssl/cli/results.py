@@ -72,6 +72,8 @@ def _import(result: ImportResult) -> str:
     told = [f"{counted(result.cases, 'case')} added, {result.annotated} of them with an annotation."]
     if result.already_there:
         told.append(f"{counted(result.already_there, 'was', 'were')} there already.")
+    if result.found_again:
+        told.append(f"The files of {counted(result.found_again, 'case')} were gone and are found again.")
     if result.passed_over:
         told.append(f"{counted(result.passed_over, 'was', 'were')} passed over: no scan.")
     if result.refused:

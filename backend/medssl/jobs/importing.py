@@ -39,7 +39,7 @@ _SAME_NAME = (
     "{} has the name of another scan of the folder, but for spaces around it or the way its letters are "
     "written. Rename one of them."
 )
-_Became: TypeAlias = Literal["added", "already there", "refused", "passed over"]
+_Became: TypeAlias = Literal["added", "found again", "already there", "refused", "passed over"]
 _Labelled: TypeAlias = Literal["annotated", "unread", "of another scan"]
 
 
@@ -70,6 +70,9 @@ class Receiver(Protocol):
     ) -> Case:
         """See `Project`."""
 
+    def is_lost(self, case: str) -> bool:
+        """See `Project`."""
+
     def is_scan_of(self, case: str, channels: Sequence[Path]) -> bool:
         """See `Project`."""
 
@@ -81,7 +84,8 @@ def import_folder(project: Receiver, request: ImportRequest, monitor: Monitor) -
     """Add the cases of a data set or of a MITK task list, or every scan of a folder that is neither.
 
     A case that is there already stays as it is, so that a second run finishes what a first one began. It gets
-    its labels, if nobody has annotated it, and never those of another scan of its name.
+    its files, if they are gone, and its labels, if nobody has annotated it, and never those of another scan
+    of its name.
 
     Raises:
         DataError: the folder may not be read, holds no scan, or less than the request divides among roles; a
@@ -131,18 +135,20 @@ def _import_scans(project: Receiver, request: ImportRequest, monitor: Monitor) -
         if name in seen:
             monitor.log(f"{scan.name} was not added. {_SAME_NAME.format(scan.source)}", "warning")
             became["refused"] += 1
-        elif name in there:
+        elif name in there and not project.is_lost(name):
             became["already there"] += 1
         else:
             alone = scan.series is not None and scan.problem is None and scan.source in shared
-            became[_add_found(project, scan, request, alone, monitor)] += 1
+            came = _add_found(project, scan, request, alone, monitor)
+            became["found again" if came == "added" and name in there else came] += 1
         seen.add(name)
         pace.count()
         monitor.progress("import", number, len(scans), pace.seconds_for(len(scans) - number))
     return ImportResult(
         cases=became["added"],
         annotated=0,
-        already_there=became["already there"],
+        already_there=became["already there"] + became["found again"],
+        found_again=became["found again"],
         refused=became["refused"],
         passed_over=became["passed over"],
     )
@@ -255,14 +261,18 @@ def _import_cases(
     for note in (*source.channels.notes, *source.values.notes):
         monitor.log(note, "warning")
     there = _roles_there(project, [(case.name, role) for case, role, _ in wanted], monitor)
-    added = refused = 0
+    added = found_again = refused = 0
     labelled: Counter[_Labelled] = Counter()
     pace = Pace()
     for number, (case, role, with_labels) in enumerate(wanted, start=1):
         monitor.check()
         new = kept_name(case.name) not in there
-        is_there = not new or _add_described(project, source, case, role, request.copy_files, monitor)
+        lost = not new and project.is_lost(case.name)
+        is_there = not (new or lost) or _add_described(
+            project, source, case, role, request.copy_files, monitor
+        )
         added += new and is_there
+        found_again += lost and is_there
         refused += not is_there
         if case.labels and with_labels and is_there and project.case(case.name).annotation is None:
             labelled[_annotate(project, request, case, case.labels, source, new, monitor)] += 1
@@ -273,6 +283,7 @@ def _import_cases(
         cases=added,
         annotated=labelled["annotated"],
         already_there=len(wanted) - added - refused,
+        found_again=found_again,
         refused=refused,
         labels_refused=labelled["unread"],
     )

@@ -30,7 +30,8 @@ class ImportRequest(_Request):
     cases (all when None) become annotations; the other cases come as unlabelled. The last `leave_out`
     labelled cases stay outside; the `validation` ones before those get the role validation, with their
     labels. Of any other folder, every scan becomes a case without labels; label maps, results of earlier runs
-    and projects in it are passed over. A case that is there already stays as it is.
+    and projects in it are passed over. A case that is there already stays as it is, but gets its files
+    again if they are gone.
     """
 
     kind: Literal["import"] = "import"

@@ -18,12 +18,17 @@ class _Result(BaseModel):
 
 
 class ImportResult(_Result):
-    """What came into the project; `passed_over` counts what a folder holds beside scans, as label maps."""
+    """What came into the project.
+
+    `found_again` counts those of the cases already there that got their files, which were gone, again, and
+    `passed_over` what a folder holds beside scans, as label maps.
+    """
 
     kind: Literal["import"] = "import"
     cases: int
     annotated: int
     already_there: int
+    found_again: int = 0
     refused: int = 0
     passed_over: int = 0
     labels_refused: int = 0

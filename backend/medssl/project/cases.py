@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from medssl.errors import GridError, ProjectError, UsageError
@@ -18,14 +18,33 @@ from medssl.imaging.reading import read_volume
 from medssl.imaging.volume import Grid, Volume
 from medssl.imaging.writing import write_volume
 from medssl.project import tables
-from medssl.project.lookup import AnySelect, case_state, find_case, summaries, to_summary, with_state
-from medssl.project.records import CaseRef, CaseState, CaseSummary, Role, SortKey
+from medssl.project.lookup import (
+    AnySelect,
+    case_state,
+    find_case,
+    load_case,
+    summaries,
+    to_summary,
+    with_state,
+)
+from medssl.project.lost import check_is_its_scan, is_lost
+from medssl.project.records import Case, CaseRef, CaseState, CaseSummary, Role, SortKey
 from medssl.project.store import Store, checked_name, folder_name, now, search_name, sort_name
 from medssl.project.traits import brightness, extents_mm
 from medssl.storage import give_name, make_durable, remove_partial_files, staging_folder, storage_error
 from medssl.words import counted
 
 _STATE_ORDER: dict[str, int] = {"proposed": 0, "new": 1, "rejected": 2, "annotated": 3}  # most to do first
+
+
+@dataclass(frozen=True)
+class _New:
+    """What is written down of a case beside its files; `lost` is the case that gets its files again."""
+
+    name: str
+    role: Role
+    traits: list[float]
+    lost: Case | None
 
 
 @dataclass(frozen=True)
@@ -46,8 +65,8 @@ def add_case(
     copy: bool,
     role: Role,
     must_be_scan: bool,
-) -> tuple[int, tuple[str, ...]]:
-    """Add a case and return its id, and what is notable about its images; see `Project.add_case`."""
+) -> Case:
+    """Add a case, or give one its files again; see `Project.add_case`."""
     name = checked_name(name, "the case")
     paths = [path.expanduser().absolute() for path in channels]
     inside = look_inside(paths[0]) if len(paths) == 1 < len(channel_names) else None
@@ -59,16 +78,20 @@ def add_case(
             "Give one image for each channel, in that order, or one file that holds them all.",
         )
     with store.database.reading() as session:
-        _check_is_new(session, name)
+        lost = _lost_case(store, session, name)
     split = () if inside is None else read_channels(paths, count)
     volumes = iter(split or map(read_volume, paths))
     if must_be_scan:
         volumes = _with_intensities(volumes, paths)
-    traits, notes = _look_through(name, volumes, paths)
+    grid, traits, notes = _look_through(name, volumes, paths)
+    if lost is not None:
+        check_is_its_scan(store, lost, grid, traits)
+        notes = ("The project had this case, whose files were gone; it has them again.", *notes)
+    new = _New(name, role, traits, lost)
     if not copy and not split:
         with store.database.writing() as session:
             folder = _free_folder(store, session, name)
-            return _insert(store, session, name, folder, paths, role, traits), notes
+            return replace(_write_down(store, session, new, folder, paths), notes=notes)
     images = store.folder / "images"
     with staging_folder(images) as staging:
         remove_partial_files(images)
@@ -82,9 +105,9 @@ def add_case(
         with store.database.writing() as session:
             folder = _free_folder(store, session, name)
             lasting = [images / folder / copied.name for copied in copies]
-            case_id = _insert(store, session, name, folder, lasting, role, traits)
+            written = _write_down(store, session, new, folder, lasting)
             give_name(staging / "case", images / folder)
-            return case_id, notes
+            return replace(written, notes=notes)
 
 
 def list_cases(
@@ -136,9 +159,19 @@ def _filtered(statement: AnySelect, state: CaseState | None, role: Role | None, 
     return statement
 
 
-def _check_is_new(session: Session, name: str) -> None:
-    if session.scalar(select(tables.Case.id).where(tables.Case.name == name)) is not None:
-        raise ProjectError(f"The project has a case '{name}' already.", "Give the new case another name.")
+def _lost_case(store: Store, session: Session, name: str) -> Case | None:
+    """The case of a name if its files are gone, None if there is no such case; raise if the name is taken."""
+    case_id = session.scalar(select(tables.Case.id).where(tables.Case.name == name))
+    if case_id is None:
+        return None
+    found = load_case(store, session, case_id)
+    if not is_lost(found):
+        raise _name_is_taken(name)
+    return found
+
+
+def _name_is_taken(name: str) -> ProjectError:
+    return ProjectError(f"The project has a case '{name}' already.", "Give the new case another name.")
 
 
 def _with_intensities(volumes: Iterable[Volume], paths: Sequence[Path]) -> Iterator[Volume]:
@@ -153,8 +186,8 @@ def _with_intensities(volumes: Iterable[Volume], paths: Sequence[Path]) -> Itera
 
 def _look_through(
     name: str, volumes: Iterable[Volume], paths: Sequence[Path]
-) -> tuple[list[float], tuple[str, ...]]:
-    """Go through the channels once, and return the scan's traits and what is notable about its images.
+) -> tuple[Grid, list[float], tuple[str, ...]]:
+    """Go through the channels once; return the scan's grid, its traits and what is notable about its images.
 
     A damaged file is told now, with its name, and not while training.
     """
@@ -177,7 +210,8 @@ def _look_through(
         if channel[0] == channel[-1] and volume.array.min() == volume.array.max():
             value = f"{volume.array.max():g}"
             notes.append(f"{paths[index]}: all voxels have the same value, {value}. Is it the right file?")
-    return traits, tuple(notes)
+    assert first is not None  # a case has at least one channel
+    return first, traits, tuple(notes)
 
 
 def _describe(grid: Grid) -> str:
@@ -199,31 +233,43 @@ def _free_folder(store: Store, session: Session, name: str) -> str:
         number += 1
 
 
-def _insert(
-    store: Store,
-    session: Session,
-    name: str,
-    folder: str,
-    paths: Sequence[Path],
-    role: Role,
-    traits: list[float],
-) -> int:
-    _check_is_new(session, name)
+def _write_down(store: Store, session: Session, new: _New, folder: str, paths: Sequence[Path]) -> Case:
+    """Write a new case down, or the new places of one whose files were gone."""
+    stored = [store.to_stored(path) for path in paths]
+    if new.lost is None:
+        case_id = _insert(session, new, folder, stored)
+    else:
+        case_id = new.lost.id
+        # Another program may have found them in the meantime.
+        if load_case(store, session, case_id).channels != new.lost.channels:
+            raise _name_is_taken(new.name)
+        for position, path in enumerate(stored):
+            session.execute(
+                update(tables.Channel)
+                .where(tables.Channel.case_id == case_id, tables.Channel.position == position)
+                .values(path=path)
+            )
+    return load_case(store, session, case_id)
+
+
+def _insert(session: Session, new: _New, folder: str, stored: Sequence[str]) -> int:
+    if session.scalar(select(tables.Case.id).where(tables.Case.name == new.name)) is not None:
+        raise _name_is_taken(new.name)
     row = tables.Case(
-        name=name,
-        search_name=search_name(name),
-        sort_name=sort_name(name),
+        name=new.name,
+        search_name=search_name(new.name),
+        sort_name=sort_name(new.name),
         folder=folder,
-        role=role,
+        role=new.role,
         added=now(),
-        traits=traits,
+        traits=new.traits,
     )
     session.add(row)
     session.flush()
     session.add_all(
-        tables.Channel(case_id=row.id, position=position, path=store.to_stored(path))
-        for position, path in enumerate(paths)
+        tables.Channel(case_id=row.id, position=position, path=path) for position, path in enumerate(stored)
     )
+    session.flush()
     return row.id
 
 

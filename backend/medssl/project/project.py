@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from medssl.imaging.labels import read_values
 from medssl.imaging.reading import read_volume
 from medssl.imaging.same_scan import is_same_scan
 from medssl.labels import LabelSchema
-from medssl.project import cases, jobs, lookup, models, opening, review, schema, tables
+from medssl.project import cases, jobs, lookup, lost, models, opening, review, schema, tables
 from medssl.project.annotations import check_trainable, restore_annotation, save_annotation
 from medssl.project.models import LATEST
 from medssl.project.records import (
@@ -121,11 +120,10 @@ class Project:
         """Add one subject's scan. Every image is read once, so that a damaged file is told now.
 
         Args:
-            name: unique in the project.
+            name: unique in the project. A case of it whose files are gone gets these, if they are its scan.
             channels: one image for each of `channel_names`, all on one grid: a file, or a folder with one
-                DICOM series. One file may hold all channels.
-            copy: copy the images into the project; otherwise the project points at them. The channels of one
-                file are written into the project in any case, each as a file of its own.
+                DICOM series. One file may hold all channels; each is then copied, as a file of its own.
+            copy: copy the images into the project; otherwise the project points at them.
             role: what the case is for.
             must_be_scan: refuse what holds labels; for files that were found and that nobody named.
 
@@ -135,12 +133,10 @@ class Project:
         Raises:
             ImageError: an image cannot be read; a `NoIntensitiesError` for what must be a scan and is none.
             GridError: the images do not lie on one grid.
-            ProjectError: the name is taken.
+            ProjectError: the name is taken, also by a case whose files are gone and hold another scan.
             UsageError: a wrong number of images, or no usable name.
         """
-        names = self.channel_names
-        case_id, notes = cases.add_case(self._store, name, channels, names, copy, role, must_be_scan)
-        return replace(self.case(case_id), notes=notes)
+        return cases.add_case(self._store, name, channels, self.channel_names, copy, role, must_be_scan)
 
     def cases(
         self,
@@ -178,6 +174,10 @@ class Project:
     def is_scan_of(self, case: CaseRef, channels: Sequence[Path]) -> bool:
         """Whether a case is the scan that files hold; see `is_same_scan`."""
         return is_same_scan(self.case(case).channels, channels)
+
+    def is_lost(self, case: CaseRef) -> bool:
+        """Whether a file of a case is gone; adding its scan again by the case's name gives it back."""
+        return lost.is_lost(self.case(case))
 
     def whole_cases(self, *roles: Role) -> list[Case]:
         """Return everything about all cases of these roles, by name, at once however many there are."""
