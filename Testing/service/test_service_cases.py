@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_making import write_series
 from medssl.client import Client, EngineError, Project
 from medssl.client.answers import case_of
 from medssl.imaging.labels import read_labels
@@ -227,6 +228,28 @@ def test_a_damaged_scan_is_named_and_the_service_goes_on(
     with pytest.raises(EngineError, match=r"cut\.nii\.gz is damaged"):
         client.add_case(project.key, "cut", [scan])
     assert client.cases(project.key).total == 0
+
+
+@pytest.mark.parametrize("name", ["moved.nii.gz", "moved series"])
+def test_a_scan_that_was_moved_is_told_how_to_find_and_found_again(
+    engine: Engine, client: Client, project: Project, tmp_path: Path, name: str
+) -> None:
+    scan, elsewhere = engine.root / name, engine.root / "elsewhere" / name
+    elsewhere.parent.mkdir(exist_ok=True)
+    if scan.suffix:
+        write_scan(scan)
+    else:
+        write_series(scan, np.arange(5 * 4 * 3, dtype=np.int16).reshape(5, 4, 3))
+    case = client.add_case(project.key, "a", [scan])
+    scan.rename(elsewhere)
+    with pytest.raises(EngineError, match="There is no file") as told:
+        client.download_channel(project.key, case.id, 0, tmp_path / "fetched.nrrd")
+    assert "add it again from there, with the name of the case" in told.value.remedy
+    with pytest.raises(EngineError, match="There is no file") as told:
+        client.save_annotation(project.key, case.id, write_drawing(engine.root / "moved-l.nii.gz"))
+    assert "add it again from there, with the name of the case" in told.value.remedy
+    found = client.add_case(project.key, "a", [elsewhere])
+    assert (found.id, found.channels) == (case.id, (str(elsewhere),))
 
 
 def test_an_id_never_leads_to_another_address(engine: Engine, client: Client) -> None:

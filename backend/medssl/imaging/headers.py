@@ -29,6 +29,10 @@ from medssl.imaging.volume import Grid
 from medssl.imaging.voxel_files import find_data
 
 EXPORT_AGAIN = "Copy or export it again from where it came."
+FIND_AGAIN = (
+    "Check the path. If it is the scan of a case and lies elsewhere now, add it again from there, with the "
+    "name of the case."
+)
 _NIFTI = (".nii", ".nii.gz")
 _PAIR = (".img", ".hdr")  # Analyze's and NIfTI's voxels and header, apart
 _SPACINGS_MM = (1e-6, 1e3)  # from electron microscopes to more than a whole person in one voxel
@@ -212,7 +216,7 @@ def incomplete(path: Path) -> ImageError:
 
 def _check_file(path: Path) -> None:
     if not is_file(path, ImageError):
-        raise ImageError(f"There is no file {path}.", "Check the path.")
+        raise ImageError(f"There is no file {path}.", FIND_AGAIN)
     if path.stat().st_size == 0:
         raise ImageError(f"{path} is empty (0 bytes).", EXPORT_AGAIN)
     try:

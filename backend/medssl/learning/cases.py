@@ -114,7 +114,8 @@ def reading(case: Case) -> Iterator[None]:
     except OSError as error:
         raise ImageError(
             f"The scan of the case {case.name} cannot be read: {error.filename}: {error.strerror}.",
-            "Put the file back, or exclude the case.",
+            "Put the file back, add the scan again from where it lies now, with the name of the case, or "
+            "exclude the case.",
         ) from error
 
 

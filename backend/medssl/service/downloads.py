@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from medssl.errors import NotFoundError
 from medssl.imaging.formats import READABLE, suffix_of
+from medssl.imaging.headers import FIND_AGAIN
 from medssl.service.context import Service
 from medssl.service.paths import PathError
 
@@ -41,6 +42,8 @@ class _File(FileResponse):
 def volume_response(service: Service, path: Path) -> FileResponse:
     """Send a volume that the project names, wherever in the allowed folders it is."""
     real = service.roots.inside(path)
+    if not real.exists():
+        raise NotFoundError(f"There is no file {path}.", FIND_AGAIN)
     if real.is_dir():
         name = f"{real.name or 'scan'}.nrrd"
         return converted_response(service, name, lambda target: service.voxels.convert(real, target))
