@@ -101,3 +101,28 @@ def test_the_channels_and_the_series_of_a_case_are_found_again(tmp_path: Path) -
             project.add_case("p", [second / "T2", second / "T1"])
         found = project.add_case("p", [second / "T1", second / "T2"])
         assert found.channels == project.case("p").channels == (second / "T1", second / "T2")
+
+
+def test_a_scan_that_is_nearly_all_background_is_not_told_from_others(tmp_path: Path) -> None:
+    grid = make_phantom(0, size=(8, 12, 10)).image.grid
+    voxels = np.zeros(grid.shape, np.int16)
+    voxels[0, 0, :5] = 40, 80, 120, 160, 200
+    write_volume(tmp_path / "one" / "a.nii.gz", Volume(voxels, grid))
+    write_volume(tmp_path / "other" / "a.nii.gz", Volume(voxels[::-1].copy(), grid))
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        project.add_case("a", [tmp_path / "one" / "a.nii.gz"])
+        shutil.rmtree(tmp_path / "one")
+        with pytest.raises(ProjectError, match="too little of it"):
+            project.add_case("a", [tmp_path / "other" / "a.nii.gz"])
+
+
+def test_scans_of_tiny_numbers_are_told_apart(tmp_path: Path) -> None:
+    image = make_phantom(0, size=(8, 12, 10)).image
+    for name, scale in (("one", 1e-9), ("other", 2e-9)):  # as of diffusion, in m2/s
+        voxels = image.array.astype(np.float32) * np.float32(scale)
+        write_volume(tmp_path / name / "a.nrrd", Volume(voxels, image.grid))
+    with Project.create(tmp_path / "project", SCHEMA) as project:
+        project.add_case("a", [tmp_path / "one" / "a.nrrd"])
+        shutil.rmtree(tmp_path / "one")
+        with pytest.raises(ProjectError, match="This is another scan"):
+            project.add_case("a", [tmp_path / "other" / "a.nrrd"])

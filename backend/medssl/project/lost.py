@@ -42,14 +42,17 @@ def check_is_its_scan(store: Store, case: Case, grid: Grid, traits: Sequence[flo
         row = session.get(tables.Case, case.id)
         kept = None if row is None else row.traits
         drawn = [annotation.path for annotation in annotations_of(store, session, case.id)]
-    if kept is None:
-        raise _refusal(
-            case, "An older version of MedSSL kept nothing of it that would tell whether this is it."
-        )
-    alike = len(kept) == len(traits) and np.allclose(kept, traits, rtol=_ROUNDING, atol=_ROUNDING)
+    if kept is None or not _is_telling(kept):
+        raise _refusal(case, "The project knows too little of it to tell whether this is the scan.")
+    alike = len(kept) == len(traits) and np.allclose(kept, traits, rtol=_ROUNDING, atol=0)
     proposed: list[Path] = [] if case.pseudo_label is None else [case.pseudo_label.path]
     if not alike or not all(read_grid(path).agrees_with(grid) for path in (*drawn, *proposed)):
         raise _refusal(case, "This is another scan.")
+
+
+def _is_telling(traits: Sequence[float]) -> bool:
+    """Whether a channel's brightness sets a scan apart: nearly empty ones are alike, whatever they show."""
+    return any(low < high for low, high in zip(traits[3::3], traits[5::3], strict=True))
 
 
 def _refusal(case: Case, why: str) -> ProjectError:
